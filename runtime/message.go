@@ -1,0 +1,150 @@
+package dtask
+
+import (
+	"fmt"
+	"time"
+)
+
+// A Message is a task on its way: what brokers store and move. docs/wire.md
+// gives its form in each broker.
+type Message struct {
+	// ID is a UUIDv7 (RFC 9562) given at Delay, the same over every retry.
+	ID string
+
+	// Task is the name of the task.
+	Task string
+
+	// Queue is the queue the message is on.
+	Queue string
+
+	// Body is a JSON object: the arguments by their names.
+	Body []byte
+
+	// Schema is the fingerprint of the argument type that wrote Body, or empty
+	// if the producer knows none.
+	Schema string
+
+	// Priority is the class within the queue.
+	Priority PriorityLevel
+
+	// Attempt is the number of the attempt that this message is, from 1.
+	// An attempt whose worker died counts.
+	Attempt int
+
+	// Attempts is how many are allowed.
+	Attempts int
+
+	// EnqueuedAt is when Delay was called.
+	EnqueuedAt time.Time
+
+	// NotBefore is the earliest time the message may be delivered. The zero
+	// time means at once.
+	NotBefore time.Time
+
+	// Expires is when the message loses its point: delivered later, it goes to
+	// the dead letters unrun. The zero time means never.
+	Expires time.Time
+
+	// Headers carries the W3C trace context (traceparent, tracestate) and what
+	// middleware adds. Nil is valid.
+	Headers map[string]string
+
+	// Failures is what went wrong so far, oldest first; at most [MaxFailures].
+	Failures []Failure
+
+	// Returned counts how often a worker handed the message back because it
+	// does not know the task or its schema, since ReturnedSince.
+	Returned      int
+	ReturnedSince time.Time
+}
+
+// A Failure is one thing that went wrong with a message.
+type Failure struct {
+	Attempt int       `json:"attempt"`
+	At      time.Time `json:"at"`
+	Error   string    `json:"error"`
+	Stack   string    `json:"stack,omitempty"`
+}
+
+// Bounds on what a message may hold.
+const (
+	MaxBodySize  = 1 << 20 // bytes of Body
+	MaxFailures  = 10      // the newest ones are kept
+	MaxErrorSize = 1 << 10 // bytes of Failure.Error
+	MaxStackSize = 8 << 10 // bytes of Failure.Stack; only the newest failure keeps one
+	MaxQueueName = 100     // bytes of Queue
+	MaxTaskName  = 200     // bytes of Task
+	MaxIDSize    = 100     // bytes of ID
+)
+
+// A PriorityLevel is a class of messages within a queue. A worker takes more
+// messages of a higher class, but never starves a lower one.
+type PriorityLevel int8
+
+// The priority classes.
+const (
+	PriorityLow     PriorityLevel = -1
+	PriorityDefault PriorityLevel = 0
+	PriorityHigh    PriorityLevel = 1
+)
+
+// String returns the name of the class: low, default or high.
+func (p PriorityLevel) String() string {
+	switch p {
+	case PriorityLow:
+		return "low"
+	case PriorityDefault:
+		return "default"
+	case PriorityHigh:
+		return "high"
+	}
+	return fmt.Sprintf("priority(%d)", int8(p))
+}
+
+// Validate reports what makes m impossible to enqueue, or nil. Brokers may
+// rely on it: [Task.Delay] calls it for every message.
+func (m *Message) Validate() error {
+	switch {
+	case m.ID == "" || len(m.ID) > MaxIDSize:
+		return fmt.Errorf("id %.40q has %d bytes; give it 1 to %d", m.ID, len(m.ID), MaxIDSize)
+	case m.Task == "" || len(m.Task) > MaxTaskName:
+		return fmt.Errorf("task name %.40q has %d bytes; give it 1 to %d", m.Task, len(m.Task), MaxTaskName)
+	case !validQueue(m.Queue):
+		return fmt.Errorf("queue name %.40q: use 1 to %d letters, digits, '-', '_' or '.'", m.Queue, MaxQueueName)
+	case len(m.Body) > MaxBodySize:
+		return fmt.Errorf("%w: %d bytes of arguments, at most %d; store the data and pass its key", ErrTooLarge, len(m.Body), MaxBodySize)
+	case m.Attempt < 1 || m.Attempts < 1:
+		return fmt.Errorf("attempt %d of %d: retries must not be negative", m.Attempt, m.Attempts)
+	case m.Priority < PriorityLow || m.Priority > PriorityHigh:
+		return fmt.Errorf("%v: use PriorityLow, PriorityDefault or PriorityHigh", m.Priority)
+	}
+	return nil
+}
+
+func validQueue(name string) bool {
+	for _, c := range []byte(name) {
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '_', c == '.':
+		default:
+			return false
+		}
+	}
+	return name != "" && len(name) <= MaxQueueName
+}
+
+// fail adds a failure of the current attempt to the history, within its
+// bounds.
+func (m *Message) fail(at time.Time, text, stack string) {
+	for i := range m.Failures {
+		m.Failures[i].Stack = ""
+	}
+	m.Failures = append(m.Failures, Failure{
+		Attempt: m.Attempt,
+		At:      at,
+		Error:   truncate(text, MaxErrorSize),
+		Stack:   truncate(stack, MaxStackSize),
+	})
+	if n := len(m.Failures) - MaxFailures; n > 0 {
+		m.Failures = m.Failures[n:]
+	}
+}

@@ -1,0 +1,54 @@
+package dtask
+
+import (
+	"context"
+	"fmt"
+	"slices"
+)
+
+// A Table is a dispatch table: the tasks that a worker can run, each bound to
+// its function. dtaskgen writes a function Tasks for every package that has
+// tasks, which asks for the receivers of its methods and returns the table.
+type Table []Handler
+
+// A Handler is an entry of a dispatch table: a task bound to its function.
+type Handler struct {
+	// Name is the name of the task.
+	Name string
+
+	// Spec is its policy.
+	Spec Spec
+
+	run func(context.Context, *Message) error
+}
+
+// Queues returns the queues of the table's tasks, sorted.
+func (t Table) Queues() []string {
+	var queues []string
+	for _, h := range t {
+		queues = append(queues, h.Spec.Queue)
+	}
+	slices.Sort(queues)
+	return slices.Compact(queues)
+}
+
+// dispatch is the merged form of several tables.
+type dispatch map[string]*Handler
+
+// merge returns the tables by task name. A name bound twice is an error: one
+// of the two would silently never run.
+func merge(tables []Table) (dispatch, error) {
+	d := make(dispatch)
+	for _, t := range tables {
+		for _, h := range t {
+			if h.run == nil {
+				return nil, fmt.Errorf("task %q is not bound to a function; build the table with the generated Tasks", h.Name)
+			}
+			if d[h.Name] != nil {
+				return nil, fmt.Errorf("task %q is bound twice; pass each Tasks(…) once, or pin one name with //dtask:task name=", h.Name)
+			}
+			d[h.Name] = &h
+		}
+	}
+	return d, nil
+}

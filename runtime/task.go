@@ -1,0 +1,155 @@
+package dtask
+
+import (
+	"context"
+	"time"
+)
+
+// A Task is the definition of one task: its name, its policy, and the types
+// of its arguments (A) and of its result (R, [None] where the function has
+// none). dtaskgen writes one for every annotated function; the Delay wrapper,
+// the dispatch table, and the helpers for tests are all thin over it.
+//
+// A Task is immutable and safe for concurrent use.
+type Task[A, R any] struct {
+	name string
+	spec *Spec
+}
+
+// None is the result type of a task whose function returns no value.
+type None struct{}
+
+// Spec is the policy of a task, as its directive states it. Every field is
+// explicit: dtaskgen writes the defaults out, so that the generated file says
+// all there is to know, and the zero value of a field means just that.
+type Spec struct {
+	// Queue is the queue the task is enqueued on, unless the call says
+	// otherwise.
+	Queue string
+
+	// Retries is how many attempts may follow the first one.
+	Retries int
+
+	// Timeout bounds one attempt: its context ends after it. 0 means no bound.
+	Timeout time.Duration
+
+	// Backoff is the pause before the first retry. It doubles with every
+	// further one up to [MaxBackoff].
+	Backoff time.Duration
+
+	// Priority is the class within the queue.
+	Priority PriorityLevel
+
+	// Cron is the schedule of a periodic task in five fields, a macro such as
+	// @daily, or empty.
+	Cron string
+
+	// Schema is the fingerprint of the argument type: a hash of the names and
+	// types of its fields, recursively. A message with another fingerprint is
+	// run only if its body decodes exactly.
+	Schema string
+}
+
+// Define returns the task with the given name and policy. It is called by
+// generated code.
+func Define[A, R any](name string, spec Spec) Task[A, R] {
+	return Task[A, R]{name: name, spec: &spec}
+}
+
+// Name returns the name of the task, as its messages carry it.
+func (t Task[A, R]) Name() string { return t.name }
+
+// Spec returns the policy of the task.
+func (t Task[A, R]) Spec() Spec { return *t.spec }
+
+// Delay enqueues the task with the given arguments on the client of ctx
+// ([NewContext]) or else the default one ([SetDefault]).
+//
+// When it returns nil the message is durable: the task will run at least once,
+// or be found among the dead letters. When it returns an error the message was
+// not enqueued, unless the error is [ErrUnknownOutcome].
+func (t Task[A, R]) Delay(ctx context.Context, args A, opts ...Option) (Handle[R], error) {
+	c, err := clientFor(ctx)
+	if err != nil {
+		return Handle[R]{}, &EnqueueError{Task: t.name, Err: err}
+	}
+	m, err := t.message(args, opts)
+	if err != nil {
+		return Handle[R]{}, err
+	}
+	if err := c.broker.Enqueue(ctx, m); err != nil {
+		return Handle[R]{ID: m.ID}, &EnqueueError{Task: t.name, ID: m.ID, Err: err}
+	}
+	return Handle[R]{ID: m.ID}, nil
+}
+
+// DelayMany enqueues the task once for every element of args, all of them in
+// as few round trips as the broker allows. The handles correspond to args.
+//
+// If some could not be enqueued the error is a [*BatchError], which says which
+// ones and why; the others are durable.
+func DelayMany[A, R any](ctx context.Context, t Task[A, R], args []A, opts ...Option) ([]Handle[R], error) {
+	c, err := clientFor(ctx)
+	if err != nil {
+		return nil, &EnqueueError{Task: t.name, Err: err}
+	}
+	msgs := make([]*Message, len(args))
+	handles := make([]Handle[R], len(args))
+	for i, a := range args {
+		m, err := t.message(a, opts)
+		if err != nil {
+			return nil, err // nothing was enqueued: a mistake in one is a mistake of the call
+		}
+		msgs[i], handles[i] = m, Handle[R]{ID: m.ID}
+	}
+	return handles, batchError(t.name, msgs, c.broker.EnqueueMany(ctx, msgs))
+}
+
+// message returns the message that runs t with args.
+func (t Task[A, R]) message(args A, opts []Option) (*Message, error) {
+	now := time.Now()
+	m := &Message{
+		ID:         newID(now),
+		Task:       t.name,
+		Queue:      t.spec.Queue,
+		Schema:     t.spec.Schema,
+		Priority:   t.spec.Priority,
+		Attempt:    1,
+		Attempts:   t.spec.Retries + 1,
+		EnqueuedAt: now,
+	}
+	for _, o := range opts {
+		o(m)
+	}
+	var err error
+	if m.Body, err = encode(args); err != nil {
+		return nil, &EnqueueError{Task: t.name, Err: err}
+	}
+	if err := m.Validate(); err != nil {
+		return nil, &EnqueueError{Task: t.name, Err: err}
+	}
+	return m, nil
+}
+
+// Bind returns the entry of a dispatch table that runs t with fn. It is called
+// by generated code.
+func (t Task[A, R]) Bind(fn func(context.Context, A) (R, error)) Handler {
+	return Handler{
+		Name: t.name,
+		Spec: *t.spec,
+		run: func(ctx context.Context, m *Message) error {
+			var args A
+			if err := decode(m, t.spec.Schema, &args); err != nil {
+				return err
+			}
+			_, err := fn(ctx, args)
+			return err
+		},
+	}
+}
+
+// A Handle is a delayed task.
+type Handle[R any] struct {
+	// ID identifies the task from Delay to its outcome, over every retry.
+	ID string
+}

@@ -1,0 +1,231 @@
+package dtask
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// WorkerConfig says how a worker runs. The zero value means the defaults.
+type WorkerConfig struct {
+	// Queues are the queues to consume, each with how many tasks of it run at
+	// once; 0 means Concurrency. Nil means all queues of the tables.
+	Queues map[string]int
+
+	// Concurrency is how many tasks of a queue run at once. 0 means 10.
+	Concurrency int
+
+	// Grace is how long running tasks may take to finish after the worker was
+	// told to stop, before their contexts are cancelled. 0 means 30 seconds, a
+	// negative value means none.
+	Grace time.Duration
+
+	// KeepUnknown is how long messages that no worker knows are handed back,
+	// counted from the first time, before they go to the dead letters. It is
+	// the time a rolling deploy may take. 0 means 1 hour.
+	KeepUnknown time.Duration
+
+	// Logger receives what the worker has to say. Nil means slog.Default().
+	Logger *slog.Logger
+}
+
+// cancelWait is how long a worker that stops waits for tasks whose contexts it
+// has cancelled.
+const cancelWait = 5 * time.Second
+
+// A Worker runs the tasks of its tables. Make one with [NewWorker].
+type Worker struct {
+	client *Client
+	tasks  dispatch
+	queues map[string]int
+	config WorkerConfig
+	log    *slog.Logger
+
+	slots   sync.WaitGroup
+	running sync.Map // *execution → struct{}
+	unknown sync.Map // task and schema → struct{}: what was logged once
+
+	stats struct {
+		done, retried, buried, snoozed, returned atomic.Int64
+	}
+}
+
+// WorkerStats counts what became of the messages a worker took.
+type WorkerStats struct {
+	Done     int64 // executed
+	Retried  int64 // failed, and scheduled again
+	Buried   int64 // sent to the dead letters
+	Snoozed  int64 // put off by their own wish
+	Returned int64 // handed back: unknown to this build, or unfinished at the end
+}
+
+// NewWorker returns a worker that runs the tasks of the tables on the broker
+// of c. It is an error if two tables bind the same task, or if there is
+// nothing to consume.
+func NewWorker(c *Client, config WorkerConfig, tables ...Table) (*Worker, error) {
+	tasks, err := merge(tables)
+	if err != nil {
+		return nil, err
+	}
+	config.Concurrency = cmp.Or(config.Concurrency, 10)
+	config.Grace = cmp.Or(config.Grace, 30*time.Second)
+	config.KeepUnknown = cmp.Or(config.KeepUnknown, time.Hour)
+	w := &Worker{
+		client: c,
+		tasks:  tasks,
+		queues: make(map[string]int),
+		config: config,
+		log:    cmp.Or(config.Logger, slog.Default()),
+	}
+	for q, n := range config.Queues {
+		w.queues[q] = cmp.Or(n, config.Concurrency)
+	}
+	if config.Queues == nil {
+		for _, t := range tables {
+			for _, q := range t.Queues() {
+				w.queues[q] = config.Concurrency
+			}
+		}
+	}
+	if len(w.queues) == 0 {
+		return nil, errors.New("worker has no queue to consume; pass the generated Tasks(…) of a package, or name the queues")
+	}
+	for q, n := range w.queues {
+		if !validQueue(q) {
+			return nil, fmt.Errorf("queue name %.40q: use 1 to %d letters, digits, '-', '_' or '.'", q, MaxQueueName)
+		}
+		if n < 1 {
+			return nil, fmt.Errorf("concurrency %d of queue %q: use 1 or more", n, q)
+		}
+	}
+	return w, nil
+}
+
+// Stats returns the counts so far.
+func (w *Worker) Stats() WorkerStats {
+	return WorkerStats{
+		Done:     w.stats.done.Load(),
+		Retried:  w.stats.retried.Load(),
+		Buried:   w.stats.buried.Load(),
+		Snoozed:  w.stats.snoozed.Load(),
+		Returned: w.stats.returned.Load(),
+	}
+}
+
+// errStopped is the cause of the cancellation of tasks that outlast the grace
+// period.
+var errStopped = errors.New("the worker is stopping")
+
+// Run runs tasks until ctx ends, then stops in good order: it fetches nothing
+// more, lets the running tasks finish within the grace period, cancels the
+// contexts of those that do not, and hands back what is left at no cost of an
+// attempt. It returns nil after such a stop, and an error if a queue cannot be
+// consumed. Run may be called once.
+func (w *Worker) Run(ctx context.Context) error {
+	tasksCtx, cancelTasks := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer cancelTasks(nil)
+
+	var consumers []Consumer
+	for _, q := range slices.Sorted(maps.Keys(w.queues)) {
+		c, err := w.client.broker.Consume(ctx, ConsumeOptions{Queue: q, Concurrency: w.queues[q]})
+		if err != nil {
+			w.close(consumers)
+			if ctx.Err() != nil {
+				return nil // told to stop before it began
+			}
+			return fmt.Errorf("dtask: consume queue %q: %w", q, err)
+		}
+		consumers = append(consumers, c)
+		for range w.queues[q] {
+			w.slots.Go(func() { w.slot(tasksCtx, c.Deliveries()) })
+		}
+		w.log.Info("consuming", "queue", q, "concurrency", w.queues[q])
+	}
+
+	<-ctx.Done()
+	w.log.Info("stopping", "grace", max(w.config.Grace, 0))
+	for _, c := range consumers {
+		c.Stop()
+	}
+	idle := make(chan struct{})
+	go func() { w.slots.Wait(); close(idle) }()
+	if !waitFor(idle, w.config.Grace) {
+		cancelTasks(errStopped)
+		if !waitFor(idle, cancelWait) {
+			w.handBackRunning()
+		}
+	}
+	w.close(consumers)
+	w.log.Info("stopped", "done", w.stats.done.Load(), "retried", w.stats.retried.Load(),
+		"buried", w.stats.buried.Load(), "returned", w.stats.returned.Load())
+	return nil
+}
+
+// close closes the consumers; their settlements get a bounded time to become
+// durable.
+func (w *Worker) close(consumers []Consumer) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	var closing sync.WaitGroup
+	for _, c := range consumers {
+		closing.Go(func() {
+			if err := c.Close(ctx); err != nil {
+				w.log.Warn("consumer not closed cleanly; unsettled tasks will run again", "err", err)
+			}
+		})
+	}
+	closing.Wait()
+}
+
+// handBackRunning settles, in their place, the executions that ignore their
+// cancelled contexts.
+func (w *Worker) handBackRunning() {
+	w.running.Range(func(k, _ any) bool {
+		e := k.(*execution)
+		if e.claim() {
+			w.log.Error("task ignores its cancelled context; handed back, it will run again while this run goes on",
+				"task", e.info.Task, "id", e.info.ID)
+			w.stats.returned.Add(1)
+			e.delivery.Settle(Requeue)
+		}
+		return true
+	})
+}
+
+// slot handles deliveries one after the other until there are no more.
+func (w *Worker) slot(ctx context.Context, deliveries <-chan Delivery) {
+	exited := true // what a handler that calls runtime.Goexit makes of the slot
+	defer func() {
+		if exited {
+			w.slots.Go(func() { w.slot(ctx, deliveries) })
+		}
+	}()
+	for d := range deliveries {
+		w.process(ctx, d)
+	}
+	exited = false
+}
+
+// waitFor reports whether done is closed within d.
+func waitFor(done <-chan struct{}, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-done:
+		return true
+	case <-t.C:
+		select {
+		case <-done:
+			return true
+		default:
+			return false
+		}
+	}
+}
