@@ -1,0 +1,184 @@
+package brokertest
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	dtask "github.com/dtaskhq/dtask/runtime"
+)
+
+// buried enqueues and buries n messages and returns their ids.
+func buried(t *testing.T, b dtask.Broker, queue string, n int) []string {
+	t.Helper()
+	c := consume(t, b, queue, 1)
+	var ids []string
+	for range n {
+		enqueue(t, b, message(queue))
+		d := receive(t, c)
+		m := d.Message()
+		m.Failures = append(m.Failures, dtask.Failure{Attempt: m.Attempt, At: time.Now(), Error: "failed " + m.ID})
+		m.Attempt = m.Attempts
+		ids = append(ids, m.ID)
+		d.Settle(dtask.Bury)
+	}
+	closeConsumer(t, c)
+	return ids
+}
+
+func testRetryDead(t *testing.T, store Store) {
+	b := open(t, store(t))
+	ids := buried(t, b, "q", 5)
+	for i, m := range deadLetters(t, b, "q", 5) {
+		if m.ID != ids[i] {
+			t.Errorf("dead letter %d is %s, want the oldest first: %s", i, m.ID, ids[i])
+		}
+	}
+	if dead, err := b.DeadLetters(testContext(t), "q", 2); err != nil || len(dead) != 2 || dead[0].ID != ids[0] {
+		t.Errorf("DeadLetters with limit 2: %d letters, error %v", len(dead), err)
+	}
+	if n, err := b.RetryDead(testContext(t), "q", ids[3], "no such id"); n != 1 || err != nil {
+		t.Errorf("RetryDead of one: %d, %v", n, err)
+	}
+	c := consume(t, b, "q", 1)
+	d := receive(t, c)
+	if m := d.Message(); m.ID != ids[3] || m.Attempt != 1 || len(m.Failures) != 1 || m.Failures[0].Error != "failed "+ids[3] {
+		t.Errorf("retried message %+v, want %s at attempt 1 with its failure", m, ids[3])
+	}
+	d.Settle(dtask.Done)
+	deadLetters(t, b, "q", 4)
+
+	if n, err := b.RetryDead(testContext(t), "q"); n != 4 || err != nil {
+		t.Errorf("RetryDead of all: %d, %v", n, err)
+	}
+	for range 4 {
+		receive(t, c).Settle(dtask.Done)
+	}
+	deadLetters(t, b, "q", 0)
+	drained(t, b, c, "q")
+	if n, err := b.RetryDead(testContext(t), "unused"); n != 0 || err != nil {
+		t.Errorf("RetryDead of a queue without any: %d, %v", n, err)
+	}
+}
+
+func testDeleteDead(t *testing.T, store Store) {
+	b := open(t, store(t))
+	ids := buried(t, b, "q", 4)
+	if n, err := b.DeleteDead(testContext(t), "q", ids[1], ids[2], "no such id"); n != 2 || err != nil {
+		t.Errorf("DeleteDead of two: %d, %v", n, err)
+	}
+	dead := deadLetters(t, b, "q", 2)
+	if dead[0].ID != ids[0] || dead[1].ID != ids[3] {
+		t.Errorf("left are %s and %s, want %s and %s", dead[0].ID, dead[1].ID, ids[0], ids[3])
+	}
+	if n, err := b.DeleteDead(testContext(t), "q"); n != 2 || err != nil {
+		t.Errorf("DeleteDead of all: %d, %v", n, err)
+	}
+	deadLetters(t, b, "q", 0)
+}
+
+func testPurge(t *testing.T, store Store) {
+	b := open(t, store(t))
+	buried(t, b, "q", 1)
+	other := enqueue(t, b, message("other"))[0]
+	for range 10 {
+		enqueue(t, b, message("q"))
+	}
+	eventually(t, func() string {
+		if s := state(t, b, "q"); s.Ready != 10 {
+			return fmt.Sprintf("state %+v, want 10 ready", s)
+		}
+		return ""
+	})
+	if n, err := b.Purge(testContext(t), "q"); n != 10 || err != nil {
+		t.Errorf("Purge: %d, %v", n, err)
+	}
+	drained(t, b, consume(t, b, "q", 1), "q")
+	deadLetters(t, b, "q", 1)
+	d := receive(t, consume(t, b, "other", 1))
+	if d.Message().ID != other.ID {
+		t.Errorf("delivered %s, want %s", d.Message().ID, other.ID)
+	}
+	d.Settle(dtask.Done)
+}
+
+// A paused queue delivers nothing, to any process, until it is resumed.
+func testPause(t *testing.T, store Store) {
+	url := store(t)
+	b, operator := open(t, url), open(t, url)
+	c, fence := consume(t, b, "q", 1), consume(t, b, "fence", 1)
+	drained(t, b, c, "q") // the consumer is at work
+	if err := operator.Pause(testContext(t), "q"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func() string {
+		if !state(t, b, "q").Paused {
+			return "the queue is not shown as paused"
+		}
+		return ""
+	})
+	// A consumer may hear of it a little later: messages that still slip through
+	// are settled until one stays.
+	var m *dtask.Message
+	eventually(t, func() string {
+		m = enqueue(t, b, message("q"))[0]
+		for range 5 {
+			drained(t, b, fence, "fence") // other queues go on
+		}
+		select {
+		case d := <-c.Deliveries():
+			d.Settle(dtask.Done)
+			return "the queue still delivers"
+		default:
+			return ""
+		}
+	})
+	late := consume(t, operator, "q", 1) // a new consumer knows
+	for range 5 {
+		drained(t, b, fence, "fence")
+	}
+	select {
+	case <-c.Deliveries():
+		t.Error("delivery while paused")
+	case <-late.Deliveries():
+		t.Error("delivery to a new consumer while paused")
+	default:
+	}
+	closeConsumer(t, late)
+	if err := operator.Resume(testContext(t), "q"); err != nil {
+		t.Fatal(err)
+	}
+	d := receive(t, c)
+	if d.Message().ID != m.ID || d.Message().Attempt != 1 {
+		t.Errorf("after Resume: %s at attempt %d, want %s at 1", d.Message().ID, d.Message().Attempt, m.ID)
+	}
+	d.Settle(dtask.Done)
+	if state(t, b, "q").Paused {
+		t.Error("the queue is still shown as paused")
+	}
+}
+
+func testQueueStates(t *testing.T, store Store) {
+	b := open(t, store(t))
+	buried(t, b, "q", 2)
+	for range 3 {
+		enqueue(t, b, message("q"))
+	}
+	later := message("q")
+	later.NotBefore = time.Now().Add(time.Hour)
+	enqueue(t, b, later)
+	want := dtask.QueueState{Queue: "q", Ready: 3, Running: 0, Delayed: 1, Dead: 2}
+	eventually(t, func() string {
+		got := state(t, b, "q")
+		if got.Delayed == -1 { // not every broker can tell
+			got.Delayed = want.Delayed
+		}
+		if got.Running == -1 {
+			got.Running = want.Running
+		}
+		if got != want {
+			return fmt.Sprintf("state %+v, want %+v", got, want)
+		}
+		return ""
+	})
+}

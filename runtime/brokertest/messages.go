@@ -1,0 +1,303 @@
+package brokertest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	dtask "github.com/dtaskhq/dtask/runtime"
+)
+
+// sameTimes truncates the times of a message to what every broker keeps.
+func sameTimes(m *dtask.Message) *dtask.Message {
+	c := *m
+	for _, t := range []*time.Time{&c.EnqueuedAt, &c.NotBefore, &c.Expires, &c.ReturnedSince} {
+		if !t.IsZero() {
+			*t = t.Truncate(time.Millisecond).UTC()
+		}
+	}
+	return &c
+}
+
+// Every field of a message arrives as it was sent.
+func testRoundTrip(t *testing.T, store Store) {
+	b := open(t, store(t))
+	now := time.Now()
+	m := message("mail")
+	m.Task = "internal/mail.(Größe).Send"
+	m.Body = []byte(`{"to":"ü\u0000\n","n":9223372036854775807,"x":"` + strings.Repeat("y", 100_000) + `"}`)
+	m.Priority = dtask.PriorityHigh
+	m.Attempt, m.Attempts = 3, 9
+	m.NotBefore = now.Add(-time.Second)
+	m.Expires = now.Add(time.Hour)
+	m.Headers = map[string]string{"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "Tenant": "größe, \"7\""}
+	m.Failures = []dtask.Failure{
+		{Attempt: 1, At: now.UTC(), Error: "dial: \x00 refused\nreally"},
+		{Attempt: 2, At: now.UTC(), Error: "again", Stack: "goroutine 1"},
+	}
+	m.Returned, m.ReturnedSince = 2, now.Add(-time.Minute)
+	enqueue(t, b, m)
+
+	c := consume(t, b, "mail", 1)
+	d := receive(t, c)
+	got, want := sameTimes(d.Message()), sameTimes(m)
+	got.NotBefore, want.NotBefore = time.Time{}, time.Time{} // past: of no meaning any more
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("delivered\n%+v, want\n%+v", got, want)
+	}
+	d.Settle(dtask.Done)
+}
+
+// A message with nothing but what Validate asks for arrives as it is.
+func testMinimalMessage(t *testing.T, store Store) {
+	b := open(t, store(t))
+	m := &dtask.Message{ID: "my own id/7", Task: "t", Queue: "q", Attempt: 1, Attempts: 1, EnqueuedAt: time.Now()}
+	enqueue(t, b, m)
+	d := receive(t, consume(t, b, "q", 1))
+	got := d.Message()
+	if got.ID != m.ID || got.Task != "t" || got.Queue != "q" || len(got.Body) != 0 || got.Schema != "" ||
+		got.Attempt != 1 || got.Attempts != 1 || !got.Expires.IsZero() || len(got.Headers) != 0 || len(got.Failures) != 0 {
+		t.Errorf("delivered %+v, want %+v", got, m)
+	}
+	d.Settle(dtask.Done)
+}
+
+// What was enqueued is there after the broker object is gone.
+func testDurable(t *testing.T, store Store) {
+	url := store(t)
+	first, err := dtask.OpenBroker(testContext(t), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := enqueue(t, first, message("q"))[0]
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b := open(t, url)
+	d := receive(t, consume(t, b, "q", 1))
+	if d.Message().ID != m.ID {
+		t.Errorf("delivered %s, want %s", d.Message().ID, m.ID)
+	}
+	d.Settle(dtask.Done)
+}
+
+func testQueuesAreSeparate(t *testing.T, store Store) {
+	b := open(t, store(t))
+	a, z := consume(t, b, "q.a", 5), consume(t, b, "q.z", 5)
+	ma, mz := message("q.a"), message("q.z")
+	enqueue(t, b, mz, ma)
+	for c, want := range map[dtask.Consumer]*dtask.Message{a: ma, z: mz} {
+		d := receive(t, c)
+		if d.Message().ID != want.ID || d.Message().Queue != want.Queue {
+			t.Errorf("consumer of %s got %s of %s", want.Queue, d.Message().ID, d.Message().Queue)
+		}
+		d.Settle(dtask.Done)
+	}
+}
+
+// A delayed message is never early, and holds nobody up.
+func testNotBefore(t *testing.T, store Store) {
+	b := open(t, store(t))
+	c := consume(t, b, "q", 5)
+	delays := []time.Duration{2500 * time.Millisecond, 700 * time.Millisecond, 1100 * time.Millisecond}
+	due := make(map[string]time.Time)
+	for _, d := range delays {
+		m := message("q")
+		m.NotBefore = time.Now().Add(d)
+		due[m.ID] = m.NotBefore
+		enqueue(t, b, m)
+	}
+	now := enqueue(t, b, message("q"))[0]
+	if d := receive(t, c); d.Message().ID != now.ID {
+		t.Errorf("a delayed message came first: %s", d.Message().ID)
+	} else {
+		d.Settle(dtask.Done)
+	}
+	for range delays {
+		d := receive(t, c)
+		id := d.Message().ID
+		notBefore, ok := due[id]
+		if !ok {
+			t.Fatalf("%s delivered twice, or never enqueued", id)
+		}
+		// Brokers keep milliseconds.
+		if early := time.Until(notBefore.Truncate(time.Millisecond)); early > 0 {
+			t.Errorf("%s is %v early", id, early)
+		}
+		delete(due, id)
+		d.Settle(dtask.Done)
+	}
+}
+
+func testEnqueueMany(t *testing.T, store Store) {
+	b := open(t, store(t))
+	want := make(map[string]bool)
+	var ms []*dtask.Message
+	for range 2500 {
+		m := message("q")
+		ms = append(ms, m)
+		want[m.ID] = true
+	}
+	errs := b.EnqueueMany(testContext(t), ms)
+	if len(errs) != len(ms) {
+		t.Fatalf("%d outcomes for %d messages", len(errs), len(ms))
+	}
+	for _, err := range errs {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := consume(t, b, "q", 50)
+	for range ms {
+		d := receive(t, c)
+		if !want[d.Message().ID] {
+			t.Fatalf("%s delivered twice, or never enqueued", d.Message().ID)
+		}
+		delete(want, d.Message().ID)
+		d.Settle(dtask.Done)
+	}
+	if errs := b.EnqueueMany(testContext(t), nil); len(errs) != 0 {
+		t.Errorf("outcomes of an empty batch: %v", errs)
+	}
+}
+
+// Two brokers on one store, many callers, several consumers: each message is
+// delivered once.
+func testExactlyOnce(t *testing.T, store Store) {
+	url := store(t)
+	brokers := []dtask.Broker{open(t, url), open(t, url)}
+	const callers, each = 16, 50
+
+	var mu sync.Mutex
+	seen := make(map[string]int)
+	all := make(chan struct{})
+	var consumers sync.WaitGroup
+	for _, b := range brokers {
+		c := consume(t, b, "q", 10)
+		for range 10 {
+			consumers.Go(func() {
+				for d := range c.Deliveries() {
+					mu.Lock()
+					seen[d.Message().ID]++
+					if len(seen) == callers*each && seen[d.Message().ID] == 1 {
+						close(all)
+					}
+					mu.Unlock()
+					d.Settle(dtask.Done)
+				}
+			})
+		}
+		defer consumers.Wait()
+		defer c.Stop()
+	}
+	var enqueuers sync.WaitGroup
+	for i := range callers {
+		enqueuers.Go(func() {
+			for range each {
+				if err := brokers[i%2].Enqueue(testContext(t), message("q")); err != nil {
+					t.Errorf("enqueue: %v", err)
+				}
+			}
+		})
+	}
+	enqueuers.Wait()
+	select {
+	case <-all:
+	case <-time.After(patience):
+		mu.Lock()
+		t.Errorf("%d of %d messages delivered", len(seen), callers*each)
+		mu.Unlock()
+		return
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	for id, n := range seen {
+		if n > 1 {
+			t.Errorf("%s delivered %d times", id, n)
+		}
+	}
+}
+
+// An enqueue whose context has ended fails, and does not hang.
+func testEnqueueCancelled(t *testing.T, store Store) {
+	b := open(t, store(t))
+	ctx, cancel := context.WithCancel(testContext(t))
+	cancel()
+	if err := b.Enqueue(ctx, message("q")); !errors.Is(err, context.Canceled) && !errors.Is(err, dtask.ErrUnknownOutcome) {
+		t.Errorf("error %v, want context.Canceled", err)
+	}
+	for i, err := range b.EnqueueMany(ctx, []*dtask.Message{message("q"), message("q")}) {
+		if !errors.Is(err, context.Canceled) && !errors.Is(err, dtask.ErrUnknownOutcome) {
+			t.Errorf("error %d is %v, want context.Canceled", i, err)
+		}
+	}
+}
+
+func testClosed(t *testing.T, store Store) {
+	b, err := dtask.OpenBroker(testContext(t), store(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := b.Consume(testContext(t), dtask.ConsumeOptions{Queue: "q", Concurrency: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	closeConsumer(t, c)
+	closeConsumer(t, c) // twice is fine
+	if d, ok := <-c.Deliveries(); ok {
+		t.Errorf("delivery %v after Close", d.Message())
+	}
+	for range 2 {
+		if err := b.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	}
+	if err := b.Enqueue(testContext(t), message("q")); !errors.Is(err, dtask.ErrClosed) {
+		t.Errorf("Enqueue after Close: %v, want ErrClosed", err)
+	}
+	if _, err := b.Consume(testContext(t), dtask.ConsumeOptions{Queue: "q", Concurrency: 1}); !errors.Is(err, dtask.ErrClosed) {
+		t.Errorf("Consume after Close: %v, want ErrClosed", err)
+	}
+	if _, err := b.Queues(testContext(t)); !errors.Is(err, dtask.ErrClosed) {
+		t.Errorf("Queues after Close: %v, want ErrClosed", err)
+	}
+}
+
+// The weighted pick takes more of the higher classes and some of the lowest.
+func testPriorities(t *testing.T, store Store) {
+	b := open(t, store(t))
+	const each = 100
+	for range each {
+		for _, p := range []dtask.PriorityLevel{dtask.PriorityLow, dtask.PriorityDefault, dtask.PriorityHigh} {
+			m := message("q")
+			m.Priority = p
+			enqueue(t, b, m)
+		}
+	}
+	c := consume(t, b, "q", 1)
+	count := make(map[dtask.PriorityLevel]int)
+	for i := range 3 * each {
+		d := receive(t, c)
+		count[d.Message().Priority]++
+		d.Settle(dtask.Done)
+		if i == 3*each/2 {
+			got := fmt.Sprintf("high %d, default %d, low %d", count[dtask.PriorityHigh], count[dtask.PriorityDefault], count[dtask.PriorityLow])
+			if count[dtask.PriorityHigh] <= count[dtask.PriorityDefault] || count[dtask.PriorityDefault] <= count[dtask.PriorityLow] {
+				t.Errorf("the higher class does not come first: of the first half %s", got)
+			}
+			if count[dtask.PriorityLow] == 0 {
+				t.Errorf("the low class starves: of the first half %s", got)
+			}
+		}
+	}
+	for p, n := range count {
+		if n != each {
+			t.Errorf("%d messages of class %v, want %d", n, p, each)
+		}
+	}
+}

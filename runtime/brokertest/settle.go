@@ -1,0 +1,170 @@
+package brokertest
+
+import (
+	"testing"
+	"time"
+
+	dtask "github.com/dtaskhq/dtask/runtime"
+)
+
+// A message that is done is not delivered again.
+func testDone(t *testing.T, store Store) {
+	url := store(t)
+	b := open(t, url)
+	first := consume(t, b, "q", 1)
+	enqueue(t, b, message("q"))
+	receive(t, first).Settle(dtask.Done)
+	closeConsumer(t, first) // waits until the settlement is durable
+
+	drained(t, b, consume(t, b, "q", 1), "q")
+}
+
+// Of several settlements of one delivery the first counts.
+func testSettleTwice(t *testing.T, store Store) {
+	b := open(t, store(t))
+	c := consume(t, b, "q", 1)
+	enqueue(t, b, message("q"))
+	d := receive(t, c)
+	d.Settle(dtask.Done)
+	d.Settle(dtask.Requeue)
+	d.Settle(dtask.Bury)
+	drained(t, b, c, "q")
+	closeConsumer(t, c)
+	if s := state(t, b, "q"); s.Dead > 0 || s.Ready > 0 {
+		t.Errorf("state %+v, want nothing left", s)
+	}
+}
+
+// A requeued message comes again as the worker changed it.
+func testRequeue(t *testing.T, store Store) {
+	b := open(t, store(t))
+	c := consume(t, b, "q", 1)
+	m := enqueue(t, b, message("q"))[0]
+	for attempt := 1; attempt <= 4; attempt++ {
+		d := receive(t, c)
+		got := d.Message()
+		if got.ID != m.ID || got.Attempt != attempt || len(got.Failures) != attempt-1 || string(got.Body) != string(m.Body) ||
+			got.Schema != m.Schema || got.Task != m.Task || !got.EnqueuedAt.Truncate(time.Millisecond).Equal(m.EnqueuedAt.Truncate(time.Millisecond)) {
+			t.Fatalf("attempt %d delivered as %+v", attempt, got)
+		}
+		got.Failures = append(got.Failures, dtask.Failure{Attempt: attempt, At: time.Now(), Error: "no"})
+		got.Attempt++
+		got.Returned = attempt
+		got.ReturnedSince = m.EnqueuedAt
+		d.Settle(dtask.Requeue)
+	}
+	d := receive(t, c)
+	if got := d.Message(); got.Returned != 4 || !got.ReturnedSince.Truncate(time.Millisecond).Equal(m.EnqueuedAt.Truncate(time.Millisecond)) {
+		t.Errorf("returned %d times since %v, want 4 since %v", got.Returned, got.ReturnedSince, m.EnqueuedAt)
+	}
+	d.Settle(dtask.Done)
+	drained(t, b, c, "q")
+}
+
+// A message requeued for later waits, several times over, and is never early.
+func testRequeueLater(t *testing.T, store Store) {
+	b := open(t, store(t))
+	c := consume(t, b, "q", 2)
+	enqueue(t, b, message("q"))
+	var due time.Time
+	for attempt := 1; attempt <= 3; attempt++ {
+		d := receive(t, c)
+		if early := time.Until(due.Truncate(time.Millisecond)); early > 0 {
+			t.Errorf("attempt %d is %v early", attempt, early)
+		}
+		if d.Message().Attempt != attempt {
+			t.Fatalf("attempt %d, want %d", d.Message().Attempt, attempt)
+		}
+		due = time.Now().Add(time.Duration(attempt) * 800 * time.Millisecond)
+		d.Message().Attempt++
+		d.Message().NotBefore = due
+		d.Settle(dtask.Requeue)
+		if attempt == 1 {
+			drained(t, b, c, "q") // the waiting one holds nobody up
+		}
+	}
+	d := receive(t, c)
+	d.Settle(dtask.Done)
+	drained(t, b, c, "q")
+}
+
+// A buried message is among the dead letters with its history, and not
+// delivered again.
+func testBury(t *testing.T, store Store) {
+	url := store(t)
+	b := open(t, url)
+	c := consume(t, b, "q", 1)
+	m := enqueue(t, b, message("q"))[0]
+	d := receive(t, c)
+	d.Message().Failures = []dtask.Failure{{Attempt: 1, At: time.Now(), Error: "no such user", Stack: "goroutine 7"}}
+	d.Settle(dtask.Bury)
+	drained(t, b, c, "q")
+	closeConsumer(t, c)
+
+	got := deadLetters(t, open(t, url), "q", 1)[0]
+	if got.ID != m.ID || got.Task != m.Task || got.Queue != "q" || string(got.Body) != string(m.Body) || got.Schema != m.Schema {
+		t.Errorf("dead letter %+v, want %+v", got, m)
+	}
+	if len(got.Failures) != 1 || got.Failures[0].Error != "no such user" || got.Failures[0].Stack != "goroutine 7" {
+		t.Errorf("failures of the dead letter: %+v", got.Failures)
+	}
+	deadLetters(t, b, "q", 1) // reading does not remove
+}
+
+// What a stopped consumer fetched but nobody received goes to another one, and
+// has cost no attempt; what was received can still be settled.
+func testStopHandsBack(t *testing.T, store Store) {
+	b := open(t, store(t))
+	first := consume(t, b, "q", 4)
+	want := make(map[string]bool)
+	for range 20 {
+		want[enqueue(t, b, message("q"))[0].ID] = true
+	}
+	held := receive(t, first)
+	first.Stop()
+	for d := range first.Deliveries() { // what raced with Stop is ours
+		delete(want, d.Message().ID)
+		d.Settle(dtask.Done)
+	}
+	delete(want, held.Message().ID)
+	held.Settle(dtask.Done)
+	closeConsumer(t, first)
+
+	second := consume(t, b, "q", 4)
+	for len(want) > 0 {
+		d := receive(t, second)
+		if !want[d.Message().ID] {
+			t.Fatalf("%s delivered again", d.Message().ID)
+		}
+		if d.Message().Attempt != 1 {
+			t.Errorf("handing back cost an attempt: attempt %d", d.Message().Attempt)
+		}
+		delete(want, d.Message().ID)
+		d.Settle(dtask.Done)
+	}
+	drained(t, b, second, "q")
+}
+
+// What a consumer leaves unsettled when it is closed goes to another one.
+func testCloseGivesUp(t *testing.T, store Store) {
+	b := open(t, store(t))
+	first := consume(t, b, "q", 1)
+	m := enqueue(t, b, message("q"))[0]
+	held := receive(t, first)
+	closeConsumer(t, first)
+
+	second := consume(t, b, "q", 1)
+	d := receive(t, second)
+	if d.Message().ID != m.ID {
+		t.Fatalf("delivered %s, want %s", d.Message().ID, m.ID)
+	}
+	if d.Message().Attempt != 1 {
+		t.Errorf("an orderly close cost an attempt: attempt %d", d.Message().Attempt)
+	}
+	held.Settle(dtask.Bury) // too late: it is another's now
+	d.Settle(dtask.Done)
+	drained(t, b, second, "q")
+	if s := state(t, b, "q"); s.Dead > 0 {
+		t.Errorf("a late settlement had an effect: %+v", s)
+	}
+}
