@@ -1,0 +1,24 @@
+# The two commands a contributor needs: make test, make lint.
+
+# Go needs a home for its caches.
+ifeq ($(HOME),)
+export HOME := $(shell getent passwd $$(id -u) | cut -d: -f6)
+endif
+
+tool = go tool -modfile=internal/tools/go.mod
+
+.PHONY: test lint check
+
+# All tests, with a private RabbitMQ; a test skipped for want of a broker fails.
+test:
+	DTASK_TEST_REQUIRE_BROKERS=1 go run ./internal/testenv -- go test -race ./...
+
+lint:
+	go vet ./...
+	$(tool) staticcheck ./...
+	@out=$$($(tool) gofumpt -l .) || exit 1; \
+	if [ -n "$$out" ]; then echo "not formatted; run: $(tool) gofumpt -w ."; echo "$$out"; exit 1; fi
+
+# Generated files are up to date.
+check:
+	go run ./cmd/dtaskgen -check ./...

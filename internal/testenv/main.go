@@ -1,0 +1,104 @@
+// Command testenv runs a command with the servers its tests need:
+//
+//	go run ./internal/testenv -- go test ./...
+//
+// It starts a private RabbitMQ node, tells the command of it by environment
+// variables (package rabbitnode), and stops it when the command has ended,
+// whichever way. What the machine lacks is installed if it is a Debian and
+// this user may do so. The exit status is that of the command.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/dtaskhq/dtask/internal/testenv/rabbitnode"
+)
+
+func main() {
+	args := os.Args[1:]
+	if len(args) > 0 && args[0] == "--" {
+		args = args[1:]
+	}
+	if len(args) == 0 {
+		fmt.Fprintln(os.Stderr, "usage: testenv -- COMMAND [ARGUMENT…]")
+		os.Exit(2)
+	}
+	code, err := run(args)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "testenv:", err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func run(args []string) (int, error) {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+
+	if err := install(); err != nil {
+		return 0, err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	go func() {
+		select {
+		case s := <-signals: // while the node starts
+			signals <- s
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	node, err := rabbitnode.Start(ctx, rabbitnode.Options{})
+	if err != nil {
+		return 0, err
+	}
+	defer node.Stop()
+	cancel()
+
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.Env = append(os.Environ(), node.Env()...)
+	if err := cmd.Start(); err != nil {
+		return 0, err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	return await(cmd, ended, signals)
+}
+
+// await passes signals on to the command until it has ended, and returns its
+// exit status. A second signal kills it, and so does the death of the parent
+// process: "go run" dies of SIGTERM and passes nothing on.
+func await(cmd *exec.Cmd, ended <-chan error, signals <-chan os.Signal) (int, error) {
+	parent := os.Getppid()
+	alive := time.NewTicker(time.Second)
+	defer alive.Stop()
+	for signaled := false; ; {
+		select {
+		case err := <-ended:
+			var exit *exec.ExitError
+			if errors.As(err, &exit) {
+				return max(cmd.ProcessState.ExitCode(), 1), nil // -1: by a signal
+			}
+			return 0, err
+		case s := <-signals:
+			if signaled {
+				cmd.Process.Kill()
+			} else {
+				cmd.Process.Signal(s)
+			}
+			signaled = true
+		case <-alive.C:
+			if os.Getppid() != parent {
+				cmd.Process.Kill()
+			}
+		}
+	}
+}

@@ -1,0 +1,299 @@
+// Package rabbitnode runs private RabbitMQ nodes for tests: each with a name,
+// ports, an epmd and a directory of its own, so that any number run side by
+// side, next to a system-wide one too, and leave nothing behind.
+package rabbitnode
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+// Options of a node. The zero value is a plain node with no plugins.
+type Options struct {
+	// Config is text for the node's rabbitmq.conf.
+	Config string
+
+	// Plugins are the plugins to enable.
+	Plugins []string
+}
+
+// A Node is a private RabbitMQ node.
+type Node struct {
+	dir     string
+	bin     string // where rabbitmq-server and rabbitmqctl are
+	env     []string
+	port    int
+	orders  io.WriteCloser // to the guardian
+	cleared chan struct{}  // closed at the end of the guardian
+}
+
+// Start starts a node and waits until it serves connections. It needs the
+// Debian package rabbitmq-server, or another installation on the PATH.
+func Start(ctx context.Context, o Options) (*Node, error) {
+	bin, err := scripts()
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "dtask-rabbitmq-")
+	if err != nil {
+		return nil, err
+	}
+	n := &Node{dir: dir, bin: bin}
+	if err := n.configure(o); err != nil {
+		os.RemoveAll(dir)
+		return nil, err
+	}
+	if err := n.guardian(); err != nil {
+		os.RemoveAll(dir)
+		return nil, err
+	}
+	if err := n.Boot(ctx); err != nil {
+		n.Stop()
+		return nil, err
+	}
+	return n, nil
+}
+
+// scripts returns the directory of the server's own scripts. Debian's wrappers
+// in /usr/sbin insist on the user rabbitmq and on /var/lib/rabbitmq.
+func scripts() (string, error) {
+	const debian = "/usr/lib/rabbitmq/bin"
+	if _, err := os.Stat(debian + "/rabbitmq-server"); err == nil {
+		return debian, nil
+	}
+	path, err := exec.LookPath("rabbitmq-server")
+	if err != nil {
+		return "", ErrNotInstalled
+	}
+	return filepath.Dir(path), nil
+}
+
+// Installed reports whether the machine has RabbitMQ.
+func Installed() bool {
+	_, err := scripts()
+	return err == nil
+}
+
+// ErrNotInstalled: the machine has no RabbitMQ.
+var ErrNotInstalled = errors.New("RabbitMQ is not installed; on Debian: apt-get install rabbitmq-server")
+
+// configure writes the files of the node and composes its environment.
+func (n *Node) configure(o Options) error {
+	ports, err := freePorts(3)
+	if err != nil {
+		return err
+	}
+	n.port = ports[0]
+	var suffix [4]byte
+	rand.Read(suffix[:])
+
+	files := map[string]string{
+		"rabbitmq-env.conf": "", // instead of the one in /etc
+		"rabbitmq.conf":     "disk_free_limit.absolute = 50MB\n" + o.Config + "\n",
+		"enabled_plugins":   "[" + strings.Join(o.Plugins, ",") + "].\n",
+	}
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(n.dir, name), []byte(text), 0o600); err != nil {
+			return err
+		}
+	}
+	n.env = []string{
+		"HOME=" + n.dir, // holds the Erlang cookie
+		"ERL_EPMD_PORT=" + strconv.Itoa(ports[2]),
+		"RABBITMQ_NODENAME=dtask-" + hex.EncodeToString(suffix[:]) + "@localhost",
+		"RABBITMQ_NODE_IP_ADDRESS=127.0.0.1",
+		"RABBITMQ_NODE_PORT=" + strconv.Itoa(ports[0]),
+		"RABBITMQ_DIST_PORT=" + strconv.Itoa(ports[1]),
+		"RABBITMQ_CONF_ENV_FILE=" + filepath.Join(n.dir, "rabbitmq-env.conf"),
+		"RABBITMQ_CONFIG_FILE=" + filepath.Join(n.dir, "rabbitmq.conf"),
+		"RABBITMQ_ENABLED_PLUGINS_FILE=" + filepath.Join(n.dir, "enabled_plugins"),
+		"RABBITMQ_MNESIA_BASE=" + filepath.Join(n.dir, "data"),
+		"RABBITMQ_LOG_BASE=" + filepath.Join(n.dir, "log"),
+		"RABBITMQ_LOGS=" + filepath.Join(n.dir, "log", "rabbit.log"),
+		"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=-kernel inet_dist_use_interface {127,0,0,1}",
+		// The start script replaces itself by the node, whose process id the
+		// guardian then knows.
+		"RUNNING_UNDER_SYSTEMD=1",
+	}
+	return nil
+}
+
+// FreePort returns a TCP port of the loopback interface that nothing listens
+// on.
+func FreePort() (int, error) {
+	ports, err := freePorts(1)
+	if err != nil {
+		return 0, err
+	}
+	return ports[0], nil
+}
+
+func freePorts(n int) ([]int, error) {
+	var ports []int
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, err
+		}
+		defer l.Close() // only at the end: no port twice
+		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+	}
+	return ports, nil
+}
+
+// guardianScript starts and kills the node as lines on its standard input say.
+// At the end of the input, which comes with the death of the process that
+// holds the other end, however it dies, it kills all and removes the
+// directory.
+const guardianScript = `
+trap '' INT TERM HUP
+dir=$1 server=$2
+epmd -port "$ERL_EPMD_PORT" -address 127.0.0.1 >"$dir/epmd.out" 2>&1 & epmd=$!
+node=
+end() {
+	[ -n "$node" ] && kill -9 $node && wait $node
+	node=
+	echo ended >"$dir/state"
+}
+while read -r order; do
+	case $order in
+	start) "$server" >>"$dir/out" 2>&1 & node=$!; echo $node >"$dir/pid" ;;
+	kill) end 2>/dev/null ;;
+	esac
+done
+end 2>/dev/null
+kill -9 $epmd; wait
+rm -rf "$dir"
+`
+
+// guardian starts the process that outlives this one by a moment.
+func (n *Node) guardian() error {
+	cmd := exec.Command("sh", "-c", guardianScript, "dtask-rabbitmq-guardian", n.dir, filepath.Join(n.bin, "rabbitmq-server"))
+	cmd.Env = append(os.Environ(), n.env...)
+	cmd.Dir = "/"
+	var err error
+	if n.orders, err = cmd.StdinPipe(); err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	n.cleared = make(chan struct{})
+	go func() { cmd.Wait(); close(n.cleared) }()
+	return nil
+}
+
+// Boot starts the node again after [Node.Kill], with its data,
+// and waits until it serves connections.
+func (n *Node) Boot(ctx context.Context) error {
+	if _, err := io.WriteString(n.orders, "start\n"); err != nil {
+		return err
+	}
+	for {
+		conn, err := amqp.DialConfig(n.URL(), amqp.Config{Dial: amqp.DefaultDial(time.Second)})
+		if err == nil {
+			return conn.Close()
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("RabbitMQ did not start: %w\n%s", err, n.output())
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// output returns what the node printed.
+func (n *Node) output() []byte {
+	b, _ := os.ReadFile(filepath.Join(n.dir, "out"))
+	return b
+}
+
+// Kill kills the node as kill -9 does, and waits until it is gone.
+func (n *Node) Kill() error {
+	state := filepath.Join(n.dir, "state")
+	os.Remove(state)
+	if _, err := io.WriteString(n.orders, "kill\n"); err != nil {
+		return err
+	}
+	for {
+		if _, err := os.Stat(state); err == nil {
+			return nil
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// Pid returns the process id of the node, to stop and continue it.
+func (n *Node) Pid() (int, error) {
+	b, err := os.ReadFile(filepath.Join(n.dir, "pid"))
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(strings.TrimSpace(string(b)))
+}
+
+// Stop kills the node and removes every trace of it. It waits for that.
+func (n *Node) Stop() {
+	n.orders.Close()
+	<-n.cleared
+}
+
+// Ctl runs rabbitmqctl against the node and returns its output.
+func (n *Node) Ctl(ctx context.Context, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, filepath.Join(n.bin, "rabbitmqctl"), append([]string{"--quiet"}, args...)...)
+	cmd.Env = append(os.Environ(), n.env...)
+	cmd.Dir = "/"
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("rabbitmqctl %s: %w\n%s", strings.Join(args, " "), err, out)
+	}
+	return strings.TrimSpace(string(out)), nil
+}
+
+// URL returns the address of the node, with the user guest.
+func (n *Node) URL() string { return "amqp://guest:guest@" + n.Addr() + "/" }
+
+// Addr returns the TCP address of the node.
+func (n *Node) Addr() string { return fmt.Sprintf("127.0.0.1:%d", n.port) }
+
+// The environment variables by which a command finds its node, beside those
+// that rabbitmqctl reads.
+const (
+	EnvURL  = "DTASK_TEST_AMQP_URL"
+	envBin  = "DTASK_TEST_RABBITMQ_BIN"
+	envHome = "DTASK_TEST_RABBITMQ_HOME"
+)
+
+// Env returns the environment in which a command finds the node, by EnvURL or
+// by [Attached].
+func (n *Node) Env() []string {
+	env := []string{EnvURL + "=" + n.URL(), envBin + "=" + n.bin, envHome + "=" + n.dir}
+	for _, kv := range n.env {
+		if strings.HasPrefix(kv, "RABBITMQ_") || strings.HasPrefix(kv, "ERL_") {
+			env = append(env, kv)
+		}
+	}
+	return env
+}
+
+// Attached returns the node whose [Node.Env] this process runs in, or nil. It
+// is there for Ctl only.
+func Attached() *Node {
+	if os.Getenv(envBin) == "" {
+		return nil
+	}
+	return &Node{bin: os.Getenv(envBin), env: []string{"HOME=" + os.Getenv(envHome)}}
+}
