@@ -2,13 +2,17 @@ package dtask
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
+	"time"
 )
 
 // A Client enqueues tasks on a broker. It is safe for concurrent use; an
 // application needs one.
 type Client struct {
-	broker Broker
+	broker  Broker
+	enqueue EnqueueFunc // the chain of middleware, or nil
+	now     func() time.Time
 }
 
 // Open returns a client of the broker that url names:
@@ -28,7 +32,44 @@ func Open(ctx context.Context, url string) (*Client, error) {
 }
 
 // NewClient returns a client of a broker that is open already.
-func NewClient(b Broker) *Client { return &Client{broker: b} }
+func NewClient(b Broker) *Client { return &Client{broker: b, now: time.Now} }
+
+// With returns a client of the same broker whose enqueues pass through the
+// middleware, the first one outermost, and then through that of c.
+func (c *Client) With(middleware ...EnqueueMiddleware) *Client {
+	wrapped := *c
+	if wrapped.enqueue == nil {
+		wrapped.enqueue = c.broker.EnqueueMany
+	}
+	for _, mw := range slices.Backward(middleware) {
+		wrapped.enqueue = mw(wrapped.enqueue)
+	}
+	return &wrapped
+}
+
+// WithClock returns a client of the same broker for which, and for whose
+// workers, it is the time that now returns. It is for tests.
+func (c *Client) WithClock(now func() time.Time) *Client {
+	clocked := *c
+	clocked.now = now
+	return &clocked
+}
+
+// send enqueues one message.
+func (c *Client) send(ctx context.Context, m *Message) error {
+	if c.enqueue == nil {
+		return c.broker.Enqueue(ctx, m)
+	}
+	return c.enqueue(ctx, []*Message{m})[0]
+}
+
+// sendMany enqueues a batch.
+func (c *Client) sendMany(ctx context.Context, ms []*Message) []error {
+	if c.enqueue == nil {
+		return c.broker.EnqueueMany(ctx, ms)
+	}
+	return c.enqueue(ctx, ms)
+}
 
 // Broker returns the broker of the client, to inspect it.
 func (c *Client) Broker() Broker { return c.broker }

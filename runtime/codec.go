@@ -1,12 +1,17 @@
 package dtask
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
+
+	// The implementation that encoding/json of Go 1.27 rests on, with the
+	// semantics of version 1 and about twice its speed: the one dependency of
+	// this package, until the standard library has it for every supported Go.
+	json "github.com/go-json-experiment/json/v1"
 )
 
-// encode returns the body of a message with the given arguments.
+// encode returns the body of a message whose arguments the pointer args points
+// to, as encoding/json has it.
 func encode(args any) ([]byte, error) {
 	body, err := json.Marshal(args)
 	if err != nil {
@@ -19,9 +24,9 @@ func encode(args any) ([]byte, error) {
 // the fingerprint schema.
 //
 // A body of the same fingerprint decodes as encoding/json has it; one that
-// does not is damaged ([errUndecodable]). A body of another fingerprint comes
+// does not is damaged ([undecodableError]). A body of another fingerprint comes
 // from another build, or from a producer that is no build of this module: it
-// must fit exactly, else the error is [errForeign] and the message is another
+// must fit exactly, else the error is a [foreignError] and the message is another
 // build's to run.
 func decode(m *Message, schema string, args any) error {
 	if m.Schema != schema {

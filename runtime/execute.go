@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"runtime/debug"
-	"sync/atomic"
 	"time"
 )
 
@@ -29,8 +27,10 @@ func InfoFromContext(ctx context.Context) (Info, bool) {
 
 type infoKey struct{}
 
-// taskContext adds the client and the task to the context of an attempt. It is
-// one allocation where two context.WithValue would be four.
+func infoOf(m *Message) Info { return Info{m.ID, m.Task, m.Queue, m.Attempt, m.Attempts} }
+
+// taskContext adds the client and the task to the context of an attempt, in
+// one allocation where two of context.WithValue are four.
 type taskContext struct {
 	context.Context
 	client *Client
@@ -47,169 +47,109 @@ func (c *taskContext) Value(key any) any {
 	return c.Context.Value(key)
 }
 
-// An execution is a delivery that is being handled.
-type execution struct {
-	delivery Delivery
-	info     Info
-	claimed  atomic.Bool
+// Process handles one delivery and settles it, in the calling goroutine and
+// outside of [Worker.Run]: for tests that go step by step. ctx is the parent of
+// the task's context.
+func (w *Worker) Process(ctx context.Context, d Delivery) {
+	w.process(&slot{ctx: ctx}, d)
 }
 
-// claim reports whether the caller is the one who settles the delivery. The
-// message is the claimant's.
-func (e *execution) claim() bool { return e.claimed.CompareAndSwap(false, true) }
+// process handles a delivery and settles it. It returns false if the slot was
+// given up meanwhile.
+func (w *Worker) process(s *slot, d Delivery) (open bool) {
+	e := &execution{delivery: d, message: *d.Message()}
+	h := w.tasks[e.message.Task]
+	if h != nil && h.Spec.Timeout > 0 {
+		e.deadline = w.now().Add(h.Spec.Timeout + stuckAfter)
+	}
+	s.current.Store(e)
+	var o Outcome
+	defer func() {
+		s.current.Store(nil)
+		if !e.claim() {
+			return
+		}
+		if o.Kind == 0 { // neither returned nor panicked
+			o = decide(s.ctx, &e.message, h.Spec, errors.New("the task called runtime.Goexit"), rand.Float64())
+			logOutcome(s.ctx, w.log, &e.message, o, 0)
+		}
+		*d.Message() = e.message
+		w.settle(d, o)
+		open = true
+	}()
+	o = w.handle(s.ctx, &e.message)
+	return
+}
 
-// process handles one delivery and settles it.
-func (w *Worker) process(ctx context.Context, d Delivery) {
-	m := d.Message()
-	e := &execution{delivery: d, info: Info{m.ID, m.Task, m.Queue, m.Attempt, m.Attempts}}
-	start := time.Now()
+// attempt is the innermost [HandleFunc]: it runs the task, if there is one and
+// its time has not passed.
+func (w *Worker) attempt(ctx context.Context, m *Message) Outcome {
 	h := w.tasks[m.Task]
 	switch {
-	case !m.Expires.IsZero() && start.After(m.Expires):
-		w.bury(d, "expired at "+m.Expires.UTC().Format(time.RFC3339)+", before a worker was free", "")
+	case !m.Expires.IsZero() && w.now().After(m.Expires):
+		return Outcome{Kind: Buried, Err: fmt.Errorf("expired at %s, before a worker was free", m.Expires.UTC().Format(time.RFC3339))}
 	case m.Attempt > m.Attempts:
 		m.Attempt = m.Attempts
-		w.bury(d, "the worker died during the last attempt", "")
+		return Outcome{Kind: Buried, Err: errors.New("the worker died during the last attempt")}
 	case h == nil:
-		w.giveBack(d, "no worker of this build has a task "+m.Task)
-	default:
-		w.running.Store(e, struct{}{})
-		defer w.running.Delete(e)
-		defer func() {
-			// Only runtime.Goexit in the handler gets here with e unclaimed.
-			if e.claim() {
-				w.conclude(ctx, h, d, errors.New("the handler called runtime.Goexit"), time.Since(start))
-			}
-		}()
-		w.log.LogAttrs(ctx, slog.LevelDebug, "task started", attrs(m)...)
-		err := run(ctx, w.client, h, m, e.info)
-		if e.claim() {
-			w.conclude(ctx, h, d, err, time.Since(start))
-		}
+		return w.unknownTo(m, fmt.Errorf("this build has no task %s", m.Task))
 	}
+	o := decide(ctx, m, h.Spec, run(ctx, w.client, h, m), rand.Float64())
+	if o.Kind == Unknown {
+		return w.unknownTo(m, o.Err)
+	}
+	return o
 }
 
 // run makes one attempt: it decodes the arguments and calls the function, with
 // the time allowed. A panic is an error.
-func run(ctx context.Context, c *Client, h *Handler, m *Message, info Info) (err error) {
+func run(ctx context.Context, c *Client, h *Handler, m *Message) (err error) {
 	if h.Spec.Timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, h.Spec.Timeout)
 		defer cancel()
 	}
-	tctx := &taskContext{ctx, c, info}
 	defer func() {
 		if v := recover(); v != nil {
 			err = &PanicError{Value: v, Stack: string(debug.Stack())}
 		}
 	}()
-	err = h.run(tctx, m)
-	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) && errors.Is(err, context.DeadlineExceeded) {
+	err = h.run(&taskContext{ctx, c, infoOf(m)}, m)
+	if errors.Is(err, context.DeadlineExceeded) && errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		err = fmt.Errorf("timeout after %v: %w", h.Spec.Timeout, err)
 	}
 	return err
 }
 
-// conclude settles an attempt by its error.
-func (w *Worker) conclude(ctx context.Context, h *Handler, d Delivery, err error, took time.Duration) {
-	m := d.Message()
-	var (
-		foreign     *foreignError
-		undecodable *undecodableError
-		snooze      *snoozeError
-		permanent   *permanentError
-		panicked    *PanicError
-		stack       string
-	)
-	if errors.As(err, &panicked) {
-		stack = panicked.Stack
-	}
-	switch {
-	case err == nil:
-		w.stats.done.Add(1)
-		w.log.LogAttrs(ctx, slog.LevelInfo, "task done", append(attrs(m), slog.Duration("took", took))...)
-		d.Settle(Done)
-	case errors.As(err, &foreign):
-		w.giveBack(d, foreign.Error())
-	case errors.As(err, &undecodable):
-		w.bury(d, undecodable.Error(), "")
-	case errors.As(err, &snooze):
-		w.stats.snoozed.Add(1)
-		w.log.LogAttrs(ctx, slog.LevelInfo, "task snoozed", append(attrs(m), slog.Duration("for", snooze.after))...)
-		m.NotBefore = time.Now().Add(snooze.after)
-		d.Settle(Requeue)
-	case context.Cause(ctx) == errStopped && (errors.Is(err, context.Canceled) || errors.Is(err, errStopped)):
-		w.stats.returned.Add(1)
-		w.log.LogAttrs(ctx, slog.LevelWarn, "task not finished within the grace period; handed back", attrs(m)...)
-		m.NotBefore = time.Time{}
-		d.Settle(Requeue)
-	case errors.As(err, &permanent), m.Attempt >= m.Attempts:
-		w.bury(d, err.Error(), stack)
-	default:
-		w.retry(h, d, err, stack)
-	}
-}
-
-// retry schedules the next attempt.
-func (w *Worker) retry(h *Handler, d Delivery, err error, stack string) {
-	m := d.Message()
-	delay := retryDelay(h.Spec.Backoff, m.Attempt, rand.Float64())
-	var after *retryAfterError
-	if errors.As(err, &after) {
-		delay = after.after
-	}
-	now := time.Now()
-	w.log.LogAttrs(context.Background(), slog.LevelWarn, "task failed",
-		append(attrs(m), slog.String("err", err.Error()), slog.Duration("retry_in", delay.Round(time.Millisecond)))...)
-	w.stats.retried.Add(1)
-	m.fail(now, err.Error(), stack)
-	m.Attempt++
-	m.NotBefore = now.Add(delay)
-	m.Returned, m.ReturnedSince = 0, time.Time{}
-	d.Settle(Requeue)
-}
-
-// bury sends the message to the dead letters with the reason.
-func (w *Worker) bury(d Delivery, reason, stack string) {
-	m := d.Message()
-	w.stats.buried.Add(1)
-	w.log.LogAttrs(context.Background(), slog.LevelError, "task moved to the dead letters",
-		append(attrs(m), slog.String("err", reason))...)
-	m.fail(time.Now(), reason, stack)
-	d.Settle(Bury)
-}
-
-// giveBack returns a message that is another build's to run, for a growing
-// time, and after KeepUnknown to the dead letters.
-func (w *Worker) giveBack(d Delivery, reason string) {
-	m := d.Message()
-	now := time.Now()
-	if m.Returned == 0 {
-		m.ReturnedSince = now
-	}
-	if kept := now.Sub(m.ReturnedSince); m.Returned > 0 && kept >= w.config.KeepUnknown {
-		w.bury(d, fmt.Sprintf("no build took it for %v: %s", kept.Round(time.Second), reason), "")
-		return
+// unknownTo returns the outcome of a message that is another build's to run:
+// it is handed back for a growing time, and after KeepUnknown buried.
+func (w *Worker) unknownTo(m *Message, reason error) Outcome {
+	if m.Returned > 0 {
+		if kept := w.now().Sub(m.ReturnedSince); kept >= w.config.KeepUnknown {
+			return Outcome{Kind: Buried, Err: fmt.Errorf("no build took it for %v: %w", kept.Round(time.Second), reason)}
+		}
 	}
 	if _, logged := w.unknown.LoadOrStore(m.Task+"\x00"+m.Schema, struct{}{}); !logged {
-		w.log.Warn("messages of another build handed back; this is said once",
-			"task", m.Task, "queue", m.Queue, "reason", reason, "until_dead_letter", w.config.KeepUnknown)
+		w.log.Warn("handing back messages of another build; said once for each task and schema",
+			"task", m.Task, "queue", m.Queue, "reason", reason, "dead_letter_after", w.config.KeepUnknown)
 	}
-	w.stats.returned.Add(1)
-	delay := min(time.Second<<min(m.Returned, 10), time.Minute)
-	m.Returned++
-	m.NotBefore = now.Add(delay)
-	d.Settle(Requeue)
+	return Outcome{Kind: Unknown, Err: reason, Delay: min(time.Second<<min(m.Returned, 10), time.Minute)}
 }
 
-// attrs returns what every line about a message says. Arguments are never
-// logged: they may be secret.
-func attrs(m *Message) []slog.Attr {
-	return []slog.Attr{
-		slog.String("task", m.Task),
-		slog.String("id", m.ID),
-		slog.String("queue", m.Queue),
-		slog.Int("attempt", m.Attempt),
-		slog.Int("of", m.Attempts),
+// settle tells the broker the outcome.
+func (w *Worker) settle(d Delivery, o Outcome) {
+	switch o.Kind {
+	case Executed:
+		w.stats.done.Add(1)
+	case Retried:
+		w.stats.retried.Add(1)
+	case Buried:
+		w.stats.buried.Add(1)
+	case Snoozed:
+		w.stats.snoozed.Add(1)
+	case Unknown, Interrupted:
+		w.stats.returned.Add(1)
 	}
+	o.apply(d.Message(), w.now())
+	d.Settle(o.Kind.verdict())
 }

@@ -35,7 +35,7 @@ func (b *inlineBroker) Enqueue(ctx context.Context, m *Message) error {
 	if h == nil {
 		return fmt.Errorf("no table passed to NewInline has task %q", m.Task)
 	}
-	return run(ctx, b.client, h, m, Info{m.ID, m.Task, m.Queue, m.Attempt, m.Attempts})
+	return run(ctx, b.client, h, m)
 }
 
 func (b *inlineBroker) EnqueueMany(ctx context.Context, ms []*Message) []error {

@@ -2,6 +2,7 @@ package dtask
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -135,6 +136,7 @@ func validQueue(name string) bool {
 // fail adds a failure of the current attempt to the history, within its
 // bounds.
 func (m *Message) fail(at time.Time, text, stack string) {
+	m.Failures = slices.Clone(m.Failures)
 	for i := range m.Failures {
 		m.Failures[i].Stack = ""
 	}

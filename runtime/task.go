@@ -73,11 +73,11 @@ func (t Task[A, R]) Delay(ctx context.Context, args A, opts ...Option) (Handle[R
 	if err != nil {
 		return Handle[R]{}, &EnqueueError{Task: t.name, Err: err}
 	}
-	m, err := t.message(args, opts)
+	m, err := t.message(c.now(), args, opts)
 	if err != nil {
 		return Handle[R]{}, err
 	}
-	if err := c.broker.Enqueue(ctx, m); err != nil {
+	if err := c.send(ctx, m); err != nil {
 		return Handle[R]{ID: m.ID}, &EnqueueError{Task: t.name, ID: m.ID, Err: err}
 	}
 	return Handle[R]{ID: m.ID}, nil
@@ -96,18 +96,17 @@ func DelayMany[A, R any](ctx context.Context, t Task[A, R], args []A, opts ...Op
 	msgs := make([]*Message, len(args))
 	handles := make([]Handle[R], len(args))
 	for i, a := range args {
-		m, err := t.message(a, opts)
+		m, err := t.message(c.now(), a, opts)
 		if err != nil {
 			return nil, err // nothing was enqueued: a mistake in one is a mistake of the call
 		}
 		msgs[i], handles[i] = m, Handle[R]{ID: m.ID}
 	}
-	return handles, batchError(t.name, msgs, c.broker.EnqueueMany(ctx, msgs))
+	return handles, batchError(t.name, msgs, c.sendMany(ctx, msgs))
 }
 
 // message returns the message that runs t with args.
-func (t Task[A, R]) message(args A, opts []Option) (*Message, error) {
-	now := time.Now()
+func (t Task[A, R]) message(now time.Time, args A, opts []Option) (*Message, error) {
 	m := &Message{
 		ID:         newID(now),
 		Task:       t.name,
@@ -122,7 +121,7 @@ func (t Task[A, R]) message(args A, opts []Option) (*Message, error) {
 		o(m)
 	}
 	var err error
-	if m.Body, err = encode(args); err != nil {
+	if m.Body, err = encode(&args); err != nil {
 		return nil, &EnqueueError{Task: t.name, Err: err}
 	}
 	if err := m.Validate(); err != nil {

@@ -32,13 +32,22 @@ type WorkerConfig struct {
 	// the time a rolling deploy may take. 0 means 1 hour.
 	KeepUnknown time.Duration
 
+	// Middleware wraps the handling of every message, inside of [Logging].
+	Middleware []Middleware
+
 	// Logger receives what the worker has to say. Nil means slog.Default().
 	Logger *slog.Logger
 }
 
-// cancelWait is how long a worker that stops waits for tasks whose contexts it
-// has cancelled.
-const cancelWait = 5 * time.Second
+// How long a worker bears with tasks that ignore the end of their contexts.
+const (
+	// cancelWait is how long a worker that stops waits for tasks whose
+	// contexts it has cancelled.
+	cancelWait = 5 * time.Second
+
+	// stuckAfter is how long after its timeout a task is given up.
+	stuckAfter = 10 * time.Second
+)
 
 // A Worker runs the tasks of its tables. Make one with [NewWorker].
 type Worker struct {
@@ -47,13 +56,17 @@ type Worker struct {
 	queues map[string]int
 	config WorkerConfig
 	log    *slog.Logger
+	now    func() time.Time
+	handle HandleFunc // the chain of middleware around attempt
 
-	slots   sync.WaitGroup
-	running sync.Map // *execution → struct{}
+	mu       sync.Mutex
+	slots    map[*slot]struct{}
+	occupied sync.WaitGroup // slots that have not ended
+
 	unknown sync.Map // task and schema → struct{}: what was logged once
 
 	stats struct {
-		done, retried, buried, snoozed, returned atomic.Int64
+		done, retried, buried, snoozed, returned, stuck atomic.Int64
 	}
 }
 
@@ -64,6 +77,7 @@ type WorkerStats struct {
 	Buried   int64 // sent to the dead letters
 	Snoozed  int64 // put off by their own wish
 	Returned int64 // handed back: unknown to this build, or unfinished at the end
+	Stuck    int64 // of all attempts: given up because they ignored their timeout
 }
 
 // NewWorker returns a worker that runs the tasks of the tables on the broker
@@ -83,6 +97,12 @@ func NewWorker(c *Client, config WorkerConfig, tables ...Table) (*Worker, error)
 		queues: make(map[string]int),
 		config: config,
 		log:    cmp.Or(config.Logger, slog.Default()),
+		now:    c.now,
+		slots:  make(map[*slot]struct{}),
+	}
+	w.handle = w.attempt
+	for _, mw := range slices.Backward(append([]Middleware{Logging(w.log)}, config.Middleware...)) {
+		w.handle = mw(w.handle)
 	}
 	for q, n := range config.Queues {
 		w.queues[q] = cmp.Or(n, config.Concurrency)
@@ -116,12 +136,9 @@ func (w *Worker) Stats() WorkerStats {
 		Buried:   w.stats.buried.Load(),
 		Snoozed:  w.stats.snoozed.Load(),
 		Returned: w.stats.returned.Load(),
+		Stuck:    w.stats.stuck.Load(),
 	}
 }
-
-// errStopped is the cause of the cancellation of tasks that outlast the grace
-// period.
-var errStopped = errors.New("the worker is stopping")
 
 // Run runs tasks until ctx ends, then stops in good order: it fetches nothing
 // more, lets the running tasks finish within the grace period, cancels the
@@ -144,18 +161,18 @@ func (w *Worker) Run(ctx context.Context) error {
 		}
 		consumers = append(consumers, c)
 		for range w.queues[q] {
-			w.slots.Go(func() { w.slot(tasksCtx, c.Deliveries()) })
+			w.openSlot(tasksCtx, c.Deliveries())
 		}
 		w.log.Info("consuming", "queue", q, "concurrency", w.queues[q])
 	}
 
-	<-ctx.Done()
+	w.watch(ctx)
 	w.log.Info("stopping", "grace", max(w.config.Grace, 0))
 	for _, c := range consumers {
 		c.Stop()
 	}
 	idle := make(chan struct{})
-	go func() { w.slots.Wait(); close(idle) }()
+	go func() { w.occupied.Wait(); close(idle) }()
 	if !waitFor(idle, w.config.Grace) {
 		cancelTasks(errStopped)
 		if !waitFor(idle, cancelWait) {
@@ -182,35 +199,6 @@ func (w *Worker) close(consumers []Consumer) {
 		})
 	}
 	closing.Wait()
-}
-
-// handBackRunning settles, in their place, the executions that ignore their
-// cancelled contexts.
-func (w *Worker) handBackRunning() {
-	w.running.Range(func(k, _ any) bool {
-		e := k.(*execution)
-		if e.claim() {
-			w.log.Error("task ignores its cancelled context; handed back, it will run again while this run goes on",
-				"task", e.info.Task, "id", e.info.ID)
-			w.stats.returned.Add(1)
-			e.delivery.Settle(Requeue)
-		}
-		return true
-	})
-}
-
-// slot handles deliveries one after the other until there are no more.
-func (w *Worker) slot(ctx context.Context, deliveries <-chan Delivery) {
-	exited := true // what a handler that calls runtime.Goexit makes of the slot
-	defer func() {
-		if exited {
-			w.slots.Go(func() { w.slot(ctx, deliveries) })
-		}
-	}()
-	for d := range deliveries {
-		w.process(ctx, d)
-	}
-	exited = false
 }
 
 // waitFor reports whether done is closed within d.

@@ -1,0 +1,34 @@
+// Package sqlite is the broker that needs nothing installed: a file. Import it
+// for its effect on [dtask.Open]:
+//
+//	import _ "github.com/dtaskhq/dtask/runtime/sqlite"
+//
+//	client, err := dtask.Open(ctx, "sqlite:tasks.db")
+//
+// The URL names the file, relative or absolute: sqlite:tasks.db,
+// sqlite:/var/lib/app/tasks.db, sqlite:///var/lib/app/tasks.db. A character
+// that a URL reserves is escaped (%3F for a question mark). The file is made,
+// readable to its owner alone, if there is none; its directory must exist. It
+// may be the database of the application itself: all tables of this package
+// begin with dtask_.
+//
+// Any number of processes of one machine may use one file. A network file
+// system will not do: SQLite's write-ahead log lives in shared memory.
+//
+// # What is promised
+//
+// Enqueue returns once the message is committed and synced to disk (WAL mode,
+// synchronous=FULL). One goroutine of each broker writes, and puts all that is
+// pending (messages, outcomes, claims) into one transaction, so that callers
+// share the cost of the sync.
+//
+// A process that dies, however it dies, is noticed within a second: each
+// consuming process holds a lock on a small file beside the database, which
+// the kernel releases. Its messages are delivered again, and the lost attempt
+// counts. A process that lives keeps its messages for as long as it takes.
+//
+// # In the transaction of the application
+//
+// With [WithTx] a task is enqueued in a transaction of the application's own
+// on the same file: committed with it, gone with it.
+package sqlite

@@ -1,0 +1,89 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+
+	dtask "github.com/dtaskhq/dtask/runtime"
+)
+
+// Enqueue implements [dtask.Broker]. If ctx comes from [WithTx] the message is
+// durable when that transaction is committed.
+func (b *Broker) Enqueue(ctx context.Context, m *dtask.Message) error {
+	return b.EnqueueMany(ctx, []*dtask.Message{m})[0]
+}
+
+// EnqueueMany implements [dtask.Broker].
+func (b *Broker) EnqueueMany(ctx context.Context, ms []*dtask.Message) []error {
+	if len(ms) == 0 {
+		return nil
+	}
+	in := &insert{
+		records: make([]record, len(ms)),
+		errs:    make([]error, len(ms)),
+		done:    make(chan struct{}),
+	}
+	for i, m := range ms {
+		var err error
+		if in.records[i], err = newRecord(m); err != nil {
+			return failAll(in.errs, err)
+		}
+	}
+	if tx := txFrom(ctx); tx != nil {
+		return tx.insert(ctx, b.file, in)
+	}
+	if err := ctx.Err(); err != nil {
+		return failAll(in.errs, err)
+	}
+	if err := b.writer.put(func(box *inbox) { box.inserts = append(box.inserts, in) }); err != nil {
+		return failAll(in.errs, err)
+	}
+	select {
+	case <-in.done:
+		return in.errs
+	case <-ctx.Done():
+	}
+	if b.writer.takeBack(in) {
+		return failAll(in.errs, ctx.Err())
+	}
+	<-in.done // its transaction is under way: the outcome is known soon
+	return in.errs
+}
+
+func failAll(errs []error, err error) []error {
+	for i := range errs {
+		errs[i] = err
+	}
+	return errs
+}
+
+// takeBack removes from the inbox what no transaction has taken yet.
+func (w *writer) takeBack(r *insert) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i, waiting := range w.inbox.inserts {
+		if waiting == r {
+			w.inbox.inserts = append(w.inbox.inserts[:i:i], w.inbox.inserts[i+1:]...)
+			return true
+		}
+	}
+	return false
+}
+
+const insertMessage = "INSERT INTO dtask_messages (" + columns + ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
+
+// store inserts a message. It tells what is the message's fault from what has
+// cost the transaction.
+func (w *writer) store(r *record) (failed, lost error) {
+	n, err := w.conn.exec(insertMessage, r[:]...)
+	switch {
+	case err == nil && n == 0:
+		return dtask.ErrDuplicate, nil
+	case err == nil:
+		w.arrived(r[2].(string), r[dueColumn].(int64))
+		return nil, nil
+	case faultOfMessage(err):
+		return errors.Join(dtask.ErrTooLarge, err), nil
+	}
+	return nil, err
+}

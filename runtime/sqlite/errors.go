@@ -1,0 +1,50 @@
+package sqlite
+
+import (
+	"errors"
+	"fmt"
+
+	dtask "github.com/dtaskhq/dtask/runtime"
+	driversqlite "modernc.org/sqlite"
+	lib "modernc.org/sqlite/lib"
+)
+
+// explain says what is wrong with the file and what to do about it, where it
+// can.
+func explain(file string, err error) error {
+	var e *driversqlite.Error
+	if err == nil || !errors.As(err, &e) {
+		if err != nil {
+			return fmt.Errorf("sqlite %s: %w", file, err)
+		}
+		return nil
+	}
+	remedy := ""
+	switch e.Code() & 0xff {
+	case lib.SQLITE_BUSY, lib.SQLITE_LOCKED:
+		remedy = "another program has kept it locked for more than 5 s; end that transaction"
+	case lib.SQLITE_FULL:
+		return fmt.Errorf("sqlite %s: %w: the disk is full, or the file has reached its limit; make room (%w)", file, dtask.ErrQueueFull, err)
+	case lib.SQLITE_READONLY, lib.SQLITE_PERM, lib.SQLITE_AUTH:
+		remedy = "it cannot be written; allow this user to write the file and its directory"
+	case lib.SQLITE_CORRUPT:
+		remedy = "it is damaged; restore it, or save what is left with the command .recover of sqlite3"
+	case lib.SQLITE_NOTADB:
+		remedy = "it is no SQLite database; name another file"
+	case lib.SQLITE_CANTOPEN:
+		remedy = "it cannot be opened; check that it is a file, and that this user may write its directory"
+	case lib.SQLITE_IOERR:
+		remedy = "the disk fails, or it is a network file system; use a local disk"
+	case lib.SQLITE_PROTOCOL:
+		remedy = "locks do not work there; use a local disk, not a network file system"
+	default:
+		return fmt.Errorf("sqlite %s: %w", file, err)
+	}
+	return fmt.Errorf("sqlite %s: %s (%w)", file, remedy, err)
+}
+
+// faultOfMessage reports whether a statement failed for the size of a value.
+func faultOfMessage(err error) bool {
+	var e *driversqlite.Error
+	return errors.As(err, &e) && e.Code()&0xff == lib.SQLITE_TOOBIG
+}

@@ -1,0 +1,179 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	dtask "github.com/dtaskhq/dtask/runtime"
+)
+
+// scheme is the URL scheme of this broker.
+const scheme = "sqlite"
+
+func init() {
+	dtask.RegisterBroker(scheme, func(ctx context.Context, url string) (dtask.Broker, error) {
+		return Open(ctx, url)
+	})
+}
+
+// Broker is a [dtask.Broker] on a file. Make one with [Open], or through
+// [dtask.Open].
+type Broker struct {
+	file string // absolute path
+	dsn  string
+
+	writer *writer
+
+	readerMu sync.Mutex
+	reader   *conn // for inspection; nil until needed
+	closed   bool
+}
+
+var _ dtask.Broker = (*Broker)(nil)
+
+// Open opens the file that url names, and makes it, or the tables in it, if
+// there are none.
+func Open(ctx context.Context, url string) (*Broker, error) {
+	file, err := parseURL(url)
+	if err != nil {
+		return nil, err
+	}
+	b := &Broker{file: file, dsn: dsnOf(file)}
+	c, err := openFile(ctx, file, b.dsn)
+	if err != nil {
+		return nil, explain(file, err)
+	}
+	b.writer = newWriter(file, c)
+	go b.writer.run()
+	return b, nil
+}
+
+// Close waits until what was enqueued and settled is durable, and closes the
+// file. Consumers that are still open give up their deliveries.
+func (b *Broker) Close() error {
+	err := b.writer.close()
+	b.readerMu.Lock()
+	defer b.readerMu.Unlock()
+	b.closed = true
+	if b.reader != nil {
+		err = errors.Join(err, b.reader.close())
+		b.reader = nil
+	}
+	return err
+}
+
+// parseURL returns the absolute path of the file that a URL of this broker
+// names.
+func parseURL(u string) (string, error) {
+	path, ok := strings.CutPrefix(u, scheme+":")
+	if !ok {
+		return "", fmt.Errorf("broker URL %q: want sqlite:FILE", u)
+	}
+	path, query, _ := strings.Cut(path, "?")
+	if query != "" {
+		return "", fmt.Errorf("broker URL %q: sqlite has no parameters; write a question mark in a file name as %%3F", u)
+	}
+	if rest, ok := strings.CutPrefix(path, "//"); ok {
+		if !strings.HasPrefix(rest, "/") {
+			return "", fmt.Errorf("broker URL %q names a host; use sqlite:%s for a relative or sqlite:///%s for an absolute path", u, rest, rest)
+		}
+		path = rest
+		if len(path) > 2 && path[2] == ':' { // ///C:/tasks.db
+			path = path[1:]
+		}
+	}
+	path, err := url.PathUnescape(path)
+	if err != nil {
+		return "", fmt.Errorf("broker URL %q: %w; write a percent sign in a file name as %%25", u, err)
+	}
+	if path == "" || path == ":memory:" {
+		return "", fmt.Errorf("broker URL %q names no file; use sqlite:tasks.db, or in tests an inline client", u)
+	}
+	return filepath.Abs(path)
+}
+
+// dsnOf returns the URI by which SQLite opens the file.
+func dsnOf(file string) string {
+	path := filepath.ToSlash(file)
+	if !strings.HasPrefix(path, "/") { // C:/tasks.db
+		path = "/" + path
+	}
+	return (&url.URL{Scheme: "file", Path: path}).String()
+}
+
+// openFile opens the writing connection and brings the tables up to date.
+func openFile(ctx context.Context, file, dsn string) (*conn, error) {
+	if err := create(file); err != nil {
+		return nil, err
+	}
+	c, err := connect(ctx, dsn)
+	if err != nil {
+		return nil, err
+	}
+	if err := prepareFile(c); err != nil {
+		c.close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// create makes an empty file, readable to its owner alone, if there is none.
+// An existing file is not opened: closing it would drop the locks that SQLite
+// holds on it in this process (https://www.sqlite.org/howtocorrupt.html, 2.2).
+func create(file string) error {
+	f, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// busyTimeout is how long a transaction waits for one of another process, in
+// milliseconds.
+const busyTimeout = "5000"
+
+// prepareFile sets up a writing connection.
+func prepareFile(c *conn) error {
+	if err := c.script("PRAGMA busy_timeout = " + busyTimeout); err != nil {
+		return err
+	}
+	pages, err := c.int("PRAGMA page_count")
+	if err != nil {
+		return err
+	}
+	if pages == 0 { // ours to lay out: space can be given back
+		if err := c.script("PRAGMA auto_vacuum = INCREMENTAL"); err != nil {
+			return err
+		}
+	}
+	if err := useWAL(c); err != nil {
+		return err
+	}
+	if err := c.script("PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF; PRAGMA cache_size = -16000"); err != nil {
+		return err
+	}
+	return migrate(c)
+}
+
+// useWAL puts the file in WAL mode, where it stays.
+func useWAL(c *conn) error {
+	var mode any
+	err := c.query(func(row []any) error { mode = row[0]; return nil }, "PRAGMA journal_mode = WAL")
+	if err != nil {
+		return err
+	}
+	if mode != "wal" {
+		return fmt.Errorf("the file system does not allow WAL mode (journal mode stays %v); use a local disk", mode)
+	}
+	return nil
+}

@@ -1,0 +1,167 @@
+package sqlite
+
+import (
+	"database/sql/driver"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	dtask "github.com/dtaskhq/dtask/runtime"
+)
+
+// columns are those that hold the message itself, in the order of a record.
+const columns = "id, task, queue, body, schema, priority, attempt, attempts, " +
+	"enqueued_at, due, expires, headers, failures, returned, returned_since"
+
+const (
+	columnCount = 15
+	dueColumn   = 9
+)
+
+// record is a message as values of the columns.
+type record = [columnCount]driver.Value
+
+// newRecord returns m as a record. Times lose what is below a millisecond;
+// NotBefore is rounded up, so that the message is never early.
+func newRecord(m *dtask.Message) (r record, err error) {
+	due := m.EnqueuedAt
+	if m.NotBefore.After(due) {
+		due = m.NotBefore.Add(time.Millisecond - 1)
+	}
+	r = record{
+		m.ID, m.Task, m.Queue, m.Body, m.Schema, int64(m.Priority), int64(m.Attempt), int64(m.Attempts),
+		m.EnqueuedAt.UnixMilli(), due.UnixMilli(), millis(m.Expires), nil, nil, int64(m.Returned), millis(m.ReturnedSince),
+	}
+	if len(m.Headers) > 0 {
+		if r[11], err = jsonText(m.Headers); err != nil {
+			return r, fmt.Errorf("headers: %w", err)
+		}
+	}
+	if len(m.Failures) > 0 {
+		if r[12], err = jsonText(m.Failures); err != nil {
+			return r, fmt.Errorf("failures: %w", err)
+		}
+	}
+	return r, nil
+}
+
+func jsonText(v any) (driver.Value, error) {
+	b, err := json.Marshal(v)
+	return string(b), err
+}
+
+// millis returns t in Unix milliseconds, NULL for the zero time.
+func millis(t time.Time) driver.Value {
+	if t.IsZero() {
+		return nil
+	}
+	return t.UnixMilli()
+}
+
+// readMessage fills m from the values of the columns. What it cannot read it
+// leaves zero and names in the error.
+func readMessage(m *dtask.Message, row []driver.Value) error {
+	r := reader{row: row}
+	m.ID = r.text("id")
+	m.Task = r.text("task")
+	m.Queue = r.text("queue")
+	m.Body = r.bytes("body")
+	m.Schema = r.text("schema")
+	m.Priority = dtask.PriorityLevel(r.integer("priority", int64(dtask.PriorityLow), int64(dtask.PriorityHigh)))
+	m.Attempt = int(r.integer("attempt", 1, maxCount))
+	m.Attempts = int(r.integer("attempts", 1, maxCount))
+	m.EnqueuedAt = r.time("enqueued_at")
+	m.NotBefore = r.time("due")
+	if !m.NotBefore.After(m.EnqueuedAt) {
+		m.NotBefore = time.Time{}
+	}
+	m.Expires = r.time("expires")
+	r.json("headers", &m.Headers)
+	r.json("failures", &m.Failures)
+	m.Returned = int(r.integer("returned", 0, maxCount))
+	m.ReturnedSince = r.time("returned_since")
+	if len(r.bad) > 0 {
+		return errors.New("the stored message is damaged: " + strings.Join(r.bad, ", "))
+	}
+	return nil
+}
+
+// maxCount bounds what is believed to be a count.
+const maxCount = math.MaxInt32
+
+// reader reads the values of a row one after the other.
+type reader struct {
+	row []driver.Value
+	bad []string // what was wrong
+}
+
+func (r *reader) next() driver.Value {
+	v := r.row[0]
+	r.row = r.row[1:]
+	return v
+}
+
+func (r *reader) complain(column string, v driver.Value) {
+	r.bad = append(r.bad, fmt.Sprintf("%s is %.40q", column, fmt.Sprint(v)))
+}
+
+func (r *reader) text(column string) string {
+	switch v := r.next().(type) {
+	case string:
+		return v
+	default:
+		r.complain(column, v)
+		return ""
+	}
+}
+
+func (r *reader) bytes(column string) []byte {
+	switch v := r.next().(type) {
+	case nil:
+		return nil
+	case []byte:
+		return v
+	case string: // a body that was inserted as text
+		return []byte(v)
+	default:
+		r.complain(column, v)
+		return nil
+	}
+}
+
+func (r *reader) integer(column string, least, most int64) int64 {
+	v := r.next()
+	if n, ok := v.(int64); ok && least <= n && n <= most {
+		return n
+	}
+	r.complain(column, v)
+	return 0
+}
+
+// time reads Unix milliseconds; NULL is the zero time.
+func (r *reader) time(column string) time.Time {
+	switch v := r.next().(type) {
+	case nil:
+		return time.Time{}
+	case int64:
+		return time.UnixMilli(v)
+	default:
+		r.complain(column, v)
+		return time.Time{}
+	}
+}
+
+func (r *reader) json(column string, into any) {
+	switch v := r.next().(type) {
+	case nil:
+	case string:
+		if err := json.Unmarshal([]byte(v), into); err != nil {
+			r.complain(column, v)
+		}
+	default:
+		r.complain(column, v)
+	}
+}

@@ -1,0 +1,384 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	dtask "github.com/dtaskhq/dtask/runtime"
+)
+
+// writer is the one goroutine of a broker that writes. Callers leave what they
+// want in the inbox; each turn puts all of it, and the claims of the consumers,
+// into one transaction (group commit), and answers once that is on disk.
+type writer struct {
+	file string
+	conn *conn
+
+	mu    sync.Mutex
+	inbox inbox
+	wake  chan struct{} // 1: something is in the inbox, or a consumer has room
+	done  chan struct{} // closed when the goroutine has ended
+
+	// The rest belongs to the goroutine.
+	consumers   []*consumer
+	process     process
+	dataVersion int64     // of the last look at the file
+	lastActive  time.Time // when something last happened
+	retryAt     time.Time // no transaction before, after one that failed
+	lastClaim   int64     // number of the newest claim
+	closeErr    error
+}
+
+// inbox is what waits for the next transaction.
+type inbox struct {
+	settlements []settlement
+	inserts     []*insert
+	operations  []*operation
+	closing     bool
+	closed      bool
+}
+
+func (in *inbox) empty() bool {
+	return len(in.settlements) == 0 && len(in.inserts) == 0 && len(in.operations) == 0 && !in.closing
+}
+
+// insert is one or more messages to be stored.
+type insert struct {
+	records []record
+	errs    []error       // the outcome of each
+	done    chan struct{} // closed when errs is final
+}
+
+// operation is something else to be done in a transaction. It leaves no trace
+// if it fails.
+type operation struct {
+	do   func(*conn) error
+	err  error
+	done chan struct{}
+}
+
+func newWriter(file string, c *conn) *writer {
+	return &writer{
+		file: file,
+		conn: c,
+		wake: make(chan struct{}, 1),
+		done: make(chan struct{}),
+	}
+}
+
+// wakeUp makes the writer look at the inbox and the consumers.
+func (w *writer) wakeUp() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// put adds to the inbox. It returns [dtask.ErrClosed] once the writer takes
+// nothing more.
+func (w *writer) put(add func(*inbox)) error {
+	w.mu.Lock()
+	if w.inbox.closed {
+		w.mu.Unlock()
+		return dtask.ErrClosed
+	}
+	add(&w.inbox)
+	w.mu.Unlock()
+	w.wakeUp()
+	return nil
+}
+
+// take empties the inbox.
+func (w *writer) take() inbox {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	in := w.inbox
+	w.inbox = inbox{closed: in.closed || in.closing}
+	return in
+}
+
+// do runs an operation in a transaction and waits until it is durable, or ctx
+// ends.
+func (w *writer) do(ctx context.Context, f func(*conn) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	op := &operation{do: f, done: make(chan struct{})}
+	if err := w.put(func(in *inbox) { in.operations = append(in.operations, op) }); err != nil {
+		return err
+	}
+	select {
+	case <-op.done:
+		return op.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// close makes what is in the inbox durable and ends the goroutine.
+func (w *writer) close() error {
+	w.put(func(in *inbox) { in.closing = true })
+	<-w.done
+	return w.closeErr
+}
+
+// run is the goroutine.
+func (w *writer) run() {
+	defer close(w.done)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-w.wake:
+		case <-timer.C:
+		}
+		if w.turn(time.Now()) {
+			w.closeErr = w.finish()
+			return
+		}
+		timer.Reset(w.pause(time.Now()))
+	}
+}
+
+// turn does what there is to do. It reports whether the writer is to end.
+func (w *writer) turn(now time.Time) (end bool) {
+	w.lookOutside(now)
+	w.mu.Lock()
+	closing, idle := w.inbox.closing, w.inbox.empty()
+	w.mu.Unlock()
+	if closing {
+		w.transact(now)
+		return true
+	}
+	if now.Before(w.retryAt) {
+		return false
+	}
+	if !idle || w.process.needsTransaction(now) || w.canClaim(now) {
+		w.transact(now)
+		w.lastActive = now
+	}
+	return false
+}
+
+// lookOutside notices what other connections have committed, and processes
+// that have died.
+func (w *writer) lookOutside(now time.Time) {
+	if len(w.consumers) == 0 {
+		return
+	}
+	w.process.lookForDead(w.conn, now)
+	version, err := w.conn.int("PRAGMA data_version")
+	if err != nil || version == w.dataVersion {
+		return
+	}
+	w.dataVersion = version
+	w.lastActive = now
+	for _, c := range w.consumers {
+		c.dueAt = time.Time{}
+	}
+}
+
+// How often the writer looks for the commits of other processes: a look costs
+// about 5 µs.
+const (
+	busyPause = time.Millisecond
+	idlePause = 4 * time.Millisecond
+	idleAfter = time.Second
+)
+
+// pause returns how long the writer may sleep if nobody wakes it.
+func (w *writer) pause(now time.Time) time.Duration {
+	if wait := w.retryAt.Sub(now); wait > 0 {
+		return wait
+	}
+	if len(w.consumers) == 0 {
+		return time.Hour
+	}
+	pause := idlePause
+	if now.Sub(w.lastActive) < idleAfter {
+		pause = busyPause
+	}
+	for _, c := range w.consumers {
+		if c.demand() > 0 && !c.dueAt.IsZero() {
+			pause = min(pause, max(c.dueAt.Sub(now), 0))
+		}
+	}
+	return pause
+}
+
+// transact puts the inbox and the claims into one transaction.
+func (w *writer) transact(now time.Time) {
+	// The inbox is emptied only with the lock in hand: who gives up waiting
+	// for the lock takes his message back.
+	if _, err := w.conn.exec("BEGIN IMMEDIATE"); err != nil {
+		w.refuse(w.take(), err, now)
+		return
+	}
+	in := w.take()
+	claims, err := w.apply(&in, now)
+	if err == nil {
+		_, err = w.conn.exec("COMMIT")
+	}
+	if err != nil {
+		w.conn.exec("ROLLBACK")
+		w.salvage(in, now)
+		return
+	}
+	w.retryAt = time.Time{}
+	in.answer()
+	for _, c := range claims {
+		c.consumer.deliver(w, c.deliveries)
+	}
+}
+
+// apply executes the inbox and the claims. An error means that the transaction
+// is lost; what is a single message's fault is in its insert.
+func (w *writer) apply(in *inbox, now time.Time) (claims []claim, err error) {
+	for i := range in.settlements {
+		if err := w.settle(&in.settlements[i]); err != nil {
+			return nil, err
+		}
+	}
+	for _, r := range in.inserts {
+		for i := range r.records {
+			if r.errs[i], err = w.store(&r.records[i]); err != nil {
+				return nil, err
+			}
+		}
+	}
+	for _, op := range in.operations {
+		if op.err, err = w.operate(op.do); err != nil {
+			return nil, err
+		}
+	}
+	if err := w.process.maintain(w, now); err != nil {
+		return nil, err
+	}
+	return w.claim(now)
+}
+
+// operate runs an operation so that it leaves no trace if it fails.
+func (w *writer) operate(do func(*conn) error) (failed, lost error) {
+	if _, err := w.conn.exec("SAVEPOINT operation"); err != nil {
+		return nil, err
+	}
+	failed = do(w.conn)
+	if failed != nil {
+		if _, err := w.conn.exec("ROLLBACK TO operation"); err != nil {
+			return nil, failed // SQLite has rolled back everything by itself
+		}
+	}
+	_, lost = w.conn.exec("RELEASE operation")
+	return failed, lost
+}
+
+// answer tells the callers that the transaction is durable.
+func (in *inbox) answer() {
+	for _, r := range in.inserts {
+		close(r.done)
+	}
+	for _, op := range in.operations {
+		close(op.done)
+	}
+}
+
+// retryPause is how long the writer waits after a transaction that failed.
+const retryPause = 100 * time.Millisecond
+
+// refuse answers a whole inbox with an error. Settlements are kept: they are
+// tried again until they are durable.
+func (w *writer) refuse(in inbox, err error, now time.Time) {
+	err = explain(w.file, err)
+	for _, r := range in.inserts {
+		for i := range r.errs {
+			r.errs[i] = err
+		}
+	}
+	for _, op := range in.operations {
+		op.err = err
+	}
+	in.answer()
+	w.keep(in.settlements, now)
+}
+
+func (w *writer) keep(s []settlement, now time.Time) {
+	w.retryAt = now.Add(retryPause)
+	if len(s) == 0 {
+		return
+	}
+	w.mu.Lock()
+	w.inbox.settlements = append(s, w.inbox.settlements...)
+	w.mu.Unlock()
+}
+
+// salvage does what a failed transaction was to do, each part in a transaction
+// of its own: what one message is to blame for, such as the last of the disk,
+// is not to fail the others.
+func (w *writer) salvage(in inbox, now time.Time) {
+	if len(in.settlements) > 0 {
+		if err := w.alone(func() error {
+			for i := range in.settlements {
+				if err := w.settle(&in.settlements[i]); err != nil {
+					return err
+				}
+			}
+			return nil
+		}); err != nil {
+			w.keep(in.settlements, now)
+		}
+	}
+	for _, r := range in.inserts {
+		for i := range r.records {
+			if err := w.alone(func() (err error) {
+				r.errs[i], err = w.store(&r.records[i])
+				return err
+			}); err != nil {
+				r.errs[i] = explain(w.file, err)
+			}
+		}
+	}
+	for _, op := range in.operations {
+		if err := w.alone(func() (err error) {
+			op.err, err = w.operate(op.do)
+			return err
+		}); err != nil {
+			op.err = explain(w.file, err)
+		}
+	}
+	w.retryAt = now.Add(retryPause) // for the claims
+	in.answer()
+}
+
+// alone runs f in a transaction of its own.
+func (w *writer) alone(f func() error) error {
+	if _, err := w.conn.exec("BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	err := f()
+	if err == nil {
+		_, err = w.conn.exec("COMMIT")
+	}
+	if err != nil {
+		w.conn.exec("ROLLBACK")
+	}
+	return err
+}
+
+// finish gives up what consumers still hold and closes the file.
+func (w *writer) finish() error {
+	w.mu.Lock()
+	lost := len(w.inbox.settlements)
+	w.mu.Unlock()
+	var err error
+	if lost > 0 {
+		err = errors.New("outcomes of tasks could not be stored; these tasks will run again")
+	}
+	for _, c := range w.consumers {
+		c.Stop()
+		err = errors.Join(err, w.alone(func() error { return giveUp(w.conn, c.id) }))
+	}
+	w.process.leave()
+	return errors.Join(err, w.conn.close())
+}
