@@ -45,6 +45,9 @@ const (
 	// contexts it has cancelled.
 	cancelWait = 5 * time.Second
 
+	// abortWait is the part of it that [Worker.Abort] leaves them.
+	abortWait = 500 * time.Millisecond
+
 	// stuckAfter is how long after its timeout a task is given up.
 	stuckAfter = 10 * time.Second
 )
@@ -65,6 +68,10 @@ type Worker struct {
 
 	unknown sync.Map // task and schema → struct{}: what was logged once
 
+	ready chan struct{} // closed once all queues are consumed
+	abort chan struct{} // closed by Abort
+	once  sync.Once     // closes abort
+
 	stats struct {
 		done, retried, buried, snoozed, returned, stuck atomic.Int64
 	}
@@ -78,6 +85,7 @@ type WorkerStats struct {
 	Snoozed  int64 // put off by their own wish
 	Returned int64 // handed back: unknown to this build, or unfinished at the end
 	Stuck    int64 // of all attempts: given up because they ignored their timeout
+	Running  int64 // in the hands of a task now
 }
 
 // NewWorker returns a worker that runs the tasks of the tables on the broker
@@ -99,6 +107,8 @@ func NewWorker(c *Client, config WorkerConfig, tables ...Table) (*Worker, error)
 		log:    cmp.Or(config.Logger, slog.Default()),
 		now:    c.now,
 		slots:  make(map[*slot]struct{}),
+		ready:  make(chan struct{}),
+		abort:  make(chan struct{}),
 	}
 	w.handle = w.attempt
 	for _, mw := range slices.Backward(append([]Middleware{Logging(w.log)}, config.Middleware...)) {
@@ -128,8 +138,23 @@ func NewWorker(c *Client, config WorkerConfig, tables ...Table) (*Worker, error)
 	return w, nil
 }
 
+// Ready returns a channel that is closed once [Worker.Run] consumes all queues.
+func (w *Worker) Ready() <-chan struct{} { return w.ready }
+
+// Abort cuts the stop short: [Worker.Run] cancels the contexts of the running
+// tasks, gives them a moment, and hands back those that go on. It is for the
+// second signal, after ctx of Run has ended. Calls after the first have no
+// effect.
+func (w *Worker) Abort() { w.once.Do(func() { close(w.abort) }) }
+
 // Stats returns the counts so far.
 func (w *Worker) Stats() WorkerStats {
+	var running int64
+	for _, s := range w.openSlots() {
+		if s.current.Load() != nil {
+			running++
+		}
+	}
 	return WorkerStats{
 		Done:     w.stats.done.Load(),
 		Retried:  w.stats.retried.Load(),
@@ -137,6 +162,7 @@ func (w *Worker) Stats() WorkerStats {
 		Snoozed:  w.stats.snoozed.Load(),
 		Returned: w.stats.returned.Load(),
 		Stuck:    w.stats.stuck.Load(),
+		Running:  running,
 	}
 }
 
@@ -166,6 +192,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		w.log.Info("consuming", "queue", q, "concurrency", w.queues[q])
 	}
 
+	close(w.ready)
 	w.watch(ctx)
 	w.log.Info("stopping", "grace", max(w.config.Grace, 0))
 	for _, c := range consumers {
@@ -173,9 +200,9 @@ func (w *Worker) Run(ctx context.Context) error {
 	}
 	idle := make(chan struct{})
 	go func() { w.occupied.Wait(); close(idle) }()
-	if !waitFor(idle, w.config.Grace) {
+	if !waitFor(idle, w.config.Grace, w.abort) {
 		cancelTasks(errStopped)
-		if !waitFor(idle, cancelWait) {
+		if !waitFor(idle, abortWait, nil) && !waitFor(idle, cancelWait-abortWait, w.abort) {
 			w.handBackRunning()
 		}
 	}
@@ -201,19 +228,20 @@ func (w *Worker) close(consumers []Consumer) {
 	closing.Wait()
 }
 
-// waitFor reports whether done is closed within d.
-func waitFor(done <-chan struct{}, d time.Duration) bool {
+// waitFor reports whether done is closed within d, and before cut is.
+func waitFor(done <-chan struct{}, d time.Duration, cut <-chan struct{}) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-done:
 		return true
 	case <-t.C:
-		select {
-		case <-done:
-			return true
-		default:
-			return false
-		}
+	case <-cut:
+	}
+	select {
+	case <-done:
+		return true
+	default:
+		return false
 	}
 }
