@@ -36,6 +36,9 @@ var (
 	// ErrClosed: the client, the broker or the consumer was closed.
 	ErrClosed = errors.New("closed")
 
+	// ErrArguments: the JSON object does not fit the arguments of the task.
+	ErrArguments = errors.New("the arguments do not fit the task")
+
 	// ErrNoClient: there is neither a client in the context nor a default one.
 	ErrNoClient = errors.New("no client; call dtask.SetDefault at start, or pass a context made by dtask.NewContext")
 )

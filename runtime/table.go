@@ -2,8 +2,10 @@ package dtask
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // A Table is a dispatch table: the tasks that a worker can run, each bound to
@@ -20,6 +22,19 @@ type Handler struct {
 	Spec Spec
 
 	run func(context.Context, *Message) error
+}
+
+// Run runs the task once, in the calling goroutine, with its arguments as a
+// JSON object: for a command line. There is no queue and no retry; what the
+// task delays goes to the client of ctx. If the object does not fit the
+// argument type exactly, the error wraps [ErrArguments].
+func (h Handler) Run(ctx context.Context, args []byte) error {
+	m := &Message{ID: newID(time.Now()), Task: h.Name, Queue: h.Spec.Queue, Body: args, Attempt: 1, Attempts: 1}
+	err := run(ctx, FromContext(ctx), &h, m)
+	if errors.As(err, new(*foreignError)) || errors.As(err, new(*undecodableError)) {
+		return fmt.Errorf("%w: %w", ErrArguments, err)
+	}
+	return err
 }
 
 // Queues returns the queues of the table's tasks, sorted.

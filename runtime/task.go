@@ -44,6 +44,10 @@ type Spec struct {
 	// @daily, or empty.
 	Cron string
 
+	// SkipMissed leaves out the ticks of Cron that came while no worker ran.
+	// Else they are made up for by one late run.
+	SkipMissed bool
+
 	// Schema is the fingerprint of the argument type: a hash of the names and
 	// types of its fields, recursively. A message with another fingerprint is
 	// run only if its body decodes exactly.
