@@ -80,7 +80,7 @@ func (w *writer) store(r *record) (failed, lost error) {
 	case err == nil && n == 0:
 		return dtask.ErrDuplicate, nil
 	case err == nil:
-		w.arrived(r[2].(string), r[dueColumn].(int64))
+		w.arrived(r)
 		return nil, nil
 	case faultOfMessage(err):
 		return errors.Join(dtask.ErrTooLarge, err), nil

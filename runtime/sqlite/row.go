@@ -12,17 +12,22 @@ import (
 	dtask "github.com/dtaskhq/dtask/runtime"
 )
 
-// columns are those that hold the message itself, in the order of a record.
-const columns = "id, task, queue, body, schema, priority, attempt, attempts, " +
-	"enqueued_at, due, expires, headers, failures, returned, returned_since"
-
+// columns are those that hold the message itself, in the order of a record. The
+// id never changes.
 const (
-	columnCount = 15
-	dueColumn   = 9
+	columns    = "id, " + changeable
+	changeable = "task, queue, body, schema, priority, attempt, attempts, " +
+		"enqueued_at, due, expires, headers, failures, returned, returned_since"
 )
 
 // record is a message as values of the columns.
-type record = [columnCount]driver.Value
+type record [15]driver.Value
+
+func (r *record) queue() string { return r[2].(string) }
+func (r *record) class() int    { return classOf(dtask.PriorityLevel(r[5].(int64))) }
+func (r *record) due() int64    { return r[dueColumn].(int64) }
+
+const dueColumn = 9
 
 // newRecord returns m as a record. Times lose what is below a millisecond;
 // NotBefore is rounded up, so that the message is never early.

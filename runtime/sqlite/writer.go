@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"database/sql/driver"
 	"errors"
 	"sync"
 	"time"
@@ -28,6 +29,8 @@ type writer struct {
 	lastActive  time.Time // when something last happened
 	retryAt     time.Time // no transaction before, after one that failed
 	lastClaim   int64     // number of the newest claim
+	quarantined map[string]*consumer // who runs a message of the queue alone
+	args        []driver.Value       // reused
 	closeErr    error
 }
 
@@ -55,16 +58,18 @@ type insert struct {
 // if it fails.
 type operation struct {
 	do   func(*conn) error
+	then func() // by the writer, once it is durable; may be nil
 	err  error
 	done chan struct{}
 }
 
 func newWriter(file string, c *conn) *writer {
 	return &writer{
-		file: file,
-		conn: c,
-		wake: make(chan struct{}, 1),
-		done: make(chan struct{}),
+		file:        file,
+		conn:        c,
+		wake:        make(chan struct{}, 1),
+		done:        make(chan struct{}),
+		quarantined: make(map[string]*consumer),
 	}
 }
 
@@ -99,13 +104,13 @@ func (w *writer) take() inbox {
 	return in
 }
 
-// do runs an operation in a transaction and waits until it is durable, or ctx
-// ends.
-func (w *writer) do(ctx context.Context, f func(*conn) error) error {
+// do runs f in a transaction, and then if that succeeded, and waits until all
+// is durable, or ctx ends.
+func (w *writer) do(ctx context.Context, f func(*conn) error, then func()) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	op := &operation{do: f, done: make(chan struct{})}
+	op := &operation{do: f, then: then, done: make(chan struct{})}
 	if err := w.put(func(in *inbox) { in.operations = append(in.operations, op) }); err != nil {
 		return err
 	}
@@ -175,8 +180,21 @@ func (w *writer) lookOutside(now time.Time) {
 	}
 	w.dataVersion = version
 	w.lastActive = now
+	w.lookAgain()
+	w.readPaused()
+}
+
+// readPaused notes which queues are paused. What their consumers fetched ahead
+// goes back.
+func (w *writer) readPaused() {
 	for _, c := range w.consumers {
-		c.dueAt = time.Time{}
+		paused, err := w.conn.int("SELECT paused FROM dtask_queues WHERE name = ?", c.queue)
+		if err != nil {
+			return
+		}
+		if c.paused = paused != 0; c.paused {
+			c.shed(0)
+		}
 	}
 }
 
@@ -201,8 +219,10 @@ func (w *writer) pause(now time.Time) time.Duration {
 		pause = busyPause
 	}
 	for _, c := range w.consumers {
-		if c.demand() > 0 && !c.dueAt.IsZero() {
-			pause = min(pause, max(c.dueAt.Sub(now), 0))
+		for class := range classes {
+			if c.room() > 0 && !w.skips(c, class) {
+				pause = min(pause, max(c.dueAt[class].Sub(now), 0))
+			}
 		}
 	}
 	return pause
@@ -227,9 +247,14 @@ func (w *writer) transact(now time.Time) {
 		return
 	}
 	w.retryAt = time.Time{}
+	w.process.maintained(now)
 	in.answer()
 	for _, c := range claims {
-		c.consumer.deliver(w, c.deliveries)
+		c.consumer.deliver(c.deliveries)
+	}
+	if len(in.operations) > 0 {
+		w.lookAgain()
+		w.readPaused()
 	}
 }
 
@@ -280,6 +305,9 @@ func (in *inbox) answer() {
 		close(r.done)
 	}
 	for _, op := range in.operations {
+		if op.err == nil && op.then != nil {
+			op.then()
+		}
 		close(op.done)
 	}
 }

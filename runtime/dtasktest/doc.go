@@ -1,0 +1,9 @@
+// Package dtasktest helps applications to test code that delays tasks, without
+// a broker.
+//
+//   - A [Recorder] keeps what is delayed; [Delayed] returns the arguments of a
+//     task, typed.
+//   - [dtask.NewInline] returns a client that runs every task within its Delay.
+//   - A [Worker] runs what was recorded step by step, by a clock that the test
+//     moves.
+package dtasktest

@@ -1,0 +1,134 @@
+package dtasktest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+
+	dtask "github.com/dtaskhq/dtask/runtime"
+)
+
+// A Recorder is a broker that keeps what is enqueued, in memory, for a test to
+// look at. It runs nothing.
+type Recorder struct {
+	client *dtask.Client
+
+	mu     sync.Mutex
+	queued []*dtask.Message // in the order of their Delay
+	dead   []*dtask.Message
+}
+
+// NewRecorder returns an empty recorder.
+func NewRecorder() *Recorder {
+	r := &Recorder{}
+	r.client = dtask.NewClient(broker{r})
+	return r
+}
+
+// Client returns a client that enqueues to r.
+func (r *Recorder) Client() *dtask.Client { return r.client }
+
+// Context returns a context in which Delay enqueues to r.
+func (r *Recorder) Context(ctx context.Context) context.Context {
+	return dtask.NewContext(ctx, r.client)
+}
+
+// Messages returns the messages that were enqueued, in the order of their
+// Delay, and have not been run by a [Worker].
+func (r *Recorder) Messages() []*dtask.Message {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.queued)
+}
+
+// DeadLetters returns the messages that a [Worker] has buried.
+func (r *Recorder) DeadLetters() []*dtask.Message {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.dead)
+}
+
+// Reset forgets all messages.
+func (r *Recorder) Reset() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.queued, r.dead = nil, nil
+}
+
+// Delayed returns the arguments with which the task was enqueued on r, in the
+// order of the calls. It fails the test if a message of the task does not
+// decode.
+func Delayed[A, R any](t testing.TB, r *Recorder, task dtask.Task[A, R]) []A {
+	t.Helper()
+	var calls []A
+	for _, m := range r.Messages() {
+		if m.Task != task.Name() {
+			continue
+		}
+		var args A
+		if err := json.Unmarshal(m.Body, &args); err != nil {
+			t.Fatalf("arguments of %s: %v", m.Task, err)
+		}
+		calls = append(calls, args)
+	}
+	return calls
+}
+
+// broker gives a Recorder the methods of a broker without showing them.
+type broker struct{ *Recorder }
+
+func (b broker) Enqueue(ctx context.Context, m *dtask.Message) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, known := range slices.Concat(b.queued, b.dead) {
+		if known.ID == m.ID {
+			return dtask.ErrDuplicate
+		}
+	}
+	stored := *m
+	b.queued = append(b.queued, &stored)
+	return nil
+}
+
+func (b broker) EnqueueMany(ctx context.Context, ms []*dtask.Message) []error {
+	errs := make([]error, len(ms))
+	for i, m := range ms {
+		errs[i] = b.Enqueue(ctx, m)
+	}
+	return errs
+}
+
+func (b broker) DeadLetters(_ context.Context, queue string, limit int) ([]*dtask.Message, error) {
+	var dead []*dtask.Message
+	for _, m := range b.Recorder.DeadLetters() {
+		if m.Queue == queue && len(dead) < limit {
+			dead = append(dead, m)
+		}
+	}
+	return dead, nil
+}
+
+// errUnsupported: tests look at a Recorder through its own methods.
+var errUnsupported = errors.New("dtasktest: a Recorder has no such queue operation; see its methods")
+
+func (b broker) Consume(context.Context, dtask.ConsumeOptions) (dtask.Consumer, error) {
+	return nil, errUnsupported
+}
+func (b broker) Queues(context.Context) ([]dtask.QueueState, error) { return nil, errUnsupported }
+func (b broker) RetryDead(context.Context, string, ...string) (int, error) {
+	return 0, errUnsupported
+}
+
+func (b broker) DeleteDead(context.Context, string, ...string) (int, error) {
+	return 0, errUnsupported
+}
+func (b broker) Purge(context.Context, string) (int, error) { return 0, errUnsupported }
+func (b broker) Pause(context.Context, string) error        { return errUnsupported }
+func (b broker) Resume(context.Context, string) error       { return errUnsupported }
+func (b broker) Close() error                               { return nil }

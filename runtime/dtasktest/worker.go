@@ -1,0 +1,137 @@
+package dtasktest
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	dtask "github.com/dtaskhq/dtask/runtime"
+)
+
+// A Worker runs recorded tasks one at a time, in the goroutine of the test, by
+// a clock that the test moves: retries, delays and expiry take no time.
+//
+//	w := dtasktest.NewWorker(t, mail.Tasks(mailer))
+//	mail.DelaySendWelcome(w.Context(ctx), args, dtask.Delay(time.Hour))
+//	w.Advance(time.Hour)
+//	step, ok := w.Step()
+type Worker struct {
+	*Recorder
+	t      testing.TB
+	worker *dtask.Worker
+
+	mu   sync.Mutex
+	time time.Time
+	last dtask.Outcome
+}
+
+// A Step is one message that a [Worker] has handled.
+type Step struct {
+	// Message is the message as it was delivered.
+	Message *dtask.Message
+
+	// Outcome is what became of it.
+	Outcome dtask.Outcome
+}
+
+// NewWorker returns a worker of the tables on a Recorder of its own. Its clock
+// starts at the present.
+func NewWorker(t testing.TB, tables ...dtask.Table) *Worker {
+	t.Helper()
+	w := &Worker{Recorder: NewRecorder(), t: t, time: time.Now()}
+	w.client = w.client.WithClock(w.Now)
+	var err error
+	w.worker, err = dtask.NewWorker(w.client, dtask.WorkerConfig{
+		Logger:     slog.New(slog.DiscardHandler),
+		Middleware: []dtask.Middleware{w.observe},
+	}, tables...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// observe keeps the outcome of each message for Step.
+func (w *Worker) observe(next dtask.HandleFunc) dtask.HandleFunc {
+	return func(ctx context.Context, m *dtask.Message) dtask.Outcome {
+		w.last = next(ctx, m)
+		return w.last
+	}
+}
+
+// Now returns the time of the worker's clock.
+func (w *Worker) Now() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.time
+}
+
+// Advance moves the clock forward.
+func (w *Worker) Advance(d time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.time = w.time.Add(d)
+}
+
+// Step runs the message that is due and was enqueued first, and returns it
+// with its outcome, or false if none is due.
+func (w *Worker) Step() (Step, bool) {
+	w.t.Helper()
+	m := w.take()
+	if m == nil {
+		return Step{}, false
+	}
+	delivered := *m
+	w.worker.Process(context.Background(), &delivery{worker: w, message: m})
+	return Step{Message: &delivered, Outcome: w.last}, true
+}
+
+// Drain steps until no message is due, and returns the steps.
+func (w *Worker) Drain() []Step {
+	w.t.Helper()
+	var steps []Step
+	for {
+		s, ok := w.Step()
+		if !ok {
+			return steps
+		}
+		steps = append(steps, s)
+	}
+}
+
+// take removes the first message that is due.
+func (w *Worker) take() *dtask.Message {
+	now := w.Now()
+	r := w.Recorder
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i, m := range r.queued {
+		if !m.NotBefore.After(now) {
+			r.queued = append(r.queued[:i:i], r.queued[i+1:]...)
+			return m
+		}
+	}
+	return nil
+}
+
+// A delivery is a message taken from the recorder.
+type delivery struct {
+	worker  *Worker
+	message *dtask.Message
+}
+
+func (d *delivery) Message() *dtask.Message { return d.message }
+
+func (d *delivery) Settle(v dtask.Verdict) {
+	r := d.worker.Recorder
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch v {
+	case dtask.Requeue:
+		r.queued = append(r.queued, d.message)
+	case dtask.Bury:
+		r.dead = append(r.dead, d.message)
+	}
+}

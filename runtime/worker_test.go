@@ -1,0 +1,358 @@
+package dtask_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"reflect"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtasktest"
+)
+
+// fakeBroker delivers what a test puts into its channel, and keeps how it was
+// settled. Real brokers are tested by brokertest; this one lets synctest
+// control the time.
+type fakeBroker struct {
+	dtask.Broker
+	deliveries chan dtask.Delivery
+	consumeErr map[string]error
+
+	mu      sync.Mutex
+	closed  []string // queues
+	settled map[string][]string
+}
+
+func newFakeBroker() *fakeBroker {
+	return &fakeBroker{deliveries: make(chan dtask.Delivery, 100), settled: make(map[string][]string)}
+}
+
+func (b *fakeBroker) Consume(_ context.Context, o dtask.ConsumeOptions) (dtask.Consumer, error) {
+	return &fakeConsumer{broker: b, queue: o.Queue}, b.consumeErr[o.Queue]
+}
+
+type fakeConsumer struct {
+	broker *fakeBroker
+	queue  string
+	stop   sync.Once
+}
+
+func (c *fakeConsumer) Deliveries() <-chan dtask.Delivery { return c.broker.deliveries }
+func (c *fakeConsumer) Stop()                             { c.stop.Do(func() { close(c.broker.deliveries) }) }
+func (c *fakeConsumer) Close(context.Context) error {
+	c.broker.mu.Lock()
+	defer c.broker.mu.Unlock()
+	c.broker.closed = append(c.broker.closed, c.queue)
+	return nil
+}
+
+type fakeDelivery struct {
+	broker  *fakeBroker
+	message *dtask.Message
+}
+
+func (d *fakeDelivery) Message() *dtask.Message { return d.message }
+func (d *fakeDelivery) Settle(v dtask.Verdict) {
+	d.broker.mu.Lock()
+	defer d.broker.mu.Unlock()
+	d.broker.settled[d.message.ID] = append(d.broker.settled[d.message.ID], map[dtask.Verdict]string{
+		dtask.Done: "done", dtask.Requeue: "requeue", dtask.Bury: "bury",
+	}[v])
+}
+
+func (b *fakeBroker) deliver(id string) *dtask.Message {
+	m := &dtask.Message{
+		ID: id, Task: "pkg.Greet", Queue: "mail", Schema: "name string", Body: []byte(`{"name":"` + id + `"}`),
+		Attempt: 1, Attempts: 3,
+	}
+	b.deliveries <- &fakeDelivery{b, m}
+	return m
+}
+
+// settlements returns how each message was settled.
+func (b *fakeBroker) settlements() map[string][]string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.settled
+}
+
+// run runs a worker in the synctest bubble; stop ends it and waits for it.
+func run(t *testing.T, b *fakeBroker, config dtask.WorkerConfig, table dtask.Table) (w *dtask.Worker, stop func()) {
+	t.Helper()
+	if config.Logger == nil {
+		config.Logger = slog.New(slog.DiscardHandler)
+	}
+	w, err := dtask.NewWorker(dtask.NewClient(b), config, table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- w.Run(ctx) }()
+	return w, func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	}
+}
+
+// A task that ignores its timeout is reported with its stack and given up; the
+// worker, all of whose slots it blocked, goes on.
+func TestStuckTask(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newFakeBroker()
+		var log bytes.Buffer
+		release := make(chan struct{})
+		stuck := dtask.Table{dtask.Define[greetArgs, dtask.None]("pkg.Greet", dtask.Spec{
+			Queue: "mail", Timeout: time.Minute, Backoff: time.Second, Schema: "name string",
+		}).Bind(func(ctx context.Context, a greetArgs) (dtask.None, error) {
+			if strings.HasPrefix(a.Name, "stuck") {
+				<-release
+			}
+			return dtask.None{}, nil
+		})}
+		w, stop := run(t, b, dtask.WorkerConfig{Concurrency: 2, Logger: slog.New(slog.NewTextHandler(&log, nil))}, stuck)
+		m := b.deliver("stuck1")
+		b.deliver("stuck2")
+		b.deliver("good")
+		time.Sleep(time.Minute + 30*time.Second)
+		synctest.Wait()
+		want := map[string][]string{"stuck1": {"requeue"}, "stuck2": {"requeue"}, "good": {"done"}}
+		if got := b.settlements(); !reflect.DeepEqual(got, want) {
+			t.Errorf("settled %v, want %v", got, want)
+		}
+		if m.Attempt != 2 || len(m.Failures) != 1 || m.Failures[0].Error != "timeout after 1m0s, which the task ignores" {
+			t.Errorf("the stuck message: %+v", m)
+		}
+		if s := w.Stats(); s.Stuck != 2 || s.Done != 1 || s.Retried != 2 {
+			t.Errorf("stats %+v", s)
+		}
+		if !strings.Contains(log.String(), "TestStuckTask") || !strings.Contains(log.String(), "task=pkg.Greet") {
+			t.Errorf("the log does not show where the task is stuck:\n%s", log.String())
+		}
+		close(release) // it comes back after all: too late to settle
+		synctest.Wait()
+		if got := b.settlements(); !reflect.DeepEqual(got, want) {
+			t.Errorf("settled %v, want %v", got, want)
+		}
+		b.deliver("after")
+		stop()
+		if got := b.settlements()["after"]; !reflect.DeepEqual(got, []string{"done"}) {
+			t.Errorf("after: settled %v", got)
+		}
+	})
+}
+
+// A task may end its goroutine: that is a failed attempt, not a lost slot.
+func TestGoexit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newFakeBroker()
+		w, stop := run(t, b, dtask.WorkerConfig{Concurrency: 1}, bindGreet(func(_ context.Context, name string) error {
+			switch name {
+			case "exit":
+				runtime.Goexit()
+			case "nil map":
+				var m map[string]int
+				m["x"] = 1
+			}
+			return nil
+		}))
+		m := b.deliver("exit")
+		b.deliver("nil map")
+		b.deliver("good")
+		synctest.Wait()
+		want := map[string][]string{"exit": {"requeue"}, "nil map": {"requeue"}, "good": {"done"}}
+		if got := b.settlements(); !reflect.DeepEqual(got, want) {
+			t.Errorf("settled %v, want %v", got, want)
+		}
+		if m.Attempt != 2 || m.Failures[0].Error != "the task called runtime.Goexit" {
+			t.Errorf("message %+v", m)
+		}
+		stop()
+		if s := w.Stats(); s.Done != 1 || s.Retried != 2 {
+			t.Errorf("stats %+v", s)
+		}
+	})
+}
+
+// Within the grace period a task finishes; after it, its context ends and it
+// is handed back; one that ignores even that does not hold up the stop.
+func TestStop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newFakeBroker()
+		release := make(chan struct{})
+		defer close(release)
+		_, stop := run(t, b, dtask.WorkerConfig{Grace: 10 * time.Second}, bindGreet(func(ctx context.Context, name string) error {
+			switch name {
+			case "short":
+				time.Sleep(9 * time.Second)
+				return ctx.Err()
+			case "long":
+				<-ctx.Done()
+				return ctx.Err()
+			case "finishes late":
+				<-ctx.Done()
+				return nil
+			case "deaf":
+				<-release
+			}
+			return nil
+		}))
+		var attempts []*dtask.Message
+		for _, id := range []string{"short", "long", "finishes late", "deaf"} {
+			attempts = append(attempts, b.deliver(id))
+		}
+		synctest.Wait()
+		start := time.Now()
+		stop()
+		if took := time.Since(start); took != 15*time.Second {
+			t.Errorf("stopping took %v, want the grace period and 5s", took)
+		}
+		want := map[string][]string{"short": {"done"}, "long": {"requeue"}, "finishes late": {"done"}, "deaf": {"requeue"}}
+		if got := b.settlements(); !reflect.DeepEqual(got, want) {
+			t.Errorf("settled %v, want %v", got, want)
+		}
+		for _, m := range attempts {
+			if m.Attempt != 1 || len(m.Failures) != 0 || !m.NotBefore.IsZero() {
+				t.Errorf("the stop cost an attempt: %+v", m)
+			}
+		}
+	})
+}
+
+func TestWorkerMiddleware(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newFakeBroker()
+		var order []string
+		wrap := func(name string) dtask.Middleware {
+			return func(next dtask.HandleFunc) dtask.HandleFunc {
+				return func(ctx context.Context, m *dtask.Message) dtask.Outcome {
+					order = append(order, name+" before "+m.ID)
+					o := next(ctx, m)
+					order = append(order, name+" after "+o.Kind.String())
+					if name == "outer" && o.Kind == dtask.Retried {
+						o.Kind = dtask.Buried // middleware may decide otherwise
+					}
+					return o
+				}
+			}
+		}
+		_, stop := run(t, b, dtask.WorkerConfig{Concurrency: 1, Middleware: []dtask.Middleware{wrap("outer"), wrap("inner")}},
+			bindGreet(func(context.Context, string) error { return errors.New("no") }))
+		b.deliver("x")
+		synctest.Wait()
+		stop()
+		want := []string{"outer before x", "inner before x", "inner after retried", "outer after retried"}
+		if !reflect.DeepEqual(order, want) {
+			t.Errorf("order %v, want %v", order, want)
+		}
+		if got := b.settlements()["x"]; !reflect.DeepEqual(got, []string{"bury"}) {
+			t.Errorf("settled %v", got)
+		}
+	})
+}
+
+func TestWorkerLogs(t *testing.T) {
+	var log bytes.Buffer
+	logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	b := newFakeBroker()
+	w, err := dtask.NewWorker(dtask.NewClient(b), dtask.WorkerConfig{Logger: logger}, bindGreet(func(_ context.Context, name string) error {
+		if name == "bad" {
+			return errors.New("smtp: refused")
+		}
+		return nil
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		id      string
+		attempt int
+		lines   []string
+	}{
+		{"good", 1, []string{`level=DEBUG msg="task started" task=pkg.Greet id=good queue=mail attempt=1 of=3`, `level=INFO msg="task done" task=pkg.Greet id=good queue=mail attempt=1 of=3 took=`}},
+		{"bad", 2, []string{"DEBUG", `level=WARN msg="task failed" task=pkg.Greet id=bad queue=mail attempt=2 of=3 took=`, `err="smtp: refused" again_in=`}},
+		{"bad", 3, []string{"DEBUG", `level=ERROR msg="task moved to the dead letters"`, `err="smtp: refused"`}},
+	} {
+		log.Reset()
+		m := b.deliver(c.id)
+		m.Attempt = c.attempt
+		w.Process(t.Context(), <-b.deliveries)
+		for _, line := range c.lines {
+			if !strings.Contains(log.String(), line) {
+				t.Errorf("%s: the log has no %q:\n%s", c.id, line, log.String())
+			}
+		}
+		if strings.Contains(log.String(), `"name"`) {
+			t.Errorf("arguments in the log:\n%s", log.String())
+		}
+	}
+}
+
+func TestNewWorkerRefuses(t *testing.T) {
+	c := dtasktest.NewRecorder().Client()
+	table := bindGreet(func(context.Context, string) error { return nil })
+	for _, x := range []struct {
+		says   string
+		config dtask.WorkerConfig
+		tables []dtask.Table
+	}{
+		{"no queue to consume", dtask.WorkerConfig{}, nil},
+		{`task "pkg.Greet" is bound twice`, dtask.WorkerConfig{}, []dtask.Table{table, table}},
+		{`task "x" is not bound to a function`, dtask.WorkerConfig{}, []dtask.Table{{{Name: "x"}}}},
+		{`queue name "e mail"`, dtask.WorkerConfig{Queues: map[string]int{"e mail": 1}}, []dtask.Table{table}},
+		{`concurrency -1 of queue "mail"`, dtask.WorkerConfig{Queues: map[string]int{"mail": -1}}, []dtask.Table{table}},
+	} {
+		if _, err := dtask.NewWorker(c, x.config, x.tables...); err == nil || !strings.Contains(err.Error(), x.says) {
+			t.Errorf("error %v, want %q", err, x.says)
+		}
+	}
+}
+
+// If one queue cannot be consumed, the others are closed and Run says which.
+func TestConsumeFails(t *testing.T) {
+	b := newFakeBroker()
+	b.consumeErr = map[string]error{"z": errors.New("no permission")}
+	w, err := dtask.NewWorker(dtask.NewClient(b), dtask.WorkerConfig{Queues: map[string]int{"a": 1, "z": 1}, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Run(t.Context()); err == nil || err.Error() != `dtask: consume queue "z": no permission` {
+		t.Errorf("error %v", err)
+	}
+	if !reflect.DeepEqual(b.closed, []string{"a"}) {
+		t.Errorf("closed %v, want a", b.closed)
+	}
+}
+
+// Handlers run at once as often as the queue allows, and no more.
+func TestConcurrency(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newFakeBroker()
+		var now, most atomic.Int64
+		_, stop := run(t, b, dtask.WorkerConfig{Queues: map[string]int{"mail": 3}}, bindGreet(func(context.Context, string) error {
+			most.Store(max(most.Load(), now.Add(1)))
+			defer now.Add(-1)
+			time.Sleep(time.Second)
+			return nil
+		}))
+		for range 9 {
+			b.deliver("x")
+		}
+		start := time.Now()
+		synctest.Wait()
+		stop()
+		if most.Load() != 3 || time.Since(start) != 3*time.Second {
+			t.Errorf("%d at once, %v in all; want 3 and 3s", most.Load(), time.Since(start))
+		}
+	})
+}
