@@ -1,0 +1,50 @@
+// Dtaskgen generates the wrappers and dispatch tables of dtask.
+//
+// Usage:
+//
+//	dtaskgen [flags] [packages]
+//
+// It looks for functions and methods that are marked as tasks,
+//
+//	//dtask:task queue=mail retries=5 timeout=30s
+//	func SendWelcome(ctx context.Context, to string, user User) error
+//
+// in the packages that match the patterns (by default the one in the current
+// directory), and writes a file dtask_gen.go into each package that has some.
+// One run on ./... serves a module:
+//
+//	//go:generate go tool dtaskgen ./...
+//
+// A file is written only if it changes, and none is if anything is wrong
+// anywhere. docs/directives.md describes the directives and what a task can be,
+// docs/diagnostics.md what dtaskgen may have to say.
+//
+// The flags are:
+//
+//	-check
+//		Write nothing. Print a diff of what would change, and exit with 1 if
+//		there is any.
+//	-list, -n
+//		Write nothing. List the tasks.
+//	-json
+//		Print diagnostics, or the tasks of -list, as a JSON object a line.
+//	-tags LIST
+//		Build tags to choose files by, separated by commas. Without it those of
+//		GOFLAGS hold.
+//
+// Dtaskgen exits with 0 if all is well, with 1 if there is something to mend
+// (or, with -check, to generate), and with 2 if it could not do its work.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}

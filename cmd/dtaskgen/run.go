@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/dtaskhq/dtask/internal/scan"
+)
+
+// The exit codes.
+const (
+	exitOK      = 0
+	exitFinding = 1 // something for the user to mend, or to generate
+	exitTrouble = 2 // wrong usage, or the environment fails
+)
+
+// options are the command line.
+type options struct {
+	check    bool
+	list     bool
+	json     bool
+	tags     string
+	patterns []string
+}
+
+const usage = `usage: dtaskgen [flags] [packages]
+
+Dtaskgen writes dtask_gen.go into every package that has functions marked
+//dtask:task. Packages are patterns as for go build; ./... is a whole module,
+and the default is the package in the current directory.
+
+flags:
+  -check       write nothing; print a diff and exit with 1 if something would change
+  -list, -n    write nothing; list the tasks
+  -json        print diagnostics, or the list, as JSON lines
+  -tags LIST   build tags, separated by commas
+`
+
+// parse reads the command line.
+func parse(args []string) (options, error) {
+	var o options
+	flags := flag.NewFlagSet("dtaskgen", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.BoolVar(&o.check, "check", false, "")
+	flags.BoolVar(&o.list, "list", false, "")
+	flags.BoolVar(&o.list, "n", false, "")
+	flags.BoolVar(&o.json, "json", false, "")
+	flags.StringVar(&o.tags, "tags", "", "")
+	if err := flags.Parse(args); err != nil {
+		return o, err
+	}
+	if o.check && o.list {
+		return o, errors.New("-check and -list exclude each other")
+	}
+	o.patterns = flags.Args()
+	if len(o.patterns) == 0 {
+		o.patterns = []string{"."}
+	}
+	return o, nil
+}
+
+// run is dtaskgen, in the current directory. It returns the exit code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	o, err := parse(args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprint(stdout, usage)
+		return exitOK
+	case err != nil:
+		fmt.Fprintf(stderr, "dtaskgen: %v; dtaskgen -h explains the flags\n", err)
+		return exitTrouble
+	}
+	found, err := generate(ctx, o, stdout, stderr)
+	switch {
+	case err != nil:
+		fmt.Fprintf(stderr, "dtaskgen: %v\n", err)
+		return exitTrouble
+	case found:
+		return exitFinding
+	}
+	return exitOK
+}
+
+// generate does the work. It reports whether there is something for the user
+// to do; the error is one of the environment.
+func generate(ctx context.Context, o options, stdout, stderr io.Writer) (found bool, err error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return false, fmt.Errorf("cannot tell the current directory: %w", err)
+	}
+	result, err := scan.Scan(ctx, scan.Config{Dir: dir, Patterns: o.patterns, Tags: o.tags})
+	if err != nil {
+		return false, err
+	}
+	files, err := render(result)
+	if err != nil {
+		return false, err
+	}
+	p := printer{dir: dir, json: o.json, out: stdout}
+	(&printer{dir: dir, json: o.json, out: stderr}).diagnostics(result.Diagnostics)
+	switch {
+	case result.Failed():
+		return true, nil
+	case o.list:
+		return false, p.tasks(result.Packages)
+	case o.check:
+		return p.diffs(files)
+	}
+	return false, write(files)
+}

@@ -1,0 +1,226 @@
+package scan
+
+import (
+	"fmt"
+	"go/ast"
+	"go/token"
+	"slices"
+	"strings"
+)
+
+// The directives.
+const (
+	directiveTask = "task"
+	directiveCron = "cron"
+)
+
+var directives = []string{directiveTask, directiveCron}
+
+// A directive is a comment that is, or seems to be meant as, a directive of
+// dtask.
+type directive struct {
+	pos     token.Pos // of the comment
+	name    string    // what follows "dtask:"
+	namePos token.Pos
+	args    string // the rest of the line
+	argsPos token.Pos
+	flaw    string // why it is no directive, or empty
+}
+
+// recognise returns the directive in a comment, or what was meant as one. Go's
+// own rule (go/ast.ParseDirective) is strict: with a space, a capital or in a
+// block comment it is just prose. Prose that is not a directive is what it
+// looks like most of the time; what begins like one of ours is told from it by
+// its name.
+func recognise(c *ast.Comment) (directive, bool) {
+	if d, ok := ast.ParseDirective(c.Slash, c.Text); ok {
+		return directive{
+			pos:     c.Slash,
+			name:    d.Name,
+			namePos: c.Slash + token.Pos(len("//dtask:")),
+			args:    d.Args,
+			argsPos: d.ArgsPos,
+		}, d.Tool == "dtask"
+	}
+	text, block := strings.CutPrefix(c.Text, "/*")
+	text = strings.TrimPrefix(text, "//")
+	text = strings.TrimSuffix(text, "*/")
+	trimmed := strings.TrimLeft(text, " ")
+	if block {
+		trimmed = strings.TrimSpace(text)
+	}
+	const prefix = "dtask:"
+	if len(trimmed) < len(prefix) || !strings.EqualFold(trimmed[:len(prefix)], prefix) {
+		return directive{}, false
+	}
+	rest := trimmed[len(prefix):]
+	word, _, _ := strings.Cut(strings.TrimSpace(rest), " ")
+	word, _, _ = strings.Cut(word, "\n")
+	spaced := strings.HasPrefix(rest, " ")
+	lower := strings.ToLower(word)
+	if spaced && !slices.Contains(directives, lower) || nearest(lower, directives) == "" {
+		return directive{}, false // prose
+	}
+	d := directive{pos: c.Slash, namePos: c.Slash, name: lower}
+	switch {
+	case block:
+		d.flaw = "a directive is a line comment"
+	case trimmed != text:
+		d.flaw = "a directive has no space after //"
+	case spaced:
+		d.flaw = "a directive has no space after the colon"
+	default:
+		d.flaw = "a directive is written in lower case"
+	}
+	return d, true
+}
+
+// A mark is a function with its directives.
+type mark struct {
+	fn   *ast.FuncDecl
+	task *directive
+	cron *directive
+}
+
+// marks returns the functions of f that directives mark as tasks, and reports
+// the directives that mark nothing.
+func (p *packageScan) marks(f *ast.File) []mark {
+	functions := make(map[*ast.CommentGroup]*ast.FuncDecl)
+	for _, d := range f.Decls {
+		if fn, ok := d.(*ast.FuncDecl); ok && fn.Doc != nil {
+			functions[fn.Doc] = fn
+		}
+	}
+	var marks []mark
+	for _, group := range f.Comments {
+		var ds []directive
+		for _, c := range group.List {
+			if d, ok := recognise(c); ok && p.wellFormed(d) {
+				ds = append(ds, d)
+			}
+		}
+		if len(ds) == 0 {
+			continue
+		}
+		if fn := functions[group]; fn != nil {
+			if m := p.mark(fn, ds); m.task != nil {
+				marks = append(marks, m)
+			}
+			continue
+		}
+		hint, place := place(f, group, p.loaded.Fset)
+		for _, d := range ds {
+			p.report(p.pos(d.pos), CodeMisplaced, hint, "dtask:%s %s", d.name, place)
+		}
+	}
+	return marks
+}
+
+// wellFormed reports a directive that is none, or none that we know.
+func (p *packageScan) wellFormed(d directive) bool {
+	switch near := nearest(d.name, directives); {
+	case d.flaw != "":
+		p.report(p.pos(d.pos), CodeMalformed, fmt.Sprintf("write //dtask:%s", near), "%s", d.flaw)
+		return false
+	case slices.Contains(directives, d.name):
+		return true
+	case near != "":
+		p.report(p.pos(d.namePos), CodeUnknownDirective, fmt.Sprintf("did you mean //dtask:%s?", near), "unknown directive dtask:%s", d.name)
+		return false
+	default:
+		hint := "the directives are //dtask:" + strings.Join(directives, " and //dtask:")
+		p.report(p.pos(d.namePos), CodeUnknownDirective, hint, "unknown directive dtask:%s", d.name)
+		return false
+	}
+}
+
+// mark sorts the directives of a function. The mark has no task if something
+// is wrong with them.
+func (p *packageScan) mark(fn *ast.FuncDecl, ds []directive) mark {
+	m := mark{fn: fn}
+	repeated := false
+	for i := range ds {
+		slot := &m.task
+		if ds[i].name == directiveCron {
+			slot = &m.cron
+		}
+		if *slot != nil {
+			repeated = true
+			p.report(p.pos(ds[i].pos), CodeRepeated, "put everything on one line",
+				"dtask:%s is repeated; it is on line %d already", ds[i].name, p.pos((*slot).pos).Line)
+			continue
+		}
+		*slot = &ds[i]
+	}
+	if m.task == nil {
+		p.report(p.pos(m.cron.pos), CodeMisplaced, "add a line //dtask:task", "dtask:cron on a function that is no task")
+	}
+	if repeated {
+		m.task = nil
+	}
+	return m
+}
+
+// place says what a comment that is no function's documentation belongs to, to
+// follow "dtask:task", and what to do about it.
+func place(f *ast.File, group *ast.CommentGroup, fset *token.FileSet) (hint, text string) {
+	const move = "put it directly above a function"
+	if group == f.Doc {
+		return move, "is on the package clause"
+	}
+	for _, decl := range f.Decls {
+		if fn, ok := decl.(*ast.FuncDecl); ok {
+			switch line := fset.PositionFor(group.End(), false).Line; {
+			case fn.Pos() <= group.Pos() && group.End() <= fn.End():
+				return move, "is inside a function"
+			case fn.End() < group.Pos() && fset.PositionFor(fn.End(), false).Line == line:
+				return move, "is behind a function"
+			case fn.Doc == nil && group.End() < fn.Pos() && onlyBlank(f, group.End(), fn.Pos()):
+				return "remove the blank line", fmt.Sprintf("is detached from %s by a blank line", fn.Name.Name)
+			case fn.Doc != nil && group.End() < fn.Pos() && onlyBlank(f, group.End(), fn.Doc.Pos()):
+				return "remove the blank line", fmt.Sprintf("is detached from %s by a blank line", fn.Name.Name)
+			}
+			continue
+		}
+		gen, ok := decl.(*ast.GenDecl)
+		if !ok || gen.Doc != group && (group.Pos() < gen.Pos() || gen.End() < group.Pos()) {
+			continue
+		}
+		kind := map[token.Token]string{
+			token.TYPE: "a type", token.VAR: "a variable", token.CONST: "a constant", token.IMPORT: "an import",
+		}[gen.Tok]
+		if inInterface(gen, group) {
+			return "put it above the method of a type that implements the interface", "is on a method of an interface"
+		}
+		return move, "is on " + kind
+	}
+	return move, "belongs to no function"
+}
+
+// onlyBlank reports whether there is neither code nor comment between two
+// positions.
+func onlyBlank(f *ast.File, from, to token.Pos) bool {
+	for _, d := range f.Decls {
+		if from < d.End() && d.Pos() < to {
+			return false
+		}
+	}
+	for _, g := range f.Comments {
+		if from < g.Pos() && g.End() < to {
+			return false
+		}
+	}
+	return true
+}
+
+// inInterface reports whether a comment documents a method of an interface.
+func inInterface(decl *ast.GenDecl, group *ast.CommentGroup) bool {
+	found := false
+	ast.Inspect(decl, func(n ast.Node) bool {
+		if it, ok := n.(*ast.InterfaceType); ok && it.Pos() <= group.Pos() && group.End() <= it.End() {
+			found = true
+		}
+		return !found
+	})
+	return found
+}

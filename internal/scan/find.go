@@ -1,0 +1,157 @@
+package scan
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/tools/go/packages"
+)
+
+// A candidate is a package that matches the patterns and mentions directives
+// or has a generated file.
+type candidate struct {
+	path      string // import path
+	module    string // path of its module, or empty
+	dir       string
+	hits      []string // files of the package that mention directives
+	excluded  []string // files beside it that do: tests, and what the build leaves out
+	generated bool     // the generated file exists
+}
+
+func (c *candidate) generatedPath() string { return filepath.Join(c.dir, GeneratedFile) }
+
+// find lists the candidates, sorted by path. It looks at bytes only: packages
+// without tasks cost no more than reading them.
+func find(ctx context.Context, config Config) ([]*candidate, error) {
+	pkgs, err := packages.Load(&packages.Config{
+		Context:    ctx,
+		Dir:        config.Dir,
+		Mode:       packages.NeedName | packages.NeedFiles | packages.NeedModule,
+		BuildFlags: buildFlags(config),
+	}, config.Patterns...)
+	if err != nil {
+		return nil, loadError(err)
+	}
+	var found []*candidate
+	for _, p := range pkgs {
+		if p.Dir == "" {
+			if len(p.Errors) > 0 {
+				return nil, loadError(p.Errors[0])
+			}
+			continue // "unsafe" and the like
+		}
+		c, err := newCandidate(p)
+		if err != nil {
+			return nil, err
+		}
+		if len(c.hits) > 0 || len(c.excluded) > 0 || c.generated {
+			found = append(found, c)
+		}
+	}
+	slices.SortFunc(found, func(a, b *candidate) int { return strings.Compare(a.path, b.path) })
+	return found, nil
+}
+
+func buildFlags(config Config) []string {
+	if config.Tags == "" {
+		return nil // a flag would replace the tags of GOFLAGS
+	}
+	return []string{"-tags=" + config.Tags}
+}
+
+// loadError turns an error of the go command into one line.
+func loadError(err error) error {
+	text := err.Error()
+	var pe packages.Error
+	if errors.As(err, &pe) {
+		text = pe.Msg
+	}
+	text = strings.TrimPrefix(text, "err: exit status 1: stderr: ")
+	text, _, _ = strings.Cut(strings.TrimSpace(text), "\n")
+	return fmt.Errorf("cannot load packages: %s", text)
+}
+
+func newCandidate(p *packages.Package) (*candidate, error) {
+	c := &candidate{path: p.PkgPath, dir: p.Dir}
+	if p.Module != nil {
+		c.module = p.Module.Path
+	}
+	entries, err := os.ReadDir(p.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read package %s: %w", p.PkgPath, err)
+	}
+	for _, e := range entries {
+		name := e.Name()
+		path := filepath.Join(p.Dir, name)
+		switch {
+		case !strings.HasSuffix(name, ".go") || e.IsDir():
+			continue
+		case name == GeneratedFile:
+			c.generated = true
+			continue
+		}
+		src, err := os.ReadFile(path)
+		if err != nil {
+			return nil, fmt.Errorf("cannot read package %s: %w", p.PkgPath, err)
+		}
+		switch {
+		case !mentionsDirective(src):
+		case slices.Contains(p.GoFiles, path):
+			c.hits = append(c.hits, path)
+		default:
+			c.excluded = append(c.excluded, path)
+		}
+	}
+	return c, nil
+}
+
+// mentionsDirective reports whether src may hold a directive, or what was
+// meant as one.
+func mentionsDirective(src []byte) bool {
+	for {
+		i := bytes.IndexByte(src, ':')
+		if i < 0 {
+			return false
+		}
+		if i >= 5 && bytes.EqualFold(src[i-5:i], []byte("dtask")) {
+			return true
+		}
+		src = src[i+1:]
+	}
+}
+
+// excludedDirectives reports the directives in files that are not part of the
+// package: they would have no effect.
+func (s *scanner) excludedDirectives(c *candidate) {
+	for _, path := range c.excluded {
+		fset := token.NewFileSet()
+		f, _ := parser.ParseFile(fset, path, nil, parser.ParseComments|parser.SkipObjectResolution)
+		if f == nil {
+			continue
+		}
+		for _, g := range f.Comments {
+			for _, comment := range g.List {
+				d, ok := recognise(comment)
+				if !ok {
+					continue
+				}
+				pos := fset.Position(d.pos)
+				if strings.HasSuffix(path, "_test.go") {
+					s.report(pos, CodeTestFile, "move the function to a file that is not a test",
+						"dtask:%s has no effect in a test file", d.name)
+				} else {
+					s.warn(pos, CodeExcludedFile, "choose build tags with -tags, or move the function to a file of every build",
+						"dtask:%s is ignored: the build excludes this file", d.name)
+				}
+			}
+		}
+	}
+}

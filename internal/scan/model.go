@@ -1,0 +1,94 @@
+package scan
+
+import (
+	"go/token"
+	"time"
+)
+
+// GeneratedFile is the name of the file that dtaskgen writes into a package.
+const GeneratedFile = "dtask_gen.go"
+
+// A Package is a package that has tasks.
+type Package struct {
+	Path string // import path
+	Name string
+	Dir  string // absolute
+
+	// Tasks are its tasks, sorted by the names they generate, so that moving
+	// code about in the package does not change what is generated.
+	Tasks []*Task
+
+	// Receivers are the types of the methods among the tasks, sorted.
+	Receivers []*Receiver
+
+	// Imports maps the path of every package that the types of the tasks
+	// mention to its name.
+	Imports map[string]string
+
+	// Scope holds the names that the package declares itself, outside the
+	// generated file.
+	Scope []string
+}
+
+// A Task is an annotated function.
+type Task struct {
+	Name  string         // the name its messages carry
+	Func  string         // the function or method
+	Pos   token.Position // of the function's name
+	Doc   string         // the function's documentation, without directives
+	Names Names
+
+	Receiver *Receiver // nil for a function
+	Context  bool      // the first parameter is a context.Context
+	Params   []Param   // the others
+	Variadic bool      // the last parameter is variadic
+	OwnArgs  bool      // the one parameter is the user's struct <Func>Args, by value
+	Result   Type      // nil if there is none
+	Error    bool      // the last result is an error
+
+	Options Options
+
+	// Wire is what the arguments look like in a message, one line a field.
+	Wire []string
+
+	// Schema is the fingerprint of the arguments.
+	Schema string
+}
+
+// Names are the names that are generated for a task.
+type Names struct {
+	Args  string // SendWelcomeArgs, MailerSendDigestArgs, sendArgs
+	Task  string // SendWelcomeTask, MailerSendDigestTask, sendTask
+	Delay string // DelaySendWelcome, DelayMailerSendDigest, delaySend
+}
+
+// A Receiver is a type whose methods are tasks.
+type Receiver struct {
+	Type    string // the name of the type
+	Pointer bool   // at least one of the tasks has a pointer receiver
+}
+
+// A Param is a parameter of a task.
+type Param struct {
+	Name string // as the user wrote it, and the name on the wire
+	Type Type   // of a variadic parameter: the slice
+}
+
+// Options are the policy of a task, as its directives state it or by default.
+type Options struct {
+	Queue    string
+	Retries  int
+	Timeout  time.Duration // 0 means none
+	Backoff  time.Duration
+	Priority string // low, default or high
+	Cron     string // empty if the task is not periodic
+}
+
+// A Type is a type as Go source: words and punctuation in order.
+type Type []Word
+
+// A Word is a part of a [Type].
+type Word struct {
+	Pkg  string // import path of the package that Text is declared in, or empty
+	Text string // an identifier if Pkg is set, else any source text
+}

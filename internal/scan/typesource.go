@@ -1,0 +1,73 @@
+package scan
+
+import (
+	"go/token"
+	"go/types"
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+// typeSource returns a type as source for a file of the package, with aliases
+// as the user wrote them: what an alias stands for may be out of reach.
+func (p *packageScan) typeSource(t types.Type) Type {
+	// Package names are marked, as types.TypeString writes them in front of a
+	// dot, and then cut out.
+	const mark = "\x00"
+	text := types.TypeString(t, func(other *types.Package) string {
+		if other.Path() == p.loaded.PkgPath {
+			return ""
+		}
+		p.pkg.Imports[other.Path()] = other.Name()
+		return mark + other.Path() + mark
+	})
+	var words Type
+	for {
+		before, rest, found := strings.Cut(text, mark)
+		if before != "" {
+			words = append(words, Word{Text: before})
+		}
+		if !found {
+			return words
+		}
+		path, name, _ := strings.Cut(rest, mark+".")
+		end := strings.IndexFunc(name, func(r rune) bool {
+			return r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r)
+		})
+		if end < 0 {
+			end = len(name)
+		}
+		words = append(words, Word{Pkg: path, Text: name[:end]})
+		text = name[end:]
+	}
+}
+
+// typeString returns a type as messages name it: with the names of packages
+// other than the task's own.
+func (p *packageScan) typeString(t types.Type) string {
+	return types.TypeString(t, func(other *types.Package) string {
+		if other == p.loaded.Types {
+			return ""
+		}
+		return other.Name()
+	})
+}
+
+// parsePosition reads the position of a packages.Error: file:line:col, where
+// line and column may be missing.
+func parsePosition(s string) token.Position {
+	var pos token.Position
+	pos.Filename = s
+	for range 2 {
+		i := strings.LastIndexByte(pos.Filename, ':')
+		if i < 0 {
+			break
+		}
+		n, err := strconv.Atoi(pos.Filename[i+1:])
+		if err != nil {
+			break
+		}
+		pos.Filename, pos.Line, pos.Column = pos.Filename[:i], n, pos.Line
+	}
+	return pos
+}

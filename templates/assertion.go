@@ -1,0 +1,16 @@
+package templates
+
+import (
+	. "github.com/dave/jennifer/jen"
+)
+
+// assertion emits what does not compile with a runtime that is too old or too
+// new for the generated code:
+//
+//	// If this does not compile, the runtime does not fit dtaskgen: run
+//	// "go get github.com/dtaskhq/dtask" and "go tool dtaskgen ./...".
+//	const _ = dtask.SupportsGeneratedV1
+func (w *writer) assertion() *Statement {
+	return doc("If this does not compile, the runtime does not fit dtaskgen: run\n\"go get github.com/dtaskhq/dtask\" and \"go tool dtaskgen ./...\".").
+		Const().Id("_").Op("=").Qual(runtimePath, "SupportsGeneratedV1")
+}

@@ -1,0 +1,54 @@
+// Package templates writes the Go source that dtaskgen generates.
+//
+// Each kind of declaration has an emitter, one a file, with a sample of what it
+// writes in its comment. They only write what the tasks say; package scan has
+// judged the tasks before.
+package templates
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	. "github.com/dave/jennifer/jen"
+
+	"github.com/dtaskhq/dtask/internal/scan"
+)
+
+const (
+	runtimePath = "github.com/dtaskhq/dtask/runtime"
+	contextPath = "context"
+	timePath    = "time"
+)
+
+// Render returns the generated file of a package. The same package gives the
+// same bytes.
+func Render(pkg *scan.Package) ([]byte, error) {
+	f := NewFilePathName(pkg.Path, pkg.Name)
+	f.HeaderComment(scan.Header)
+	w := &writer{pkg: pkg, names: newNames(pkg)}
+	w.names.declareImports(f)
+
+	for _, t := range pkg.Tasks {
+		if !t.OwnArgs {
+			f.Add(w.argsStruct(t)).Line()
+		}
+		f.Add(w.definition(t)).Line()
+		f.Add(w.delayFunc(t)).Line()
+	}
+	f.Add(w.tasksFunc()).Line()
+	f.Add(w.assertion())
+
+	var out bytes.Buffer
+	if err := f.Render(&out); err != nil {
+		message, _, _ := strings.Cut(err.Error(), "\n")
+		return nil, fmt.Errorf("generated code of %s is not valid Go; please report this: %s", pkg.Path, message)
+	}
+	return groupImports(out.Bytes()), nil
+}
+
+// A writer emits the declarations of one package.
+type writer struct {
+	pkg   *scan.Package
+	names *names
+}
