@@ -46,6 +46,27 @@ func decode(m *Message, schema string, args any) error {
 	return nil
 }
 
+// encodeResult returns the result of a task that the pointer result points to.
+// No further attempt would encode better: the error is permanent.
+func encodeResult(result any) ([]byte, error) {
+	value, err := json.Marshal(result)
+	if err != nil {
+		return nil, Permanent(fmt.Errorf("executed, but its result cannot be encoded: %w", err))
+	}
+	if len(value) > MaxBodySize {
+		return nil, Permanent(fmt.Errorf("executed, but its result has %d bytes, at most %d are kept; store it and return its key", len(value), MaxBodySize))
+	}
+	return value, nil
+}
+
+// decodeResult is the reverse of encodeResult.
+func decodeResult(value []byte, result any) error {
+	if err := json.Unmarshal(value, result); err != nil {
+		return fmt.Errorf("it does not decode, so another build may have written it: %w", err)
+	}
+	return nil
+}
+
 // An undecodableError is final: no build can decode the body.
 type undecodableError struct{ err error }
 

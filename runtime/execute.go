@@ -70,7 +70,7 @@ func (w *Worker) process(s *slot, d Delivery) (open bool) {
 			return
 		}
 		if o.Kind == 0 { // neither returned nor panicked
-			o = decide(s.ctx, &e.message, h.Spec, errors.New("the task called runtime.Goexit"), rand.Float64())
+			o = decide(s.ctx, &e.message, h.Spec, failuref(FailurePanic, "the task called runtime.Goexit"), rand.Float64())
 			logOutcome(s.ctx, w.log, &e.message, o, 0)
 		}
 		*d.Message() = e.message
@@ -87,10 +87,10 @@ func (w *Worker) attempt(ctx context.Context, m *Message) Outcome {
 	h := w.tasks[m.Task]
 	switch {
 	case !m.Expires.IsZero() && w.now().After(m.Expires):
-		return Outcome{Kind: Buried, Err: fmt.Errorf("expired at %s, before a worker was free", m.Expires.UTC().Format(time.RFC3339))}
+		return Outcome{Kind: Buried, Err: failuref(FailureExpired, "expired at %s, before a worker was free", m.Expires.UTC().Format(time.RFC3339))}
 	case m.Attempt > m.Attempts:
 		m.Attempt = m.Attempts
-		return Outcome{Kind: Buried, Err: errors.New("the worker died during the last attempt")}
+		return Outcome{Kind: Buried, Err: failuref(FailureCrash, "the worker died during the last attempt")}
 	case h == nil:
 		return w.unknownTo(m, fmt.Errorf("this build has no task %s", m.Task))
 	}
@@ -116,7 +116,7 @@ func run(ctx context.Context, c *Client, h *Handler, m *Message) (err error) {
 	}()
 	err = h.run(&taskContext{ctx, c, infoOf(m)}, m)
 	if errors.Is(err, context.DeadlineExceeded) && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		err = fmt.Errorf("timeout after %v: %w", h.Spec.Timeout, err)
+		err = failuref(FailureTimeout, "timeout after %v: %w", h.Spec.Timeout, err)
 	}
 	return err
 }
@@ -126,7 +126,7 @@ func run(ctx context.Context, c *Client, h *Handler, m *Message) (err error) {
 func (w *Worker) unknownTo(m *Message, reason error) Outcome {
 	if m.Returned > 0 {
 		if kept := w.now().Sub(m.ReturnedSince); kept >= w.config.KeepUnknown {
-			return Outcome{Kind: Buried, Err: fmt.Errorf("no build took it for %v: %w", kept.Round(time.Second), reason)}
+			return Outcome{Kind: Buried, Err: failuref(FailureUnknown, "no build took it for %v: %w", kept.Round(time.Second), reason)}
 		}
 	}
 	if _, logged := w.unknown.LoadOrStore(m.Task+"\x00"+m.Schema, struct{}{}); !logged {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 )
 
 // NewInline returns a client that runs a task at once, within Delay, through
@@ -24,8 +25,9 @@ func NewInline(tables ...Table) *Client {
 
 // inlineBroker is a broker that has no queues.
 type inlineBroker struct {
-	tasks  dispatch
-	client *Client
+	tasks   dispatch
+	client  *Client
+	results sync.Map // id → Result, of the tasks that ask to keep it
 }
 
 var errInline = errors.New("an inline client runs tasks at once and has no queues")
@@ -35,7 +37,20 @@ func (b *inlineBroker) Enqueue(ctx context.Context, m *Message) error {
 	if h == nil {
 		return fmt.Errorf("no table passed to NewInline has task %q", m.Task)
 	}
-	return run(ctx, b.client, h, m)
+	if err := run(ctx, b.client, h, m); err != nil {
+		return err
+	}
+	if m.Keep > 0 {
+		b.results.Store(m.ID, Result{Task: m.Task, Value: m.Result})
+	}
+	return nil
+}
+
+func (b *inlineBroker) Result(_ context.Context, id string) (Result, error) {
+	if r, ok := b.results.Load(id); ok {
+		return r.(Result), nil
+	}
+	return Result{}, ErrNoResult
 }
 
 func (b *inlineBroker) EnqueueMany(ctx context.Context, ms []*Message) []error {

@@ -46,6 +46,14 @@ type Message struct {
 	// the dead letters unrun. The zero time means never.
 	Expires time.Time
 
+	// Keep is how long the outcome is kept once there is one. 0 means that it
+	// is not.
+	Keep time.Duration
+
+	// Result is the value the function returned, in JSON: set by the worker
+	// before Done if Keep is. It is no part of a stored message.
+	Result []byte
+
 	// Headers carries the W3C trace context (traceparent, tracestate) and what
 	// middleware adds. Nil is valid.
 	Headers map[string]string
@@ -63,9 +71,21 @@ type Message struct {
 type Failure struct {
 	Attempt int       `json:"attempt"`
 	At      time.Time `json:"at"`
+	Kind    string    `json:"kind"` // one of the Failure… constants
 	Error   string    `json:"error"`
 	Stack   string    `json:"stack,omitempty"`
 }
+
+// The kinds of failures.
+const (
+	FailureError       = "error"       // the function returned an error
+	FailurePanic       = "panic"       // it panicked, or ended its goroutine
+	FailureTimeout     = "timeout"     // it did not end within its timeout
+	FailureExpired     = "expired"     // it was not started in time
+	FailureCrash       = "crash"       // its worker died
+	FailureUndecodable = "undecodable" // its arguments cannot be decoded
+	FailureUnknown     = "unknown"     // no build knew it
+)
 
 // Bounds on what a message may hold.
 const (
@@ -116,6 +136,8 @@ func (m *Message) Validate() error {
 		return fmt.Errorf("%w: %d bytes of arguments, at most %d; store the data and pass its key", ErrTooLarge, len(m.Body), MaxBodySize)
 	case m.Attempt < 1 || m.Attempts < 1:
 		return fmt.Errorf("attempt %d of %d: retries must not be negative", m.Attempt, m.Attempts)
+	case m.Keep < 0:
+		return fmt.Errorf("keep %v: use a positive time, or 0 to keep no result", m.Keep)
 	case m.Priority < PriorityLow || m.Priority > PriorityHigh:
 		return fmt.Errorf("%v: use PriorityLow, PriorityDefault or PriorityHigh", m.Priority)
 	}
@@ -135,7 +157,8 @@ func validQueue(name string) bool {
 
 // fail adds a failure of the current attempt to the history, within its
 // bounds.
-func (m *Message) fail(at time.Time, text, stack string) {
+func (m *Message) fail(at time.Time, err error) {
+	kind, stack := describeFailure(err)
 	m.Failures = slices.Clone(m.Failures)
 	for i := range m.Failures {
 		m.Failures[i].Stack = ""
@@ -143,7 +166,8 @@ func (m *Message) fail(at time.Time, text, stack string) {
 	m.Failures = append(m.Failures, Failure{
 		Attempt: m.Attempt,
 		At:      at,
-		Error:   truncate(text, MaxErrorSize),
+		Kind:    kind,
+		Error:   truncate(err.Error(), MaxErrorSize),
 		Stack:   truncate(stack, MaxStackSize),
 	})
 	if n := len(m.Failures) - MaxFailures; n > 0 {

@@ -108,12 +108,7 @@ func (o Outcome) apply(m *Message, now time.Time) {
 	}
 	switch o.Kind {
 	case Retried, Buried:
-		var panicked *PanicError
-		stack := ""
-		if errors.As(o.Err, &panicked) {
-			stack = panicked.Stack
-		}
-		m.fail(now, fmt.Sprint(o.Err), stack)
+		m.fail(now, o.Err)
 	}
 	switch o.Kind {
 	case Retried:
@@ -125,4 +120,35 @@ func (o Outcome) apply(m *Message, now time.Time) {
 		}
 		m.Returned++
 	}
+}
+
+// A failureError is an error of the worker, rather than of the function.
+type failureError struct {
+	kind string
+	err  error
+}
+
+func (e *failureError) Error() string { return e.err.Error() }
+func (e *failureError) Unwrap() error { return e.err }
+
+func failuref(kind, format string, args ...any) error {
+	return &failureError{kind, fmt.Errorf(format, args...)}
+}
+
+// describeFailure returns the kind of failure that err is, and the stack of a
+// panic.
+func describeFailure(err error) (kind, stack string) {
+	var (
+		failure  *failureError
+		panicked *PanicError
+	)
+	switch {
+	case errors.As(err, &failure):
+		return failure.kind, ""
+	case errors.As(err, &panicked):
+		return FailurePanic, panicked.Stack
+	case errors.As(err, new(*undecodableError)):
+		return FailureUndecodable, ""
+	}
+	return FailureError, ""
 }

@@ -85,11 +85,11 @@ func TestApply(t *testing.T) {
 	}
 	Outcome{Kind: Retried, Err: &PanicError{"ouch", "the stack"}, Delay: time.Minute}.apply(m, now)
 	if m.Attempt != 2 || m.Returned != 0 || !m.ReturnedSince.IsZero() || m.NotBefore != now.Add(time.Minute) ||
-		!reflect.DeepEqual(m.Failures, []Failure{{1, now, "panic: ouch", "the stack"}}) {
+		!reflect.DeepEqual(m.Failures, []Failure{{1, now, FailurePanic, "panic: ouch", "the stack"}}) {
 		t.Errorf("retried: %+v", m)
 	}
 	Outcome{Kind: Buried, Err: errors.New("no")}.apply(m, now)
-	if m.Attempt != 2 || !m.NotBefore.IsZero() || !reflect.DeepEqual(m.Failures, []Failure{{1, now, "panic: ouch", ""}, {2, now, "no", ""}}) {
+	if m.Attempt != 2 || !m.NotBefore.IsZero() || !reflect.DeepEqual(m.Failures, []Failure{{1, now, FailurePanic, "panic: ouch", ""}, {2, now, FailureError, "no", ""}}) {
 		t.Errorf("buried: %+v", m)
 	}
 }
@@ -98,7 +98,7 @@ func TestApply(t *testing.T) {
 func TestFailuresAreBounded(t *testing.T) {
 	m := &Message{Attempt: 1}
 	for range 3 * MaxFailures {
-		m.fail(time.Now(), strings.Repeat("ü\xff", MaxErrorSize), strings.Repeat("s", 2*MaxStackSize))
+		m.fail(time.Now(), &PanicError{strings.Repeat("ü\xff", MaxErrorSize), strings.Repeat("s", 2*MaxStackSize)})
 		m.Attempt++
 	}
 	if len(m.Failures) != MaxFailures || m.Failures[MaxFailures-1].Attempt != 3*MaxFailures {

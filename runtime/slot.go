@@ -121,7 +121,7 @@ func (w *Worker) giveUpStuck() {
 		w.stats.stuck.Add(1)
 		w.log.Error("task ignores its timeout; given up, its goroutine goes on until it returns",
 			"task", m.Task, "id", m.ID, "attempt", m.Attempt, "stack", slotStack(s.id))
-		o := decide(s.ctx, m, spec, fmt.Errorf("timeout after %v, which the task ignores", spec.Timeout), rand.Float64())
+		o := decide(s.ctx, m, spec, failuref(FailureTimeout, "timeout after %v, which the task ignores", spec.Timeout), rand.Float64())
 		logOutcome(s.ctx, w.log, m, o, spec.Timeout+stuckAfter)
 		w.settle(e.delivery, o)
 		w.replaceSlot(s)

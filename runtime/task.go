@@ -40,6 +40,10 @@ type Spec struct {
 	// Priority is the class within the queue.
 	Priority PriorityLevel
 
+	// Keep is how long the outcome is kept for [Handle.Wait]. 0 means it is
+	// not kept.
+	Keep time.Duration
+
 	// Cron is the schedule of a periodic task in five fields, a macro such as
 	// @daily, or empty.
 	Cron string
@@ -82,9 +86,9 @@ func (t Task[A, R]) Delay(ctx context.Context, args A, opts ...Option) (Handle[R
 		return Handle[R]{}, err
 	}
 	if err := c.send(ctx, m); err != nil {
-		return Handle[R]{ID: m.ID}, &EnqueueError{Task: t.name, ID: m.ID, Err: err}
+		return t.Handle(m.ID), &EnqueueError{Task: t.name, ID: m.ID, Err: err}
 	}
-	return Handle[R]{ID: m.ID}, nil
+	return t.Handle(m.ID), nil
 }
 
 // DelayMany enqueues the task once for every element of args, all of them in
@@ -104,7 +108,7 @@ func DelayMany[A, R any](ctx context.Context, t Task[A, R], args []A, opts ...Op
 		if err != nil {
 			return nil, err // nothing was enqueued: a mistake in one is a mistake of the call
 		}
-		msgs[i], handles[i] = m, Handle[R]{ID: m.ID}
+		msgs[i], handles[i] = m, t.Handle(m.ID)
 	}
 	return handles, batchError(t.name, msgs, c.sendMany(ctx, msgs))
 }
@@ -117,6 +121,7 @@ func (t Task[A, R]) message(now time.Time, args A, opts []Option) (*Message, err
 		Queue:      t.spec.Queue,
 		Schema:     t.spec.Schema,
 		Priority:   t.spec.Priority,
+		Keep:       t.spec.Keep,
 		Attempt:    1,
 		Attempts:   t.spec.Retries + 1,
 		EnqueuedAt: now,
@@ -145,14 +150,11 @@ func (t Task[A, R]) Bind(fn func(context.Context, A) (R, error)) Handler {
 			if err := decode(m, t.spec.Schema, &args); err != nil {
 				return err
 			}
-			_, err := fn(ctx, args)
+			result, err := fn(ctx, args)
+			if err == nil && m.Keep > 0 {
+				m.Result, err = encodeResult(&result)
+			}
 			return err
 		},
 	}
-}
-
-// A Handle is a delayed task.
-type Handle[R any] struct {
-	// ID identifies the task from Delay to its outcome, over every retry.
-	ID string
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
 	"strings"
 	"testing"
@@ -219,5 +220,51 @@ func TestOpenRefuses(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("Open(%q): %v, want %q and no password", url, err, says)
 		}
+	}
+}
+
+type sum struct {
+	N int64 `json:"n"`
+}
+
+var add = dtask.Define[sum, int64]("pkg.Add", dtask.Spec{Queue: "math", Schema: "n int64"})
+
+func TestResultInline(t *testing.T) {
+	ctx := dtask.NewContext(t.Context(), dtask.NewInline(dtask.Table{
+		add.Bind(func(_ context.Context, a sum) (int64, error) { return a.N + 1, nil }),
+	}))
+	h, err := add.Delay(ctx, sum{1 << 60}, dtask.Keep(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := add.Handle(h.ID).Wait(ctx); got != 1<<60+1 || err != nil {
+		t.Errorf("result %d, %v", got, err)
+	}
+	if _, err := greet.Handle(h.ID).Wait(ctx); err == nil || !strings.Contains(err.Error(), "it is a task pkg.Add, not pkg.Greet") {
+		t.Errorf("result of another task: %v", err)
+	}
+	h, err = add.Delay(ctx, sum{1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.Wait(ctx); !errors.Is(err, dtask.ErrNoResult) {
+		t.Errorf("result that was not kept: %v", err)
+	}
+	if _, err := add.Delay(ctx, sum{1}, dtask.Keep(-1)); err == nil || !strings.Contains(err.Error(), "keep -1ns") {
+		t.Errorf("negative Keep: %v", err)
+	}
+}
+
+// A task whose result cannot be kept has failed for good: nobody could tell.
+func TestResultThatDoesNotEncode(t *testing.T) {
+	half := dtask.Define[sum, float64]("pkg.Half", dtask.Spec{Queue: "math", Retries: 5})
+	ctx := dtask.NewContext(t.Context(), dtask.NewInline(dtask.Table{
+		half.Bind(func(context.Context, sum) (float64, error) { return math.NaN(), nil }),
+	}))
+	if _, err := half.Delay(ctx, sum{}); err != nil {
+		t.Errorf("nobody asked for the result: %v", err)
+	}
+	if _, err := half.Delay(ctx, sum{}, dtask.Keep(time.Hour)); err == nil || !strings.Contains(err.Error(), "executed, but its result cannot be encoded") {
+		t.Errorf("error %v", err)
 	}
 }

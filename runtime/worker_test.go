@@ -46,7 +46,8 @@ type fakeConsumer struct {
 }
 
 func (c *fakeConsumer) Deliveries() <-chan dtask.Delivery { return c.broker.deliveries }
-func (c *fakeConsumer) Stop()                             { c.stop.Do(func() { close(c.broker.deliveries) }) }
+func (c *fakeConsumer) Stop() { c.stop.Do(func() { close(c.broker.deliveries) }) }
+
 func (c *fakeConsumer) Close(context.Context) error {
 	c.broker.mu.Lock()
 	defer c.broker.mu.Unlock()
@@ -162,6 +163,7 @@ func TestGoexit(t *testing.T) {
 				runtime.Goexit()
 			case "nil map":
 				var m map[string]int
+				//lint:ignore SA5000 the panic is what the test is about
 				m["x"] = 1
 			}
 			return nil

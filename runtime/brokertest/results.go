@@ -1,0 +1,80 @@
+package brokertest
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	dtask "github.com/dtaskhq/dtask/runtime"
+)
+
+type doubleArgs struct {
+	N int `json:"n"`
+}
+
+var double = dtask.Define[doubleArgs, int]("double", dtask.Spec{Queue: "work", Backoff: time.Millisecond, Schema: "n int"})
+
+// An outcome can be had from any process, before and after it is there, and
+// where there is none the wait does not hang.
+func testResults(t *testing.T, store Store) {
+	url := store(t)
+	b, other := open(t, url), open(t, url)
+	ctx := dtask.NewContext(testContext(t), dtask.NewClient(b))
+	elsewhere := dtask.NewContext(testContext(t), dtask.NewClient(other))
+	delay := func(n int, opts ...dtask.Option) dtask.Handle[int] {
+		t.Helper()
+		h, err := double.Delay(ctx, doubleArgs{n}, opts...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return h
+	}
+	kept, failed := delay(21, dtask.Keep(time.Hour)), delay(-1, dtask.Keep(time.Hour), dtask.Retries(1))
+	brief, unkept := delay(1, dtask.Keep(time.Millisecond)), delay(2)
+
+	early := make(chan error, 1)
+	go func() { // waits for what is not there yet
+		n, err := double.Handle(kept.ID).Wait(elsewhere)
+		if err == nil && n != 42 {
+			err = errors.New("not 42")
+		}
+		early <- err
+	}()
+	short, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
+	defer cancel()
+	if _, err := kept.Wait(short); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("waiting for a task that nobody runs: %v, want the error of the context", err)
+	}
+
+	start(t, b, dtask.WorkerConfig{}, dtask.Table{double.Bind(func(_ context.Context, a doubleArgs) (int, error) {
+		if a.N < 0 {
+			return 0, errors.New("negative")
+		}
+		return 2 * a.N, nil
+	})})
+	if err := <-early; err != nil {
+		t.Errorf("a wait begun before the outcome: %v", err)
+	}
+	for _, c := range []context.Context{ctx, elsewhere} {
+		if n, err := double.Handle(kept.ID).Wait(c); n != 42 || err != nil {
+			t.Errorf("a wait after the outcome: %d, %v", n, err)
+		}
+		_, err := double.Handle(failed.ID).Wait(c)
+		var te *dtask.TaskError
+		if !errors.As(err, &te) || te.Failure.Attempt != 2 || te.Failure.Kind != dtask.FailureError || te.Failure.Error != "negative" {
+			t.Errorf("a wait for a task that failed: %v", err)
+		}
+		for _, id := range []string{unkept.ID, "01890000-0000-7000-8000-ffffffffffff", "never"} {
+			if _, err := double.Handle(id).Wait(c); !errors.Is(err, dtask.ErrNoResult) {
+				t.Errorf("a wait for %s: %v, want ErrNoResult", id, err)
+			}
+		}
+		eventually(t, func() string {
+			if _, err := double.Handle(brief.ID).Wait(c); !errors.Is(err, dtask.ErrNoResult) {
+				return "a result outlives its Keep"
+			}
+			return ""
+		})
+	}
+}

@@ -1,0 +1,89 @@
+package dtask
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// A Handle is a delayed task, in the process that delayed it or, made by
+// [Task.Handle] from the id, in any other.
+type Handle[R any] struct {
+	// ID identifies the task from Delay to its outcome, over every retry.
+	ID string
+
+	task string
+}
+
+// Handle returns the handle of a task that was delayed elsewhere.
+func (t Task[A, R]) Handle(id string) Handle[R] { return Handle[R]{ID: id, task: t.name} }
+
+// Wait waits until the task has its outcome or ctx ends, and returns the value
+// that the function returned. The broker is that of ctx, as with Delay.
+//
+// An outcome is kept only for tasks that ask for it, by the option keep= of
+// their directive or [Keep] at the call, and for that long. Else, and for an
+// id that was never enqueued, Wait returns [ErrNoResult] without waiting. A
+// task that ended among the dead letters gives a [*TaskError].
+func (h Handle[R]) Wait(ctx context.Context) (R, error) {
+	var value R
+	c, err := clientFor(ctx)
+	if err != nil {
+		return value, err
+	}
+	results, ok := c.broker.(Results)
+	if !ok {
+		return value, fmt.Errorf("dtask: wait for %s: %w: the broker keeps none", h.ID, ErrNoResult)
+	}
+	r, err := results.Result(ctx, h.ID)
+	switch {
+	case err != nil:
+		return value, fmt.Errorf("dtask: wait for %s: %w", h.ID, err)
+	case h.task != "" && r.Task != h.task:
+		return value, fmt.Errorf("dtask: wait for %s: it is a task %s, not %s", h.ID, r.Task, h.task)
+	case r.Failure != nil:
+		return value, &TaskError{Task: r.Task, ID: h.ID, Failure: *r.Failure}
+	}
+	if err := decodeResult(r.Value, &value); err != nil {
+		return value, fmt.Errorf("dtask: result of %s (%s): %w", r.Task, h.ID, err)
+	}
+	return value, nil
+}
+
+// Results keeps the outcomes of messages whose Keep is set: the worker fills
+// in Message.Result before it settles one as Done.
+type Results interface {
+	// Result returns the outcome of a message, once there is one: its Result
+	// if it was Done, its newest failure if it is among the dead letters. Its
+	// error wraps [ErrNoResult] if there is none and will be none.
+	Result(ctx context.Context, id string) (Result, error)
+}
+
+// A Result is the outcome of a message.
+type Result struct {
+	Task    string
+	Value   []byte   // JSON
+	Failure *Failure // nil if it was executed
+}
+
+// ErrNoResult: nothing of that id is enqueued, its outcome is not kept, or not
+// any more.
+var ErrNoResult = errors.New("no result is kept under this id; tasks keep one by the option keep= or dtask.Keep")
+
+// A TaskError is the error of a task that ended among the dead letters.
+type TaskError struct {
+	Task    string
+	ID      string
+	Failure Failure // the last one: its kind, text and attempt
+}
+
+// Error implements error.
+func (e *TaskError) Error() string {
+	return fmt.Sprintf("task %s (%s) failed at attempt %d: %s", e.Task, e.ID, e.Failure.Attempt, e.Failure.Error)
+}
+
+// Keep keeps the outcome of the task for d after it ended, for [Handle.Wait].
+func Keep(d time.Duration) Option {
+	return func(m *Message) { m.Keep = d }
+}
