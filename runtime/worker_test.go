@@ -46,7 +46,7 @@ type fakeConsumer struct {
 }
 
 func (c *fakeConsumer) Deliveries() <-chan dtask.Delivery { return c.broker.deliveries }
-func (c *fakeConsumer) Stop() { c.stop.Do(func() { close(c.broker.deliveries) }) }
+func (c *fakeConsumer) Stop()                             { c.stop.Do(func() { close(c.broker.deliveries) }) }
 
 func (c *fakeConsumer) Close(context.Context) error {
 	c.broker.mu.Lock()
