@@ -65,8 +65,14 @@ func spec(t *scan.Task) *Statement {
 	case "low":
 		fields = append(fields, Id("Priority").Op(":").Qual(runtimePath, "PriorityLow"))
 	}
+	if o.Keep > 0 {
+		fields = append(fields, Id("Keep").Op(":").Add(duration(o.Keep)))
+	}
 	if o.Cron != "" {
 		fields = append(fields, Id("Cron").Op(":").Lit(o.Cron))
+	}
+	if o.SkipMissed {
+		fields = append(fields, Id("SkipMissed").Op(":").True())
 	}
 	fields = append(fields, Id("Schema").Op(":").Lit(t.Schema))
 	return Custom(Options{Open: "{", Close: "}", Separator: ",", Multi: true}, fields...)

@@ -2,44 +2,76 @@ package scan
 
 import (
 	"fmt"
+	"go/token"
 	"strings"
 	"time"
+	"unicode"
 
-	cron "github.com/netresearch/go-cron"
+	"github.com/dtaskhq/dtask/internal/crontab"
 )
 
-// cronParser reads what the worker reads: five fields, or a macro.
-var cronParser = cron.MustNewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.Descriptor)
+const cronForm = "write five fields (minute hour day month weekday) or a macro such as @daily, after an optional CRON_TZ=Zone"
+
+// cron reads the directive of a periodic task:
+//
+//	//dtask:cron [missed=once|skip] [CRON_TZ=Zone] schedule
+func (p *packageScan) cron(t *Task, d *directive) {
+	if len(t.Params) > 0 {
+		p.report(t.Pos, CodeCron, "take what it needs from the receiver, or load it in the task",
+			"%s is periodic, so nobody gives it arguments", t.describe())
+	}
+	schedule, at := d.args, d.argsPos
+	if first, rest, _ := strings.Cut(schedule, " "); strings.Contains(first, "=") && !strings.Contains(first, "TZ=") {
+		if !p.missed(t, first, at) {
+			return
+		}
+		schedule = strings.TrimLeftFunc(rest, unicode.IsSpace)
+		at += token.Pos(len(d.args) - len(schedule))
+	}
+	if message, hint := checkCron(schedule); message != "" {
+		p.report(p.pos(at), CodeCron, hint, "%s", message)
+	}
+	t.Options.Cron = schedule
+}
+
+// missed reads the one option of a periodic task.
+func (p *packageScan) missed(t *Task, option string, at token.Pos) bool {
+	switch key, value, _ := strings.Cut(option, "="); {
+	case key != "missed":
+		p.report(p.pos(at), CodeOption, "the option of dtask:cron is missed=once or missed=skip", "unknown option %q", key)
+		return false
+	case value != "once" && value != "skip":
+		p.report(p.pos(at+token.Pos(len("missed="))), CodeOption,
+			"use once to make up for missed times by one run, or skip not to", "missed %q", value)
+		return false
+	default:
+		t.Options.SkipMissed = value == "skip"
+		return true
+	}
+}
 
 // checkCron returns what is wrong with a schedule and what to do, or "".
-func checkCron(expr string) (message, hint string) {
-	const form = "write five fields (minute hour day month weekday) or a macro such as @daily, after an optional CRON_TZ=Zone"
-	spec := expr
-	if zoned, ok := strings.CutPrefix(expr, "CRON_TZ="); ok {
-		zone, after, _ := strings.Cut(zoned, " ")
+func checkCron(schedule string) (message, hint string) {
+	spec := schedule
+	if zoned, ok := strings.CutPrefix(schedule, "CRON_TZ="); ok {
+		zone, rest, _ := strings.Cut(zoned, " ")
 		if _, err := time.LoadLocation(zone); err != nil || zone == "" {
 			return fmt.Sprintf("time zone %q is unknown", zone), "use a name of the IANA database such as Europe/Berlin"
 		}
-		spec = strings.TrimSpace(after)
+		spec = strings.TrimSpace(rest)
 	}
 	switch {
 	case spec == "":
-		return "dtask:cron has no schedule", form
+		return "dtask:cron has no schedule", cronForm
 	case strings.HasPrefix(spec, "TZ="):
-		return fmt.Sprintf("schedule %q", expr), "write the time zone as CRON_TZ=Zone"
-	case strings.HasPrefix(spec, "@every"), strings.HasPrefix(spec, "@reboot"):
-		macro, _, _ := strings.Cut(spec, " ")
-		return fmt.Sprintf("schedule %q: %s has no fixed times", expr, macro), "use five fields, such as */5 * * * * for every five minutes"
+		return fmt.Sprintf("schedule %q", schedule), "write the time zone as CRON_TZ=Zone"
 	case strings.ContainsAny(spec, "\"'`"):
-		return fmt.Sprintf("schedule %q", expr), "write it without quotes"
+		return fmt.Sprintf("schedule %q", schedule), "write it without quotes"
+	case strings.Contains(spec, "missed="):
+		return fmt.Sprintf("schedule %q", schedule), "write missed= in front of it"
 	}
-	schedule, err := cronParser.Parse(expr)
-	if err != nil {
-		reason, _, _ := strings.Cut(err.Error(), "\n")
-		return fmt.Sprintf("schedule %q: %s", expr, reason), form
-	}
-	if schedule.Next(time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)).IsZero() {
-		return fmt.Sprintf("schedule %q never comes", expr), "choose a day that exists"
+	if _, err := crontab.Parse(schedule); err != nil {
+		return err.Error(), cronForm
 	}
 	return "", ""
 }

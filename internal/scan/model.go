@@ -80,8 +80,11 @@ type Options struct {
 	Retries  int
 	Timeout  time.Duration // 0 means none
 	Backoff  time.Duration
-	Priority string // low, default or high
-	Cron     string // empty if the task is not periodic
+	Priority string        // low, default or high
+	Keep     time.Duration // how long the outcome is kept; 0 means not
+
+	Cron       string // empty if the task is not periodic
+	SkipMissed bool   // do not make up for missed times
 }
 
 // A Type is a type as Go source: words and punctuation in order.

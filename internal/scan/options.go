@@ -28,7 +28,7 @@ const (
 	maxBackoff   = time.Hour
 )
 
-var optionNames = []string{"name", "queue", "retries", "timeout", "backoff", "priority"}
+var optionNames = []string{"name", "queue", "retries", "timeout", "backoff", "priority", "keep"}
 
 var priorities = []string{"low", "default", "high"}
 
@@ -107,6 +107,12 @@ func (o *Options) set(key, value string, name *string) (message, hint string) {
 			return fmt.Sprintf("priority %q", value), "use low, default or high"
 		}
 		o.Priority = value
+	case "keep":
+		d, err := time.ParseDuration(value)
+		if err != nil || d < 0 {
+			return fmt.Sprintf("keep %q", value), "use a duration such as 10m or 24h"
+		}
+		o.Keep = d
 	default:
 		hint := "the options are " + strings.Join(optionNames, ", ")
 		if near := nearest(strings.ToLower(key), optionNames); near != "" {

@@ -290,18 +290,6 @@ func (p *packageScan) arguments(t *Task, sig *types.Signature) {
 	t.Wire, t.Schema = s.finish()
 }
 
-// cron judges the schedule of a periodic task.
-func (p *packageScan) cron(t *Task, d *directive) {
-	if message, hint := checkCron(d.args); message != "" {
-		p.report(p.pos(max(d.argsPos, d.namePos)), CodeCron, hint, "%s", message)
-	}
-	if len(t.Params) > 0 {
-		p.report(t.Pos, CodeCron, "take what it needs from the receiver, or load it in the task",
-			"%s is periodic, so nobody gives it arguments", t.describe())
-	}
-	t.Options.Cron = d.args
-}
-
 // syntaxErrors reports the errors of a package that does not parse.
 func (p *packageScan) syntaxErrors() bool {
 	found := false
