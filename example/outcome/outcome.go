@@ -1,0 +1,71 @@
+// Package outcome notes what became of tasks, for those who wait for them in
+// another process: the page, and the command once.
+package outcome
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	dtask "github.com/dtaskhq/dtask/runtime"
+
+	"github.com/dtaskhq/dtask/example/files"
+)
+
+// An Outcome is what is known of a task. The zero Outcome: it waits, or runs.
+type Outcome struct {
+	Done   bool          // it was executed
+	Failed bool          // it is among the dead letters
+	Error  string        // why the last attempt failed, if it did
+	Took   time.Duration // how long the last attempt took
+}
+
+// Final reports whether there is nothing left to wait for.
+func (o Outcome) Final() bool { return o.Done || o.Failed }
+
+// A Folder keeps a file for each task, called by the id of its message. All
+// processes of the example share one.
+type Folder string
+
+// Of returns the outcome of the task with the given id.
+func (f Folder) Of(id string) (o Outcome, err error) {
+	err = files.LoadJSON(f.file(id), &o)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return o, err
+}
+
+// Middleware returns the middleware of the workers that notes the outcomes.
+// The tasks themselves know nothing of it; what never reaches their functions,
+// or kills its worker, is noted as well.
+func (f Folder) Middleware(log *slog.Logger) dtask.Middleware {
+	return func(next dtask.HandleFunc) dtask.HandleFunc {
+		return func(ctx context.Context, m *dtask.Message) dtask.Outcome {
+			start := time.Now()
+			result := next(ctx, m)
+			o := Outcome{Took: time.Since(start)}
+			switch result.Kind {
+			case dtask.Executed:
+				o.Done = true
+			case dtask.Buried, dtask.Retried:
+				o.Failed = result.Kind == dtask.Buried
+				o.Error = fmt.Sprint(result.Err)
+			default:
+				return result // it has yet to run
+			}
+			if err := files.SaveJSON(f.file(m.ID), o); err != nil {
+				log.Error("outcome not noted", "task", m.Task, "id", m.ID, "err", err)
+			}
+			return result
+		}
+	}
+}
+
+func (f Folder) file(id string) string {
+	return filepath.Join(string(f), filepath.Base(id)+".json")
+}
