@@ -9,44 +9,6 @@ import (
 	"time"
 )
 
-// Info says which task, and which attempt, a context belongs to.
-type Info struct {
-	ID       string
-	Task     string
-	Queue    string
-	Attempt  int // from 1
-	Attempts int // how many are allowed
-}
-
-// InfoFromContext returns the task that runs with ctx, and whether there is
-// one: a direct call of the function has none.
-func InfoFromContext(ctx context.Context) (Info, bool) {
-	info, ok := ctx.Value(infoKey{}).(Info)
-	return info, ok
-}
-
-type infoKey struct{}
-
-func infoOf(m *Message) Info { return Info{m.ID, m.Task, m.Queue, m.Attempt, m.Attempts} }
-
-// taskContext adds the client and the task to the context of an attempt, in
-// one allocation where two of context.WithValue are four.
-type taskContext struct {
-	context.Context
-	client *Client
-	info   Info
-}
-
-func (c *taskContext) Value(key any) any {
-	switch key.(type) {
-	case clientKey:
-		return c.client
-	case infoKey:
-		return c.info
-	}
-	return c.Context.Value(key)
-}
-
 // Process handles one delivery and settles it, in the calling goroutine and
 // outside of [Worker.Run]: for tests that go step by step. ctx is the parent of
 // the task's context.
@@ -104,18 +66,15 @@ func (w *Worker) attempt(ctx context.Context, m *Message) Outcome {
 // run makes one attempt: it decodes the arguments and calls the function, with
 // the time allowed. A panic is an error.
 func run(ctx context.Context, c *Client, h *Handler, m *Message) (err error) {
-	if h.Spec.Timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, h.Spec.Timeout)
-		defer cancel()
-	}
+	tctx := newTaskContext(ctx, c, infoOf(m), h.Spec.Timeout)
+	defer tctx.end()
 	defer func() {
 		if v := recover(); v != nil {
 			err = &PanicError{Value: v, Stack: string(debug.Stack())}
 		}
 	}()
-	err = h.run(&taskContext{ctx, c, infoOf(m)}, m)
-	if errors.Is(err, context.DeadlineExceeded) && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+	err = h.run(tctx, m)
+	if err != nil && errors.Is(err, context.DeadlineExceeded) && errors.Is(tctx.Err(), context.DeadlineExceeded) {
 		err = failuref(FailureTimeout, "timeout after %v: %w", h.Spec.Timeout, err)
 	}
 	return err

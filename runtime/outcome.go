@@ -74,6 +74,13 @@ var errStopped = errors.New("the worker is stopping")
 // decide returns the outcome of an attempt that ended with err. random is in
 // [0, 1).
 func decide(ctx context.Context, m *Message, spec Spec, err error, random float64) Outcome {
+	if err == nil {
+		return Outcome{Kind: Executed}
+	}
+	return decideFailure(ctx, m, spec, err, random)
+}
+
+func decideFailure(ctx context.Context, m *Message, spec Spec, err error, random float64) Outcome {
 	var (
 		undecodable *undecodableError
 		foreign     *foreignError
@@ -82,8 +89,6 @@ func decide(ctx context.Context, m *Message, spec Spec, err error, random float6
 		after       *retryAfterError
 	)
 	switch {
-	case err == nil:
-		return Outcome{Kind: Executed}
 	case errors.As(err, &foreign):
 		return Outcome{Kind: Unknown, Err: err}
 	case errors.As(err, &undecodable):
