@@ -85,4 +85,5 @@ func TestTaskContextDeadline(t *testing.T) {
 		t.Error("a deadline without a timeout")
 	}
 }
+
 type testKey struct{}
