@@ -173,8 +173,14 @@ func (p *printer) diffs(files []*file) (changes bool, err error) {
 		name := filepath.ToSlash(p.relative(f.path))
 		d := difflib.UnifiedDiff{
 			A: lines(f.old), FromFile: name,
-			B: lines(f.new), ToFile: name + " (generated)",
+			B: lines(f.new), ToFile: name,
 			Context: 3,
+		}
+		switch {
+		case f.old == nil:
+			d.FromFile = "/dev/null"
+		case f.new == nil:
+			d.ToFile = "/dev/null"
 		}
 		if err := difflib.WriteUnifiedDiff(p.out, d); err != nil {
 			return changes, fmt.Errorf("cannot print the diff: %w", err)
@@ -185,8 +191,9 @@ func (p *printer) diffs(files []*file) (changes bool, err error) {
 
 // lines splits text into lines with their ends.
 func lines(text []byte) []string {
-	if len(text) == 0 {
-		return nil
+	split := strings.SplitAfter(string(text), "\n")
+	if last := len(split) - 1; split[last] == "" {
+		return split[:last]
 	}
-	return strings.SplitAfter(strings.TrimSuffix(string(text), "\n"), "\n")
+	return split
 }

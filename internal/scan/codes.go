@@ -17,5 +17,6 @@ const (
 	CodeUnresolved       Code = "unresolved-type"
 	CodeWire             Code = "wire"
 	CodeNameTaken        Code = "name-taken"
+	CodeForeignFile      Code = "foreign-file"
 	CodeDuplicateTask    Code = "duplicate-task"
 )

@@ -42,7 +42,7 @@ func (p *packageScan) missed(t *Task, option string, at token.Pos) bool {
 		return false
 	case value != "once" && value != "skip":
 		p.report(p.pos(at+token.Pos(len("missed="))), CodeOption,
-			"use once to make up for missed times by one run, or skip not to", "missed %q", value)
+			"use once to make up for missed times by one run, or skip not to", "invalid missed %q", value)
 		return false
 	default:
 		t.Options.SkipMissed = value == "skip"
@@ -64,13 +64,16 @@ func checkCron(schedule string) (message, hint string) {
 	case spec == "":
 		return "dtask:cron has no schedule", cronForm
 	case strings.HasPrefix(spec, "TZ="):
-		return fmt.Sprintf("schedule %q", schedule), "write the time zone as CRON_TZ=Zone"
+		return fmt.Sprintf("invalid schedule %q", schedule), "write the time zone as CRON_TZ=Zone"
 	case strings.ContainsAny(spec, "\"'`"):
-		return fmt.Sprintf("schedule %q", schedule), "write it without quotes"
+		return fmt.Sprintf("invalid schedule %q", schedule), "write it without quotes"
 	case strings.Contains(spec, "missed="):
-		return fmt.Sprintf("schedule %q", schedule), "write missed= in front of it"
+		return fmt.Sprintf("invalid schedule %q", schedule), "write missed= in front of it"
 	}
 	if _, err := crontab.Parse(schedule); err != nil {
+		if message, remedy, ok := strings.Cut(err.Error(), "; "); ok {
+			return message, remedy
+		}
 		return err.Error(), cronForm
 	}
 	return "", ""

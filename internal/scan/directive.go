@@ -124,6 +124,9 @@ func (p *packageScan) wellFormed(d directive) bool {
 		return false
 	case slices.Contains(directives, d.name):
 		return true
+	case strings.Contains(d.name, "="):
+		p.report(p.pos(d.namePos), CodeUnknownDirective, "put a space between the directive and its options", "unknown directive dtask:%s", d.name)
+		return false
 	case near != "":
 		p.report(p.pos(d.namePos), CodeUnknownDirective, fmt.Sprintf("did you mean //dtask:%s?", near), "unknown directive dtask:%s", d.name)
 		return false

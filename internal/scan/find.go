@@ -21,9 +21,11 @@ type candidate struct {
 	path      string // import path
 	module    string // path of its module, or empty
 	dir       string
-	hits      []string // files of the package that mention directives
+	files     []string // files of the package, without the generated one
+	hits      []string // those that mention directives
 	excluded  []string // files beside it that do: tests, and what the build leaves out
 	generated bool     // the generated file exists
+	foreign   bool     // a file of its name exists that dtaskgen did not write
 }
 
 func (c *candidate) generatedPath() string { return filepath.Join(c.dir, GeneratedFile) }
@@ -36,7 +38,7 @@ func find(ctx context.Context, config Config) ([]*candidate, error) {
 		Dir:        config.Dir,
 		Mode:       packages.NeedName | packages.NeedFiles | packages.NeedModule,
 		BuildFlags: buildFlags(config),
-	}, config.Patterns...)
+	}, directories(config)...)
 	if err != nil {
 		return nil, loadError(err)
 	}
@@ -60,6 +62,25 @@ func find(ctx context.Context, config Config) ([]*candidate, error) {
 	return found, nil
 }
 
+// directories returns the patterns with files replaced by their directories, so
+// that a file stands for its package.
+func directories(config Config) []string {
+	var patterns []string
+	for _, p := range config.Patterns {
+		if strings.HasSuffix(p, ".go") {
+			path := p
+			if !filepath.IsAbs(p) {
+				path = filepath.Join(config.Dir, p)
+			}
+			if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+				p = filepath.Dir(path)
+			}
+		}
+		patterns = append(patterns, p)
+	}
+	return patterns
+}
+
 func buildFlags(config Config) []string {
 	if config.Tags == "" {
 		return nil // a flag would replace the tags of GOFLAGS
@@ -76,6 +97,12 @@ func loadError(err error) error {
 	}
 	text = strings.TrimPrefix(text, "err: exit status 1: stderr: ")
 	text, _, _ = strings.Cut(strings.TrimSpace(text), "\n")
+	switch {
+	case strings.Contains(text, "modules listed in go.work"):
+		text += "; to look at all of them, run dtaskgen work"
+	case strings.Contains(text, "does not contain main module"):
+		text += "; run dtaskgen inside a module"
+	}
 	return fmt.Errorf("cannot load packages: %s", text)
 }
 
@@ -94,17 +121,25 @@ func newCandidate(p *packages.Package) (*candidate, error) {
 		switch {
 		case !strings.HasSuffix(name, ".go") || e.IsDir():
 			continue
-		case name == GeneratedFile:
-			c.generated = true
-			continue
 		}
 		src, err := os.ReadFile(path)
 		if err != nil {
 			return nil, fmt.Errorf("cannot read package %s: %w", p.PkgPath, err)
 		}
+		included := slices.Contains(p.GoFiles, path)
+		switch {
+		case name == GeneratedFile && isGenerated(src):
+			c.generated = true
+			continue
+		case name == GeneratedFile:
+			c.foreign = true
+		}
+		if included {
+			c.files = append(c.files, path)
+		}
 		switch {
 		case !mentionsDirective(src):
-		case slices.Contains(p.GoFiles, path):
+		case included:
 			c.hits = append(c.hits, path)
 		default:
 			c.excluded = append(c.excluded, path)

@@ -92,6 +92,6 @@ type Type []Word
 
 // A Word is a part of a [Type].
 type Word struct {
-	Pkg  string // import path of the package that Text is declared in, or empty
-	Text string // an identifier if Pkg is set, else any source text
+	Pkg  string // import path of the package, maybe the task's own, that declares Text
+	Text string // an identifier if Pkg is set, else source text of any kind
 }

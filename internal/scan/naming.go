@@ -113,7 +113,7 @@ func (p *packageScan) checkPredeclared() {
 		for _, typ := range types {
 			for _, w := range typ {
 				for _, id := range w.Identifiers() {
-					used[id] = true
+					used[id] = w.Pkg == ""
 				}
 			}
 		}
@@ -126,11 +126,9 @@ func (p *packageScan) checkPredeclared() {
 	}
 }
 
-// Identifiers returns the identifiers in the text of w.
+// Identifiers returns the identifiers in the text of w: names, keywords, and
+// names of fields.
 func (w Word) Identifiers() []string {
-	if w.Pkg != "" {
-		return nil
-	}
 	return strings.FieldsFunc(w.Text, func(r rune) bool {
 		return r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r)
 	})

@@ -73,18 +73,18 @@ func (o *Options) set(key, value string, name *string) (message, hint string) {
 	switch key {
 	case "name":
 		if !validTaskName(value) {
-			return fmt.Sprintf("name %q", value), fmt.Sprintf("use 1 to %d bytes of printable text without spaces", maxTaskName)
+			return fmt.Sprintf("invalid name %q", value), fmt.Sprintf("use 1 to %d bytes of printable text without spaces", maxTaskName)
 		}
 		*name = value
 	case "queue":
 		if !validQueue(value) {
-			return fmt.Sprintf("queue %q", value), fmt.Sprintf("use 1 to %d letters, digits, '-', '_' or '.'", maxQueueName)
+			return fmt.Sprintf("invalid queue %q", value), fmt.Sprintf("use 1 to %d letters, digits, '-', '_' or '.'", maxQueueName)
 		}
 		o.Queue = value
 	case "retries":
 		n, err := strconv.Atoi(value)
 		if err != nil || n < 0 || n > maxRetries {
-			return fmt.Sprintf("retries %q", value), fmt.Sprintf("use a number from 0 to %d", maxRetries)
+			return fmt.Sprintf("invalid retries %q", value), fmt.Sprintf("use a number from 0 to %d", maxRetries)
 		}
 		o.Retries = n
 	case "timeout":
@@ -93,26 +93,28 @@ func (o *Options) set(key, value string, name *string) (message, hint string) {
 			d, err = 0, nil
 		}
 		if err != nil || d < 0 {
-			return fmt.Sprintf("timeout %q", value), "use a duration such as 30s or 5m, or none"
+			return fmt.Sprintf("invalid timeout %q", value), "use a duration such as 30s or 5m, or none"
 		}
 		o.Timeout = d
 	case "backoff":
 		d, err := time.ParseDuration(value)
 		if err != nil || d < 0 || d > maxBackoff {
-			return fmt.Sprintf("backoff %q", value), fmt.Sprintf("use a duration such as 500ms or 10s, at most %v", maxBackoff)
+			return fmt.Sprintf("invalid backoff %q", value), fmt.Sprintf("use a duration such as 500ms or 10s, at most %v", maxBackoff)
 		}
 		o.Backoff = d
 	case "priority":
 		if !slices.Contains(priorities, value) {
-			return fmt.Sprintf("priority %q", value), "use low, default or high"
+			return fmt.Sprintf("invalid priority %q", value), "use low, default or high"
 		}
 		o.Priority = value
 	case "keep":
 		d, err := time.ParseDuration(value)
 		if err != nil || d < 0 {
-			return fmt.Sprintf("keep %q", value), "use a duration such as 10m or 24h"
+			return fmt.Sprintf("invalid keep %q", value), "use a duration such as 10m or 24h"
 		}
 		o.Keep = d
+	case directiveCron:
+		return "the schedule is not an option", "write a line //dtask:cron SCHEDULE"
 	default:
 		hint := "the options are " + strings.Join(optionNames, ", ")
 		if near := nearest(strings.ToLower(key), optionNames); near != "" {

@@ -9,6 +9,7 @@ package scan
 import (
 	"context"
 	"fmt"
+	"go/token"
 	"slices"
 	"strings"
 
@@ -55,30 +56,27 @@ func Scan(ctx context.Context, config Config) (*Result, error) {
 	}
 	s := new(scanner)
 	var result Result
-	var roots []*candidate
-	for _, c := range found {
-		s.excludedDirectives(c)
-		switch {
-		case len(c.hits) > 0:
-			roots = append(roots, c)
-		case c.generated:
-			result.Stale = append(result.Stale, c.generatedPath())
-		}
-	}
-	loaded, err := load(ctx, config, roots)
+	loaded, err := load(ctx, config, found)
 	if err != nil {
 		return nil, err
 	}
-	for _, c := range roots {
-		p, err := s.scanPackage(c, loaded[c.path])
-		if err != nil {
-			return nil, err
+	for _, c := range found {
+		s.excludedDirectives(c)
+		p := &Package{}
+		if len(c.hits) > 0 {
+			if p, err = s.scanPackage(c, loaded[c.path]); err != nil {
+				return nil, err
+			}
 		}
 		switch {
 		case len(p.Tasks) > 0:
 			result.Packages = append(result.Packages, p)
 		case c.generated:
 			result.Stale = append(result.Stale, c.generatedPath())
+		}
+		if len(p.Tasks) > 0 && c.foreign {
+			s.report(token.Position{Filename: c.generatedPath(), Line: 1, Column: 1}, CodeForeignFile,
+				"rename the file, as dtaskgen needs its name", "%s is not written by dtaskgen", GeneratedFile)
 		}
 	}
 	s.checkTaskNames(result.Packages)

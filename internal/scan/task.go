@@ -39,7 +39,8 @@ func (p *packageScan) task(m mark) *Task {
 	}
 	obj, receiver := p.lookup(fn)
 	if obj == nil {
-		p.report(pos, CodeUnresolved, "mend the errors that the compiler reports", "%s cannot be resolved; is it declared twice?", fn.Name.Name)
+		d := p.report(pos, CodeUnresolved, "mend the error", "%s: the declaration has an error", fn.Name.Name)
+		d.Chain = p.typeErrorsAt(pos.Filename, pos.Line)
 		return nil
 	}
 	t := &Task{
@@ -232,9 +233,9 @@ func (p *packageScan) results(t *Task, fn *ast.FuncDecl, sig *types.Signature) {
 		t.Error = true
 		t.Result = p.typeSource(results.At(0).Type())
 		p.checkWire(t, "result", results.At(0).Type(), fields[0].typ)
-	case n == 1 && implementsError(results.At(0).Type()):
-		p.report(p.pos(fields[0].typ.Pos()), CodeResult, "return error: a nil pointer in an error is not nil",
-			"%s returns %s instead of error", t.describe(), p.typeString(results.At(0).Type()))
+	case n <= 2 && !isError(results.At(n-1).Type()) && implementsError(results.At(n-1).Type()):
+		p.report(p.pos(fields[n-1].typ.Pos()), CodeResult, "return error: a nil pointer in an error is not nil",
+			"%s returns %s instead of error", t.describe(), p.typeString(results.At(n-1).Type()))
 	default:
 		p.report(p.pos(fn.Type.Results.Pos()), CodeResult, signatureHint,
 			"%s returns %s", t.describe(), describeResults(p, results))

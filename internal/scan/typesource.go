@@ -14,12 +14,11 @@ func (p *packageScan) typeSource(t types.Type) Type {
 	// Package names are marked, as types.TypeString writes them in front of a
 	// dot, and then cut out.
 	const mark = "\x00"
-	text := types.TypeString(t, func(other *types.Package) string {
-		if other.Path() == p.loaded.PkgPath {
-			return ""
+	text := types.TypeString(t, func(pkg *types.Package) string {
+		if pkg != p.loaded.Types {
+			p.pkg.Imports[pkg.Path()] = pkg.Name()
 		}
-		p.pkg.Imports[other.Path()] = other.Name()
-		return mark + other.Path() + mark
+		return mark + pkg.Path() + mark
 	})
 	var words Type
 	for {

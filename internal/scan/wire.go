@@ -55,7 +55,8 @@ func (w *wireCheck) value(chain []Step, path string, typ types.Type, addressable
 		return
 	}
 	if it, ok := t.Underlying().(*types.Interface); ok {
-		w.refuse(chain, path, w.interfaceReason(t, it), "pass a concrete type")
+		reason, hint := w.interfaceReason(t, it)
+		w.refuse(chain, path, reason, hint)
 		return
 	}
 	if isTime(t) {
@@ -173,18 +174,19 @@ func (w *wireCheck) refuse(chain []Step, path, reason, hint string) {
 // compiler says about it.
 func (w *wireCheck) unresolved(chain []Step, path string) {
 	p := w.p
-	if name := typeName(w.at); len(chain) == 1 && strings.HasSuffix(name, "Args") {
-		p.report(p.pos(w.at.Pos()), CodeUnresolved, "declare it, or take its fields as parameters",
-			"%s: %s: no type %s is declared; what dtaskgen generates a task cannot take", w.task.describe(), path, name)
-		return
-	}
 	at := chain[len(chain)-1].Pos
 	if len(chain) == 1 {
 		at = p.pos(w.at.Pos())
 	}
-	d := p.report(p.pos(w.at.Pos()), CodeUnresolved, "mend the error; if an import is missing, go get it or run go mod tidy",
-		"%s: %s: the type has an error", w.task.describe(), path)
-	d.Chain = append(chain[1:len(chain):len(chain)], p.typeErrorsAt(at.Filename, at.Line)...)
+	causes := p.typeErrorsAt(at.Filename, at.Line)
+	hint := "mend the error; if an import is missing, go get it or run go mod tidy"
+	for _, c := range causes {
+		if strings.HasPrefix(c.Text, "undefined:") && strings.HasSuffix(c.Text, "Args") {
+			hint = "declare the type, or take its fields as parameters; a task cannot take what dtaskgen generates"
+		}
+	}
+	d := p.report(p.pos(w.at.Pos()), CodeUnresolved, hint, "%s: %s: the type has an error", w.task.describe(), path)
+	d.Chain = append(chain[1:len(chain):len(chain)], causes...)
 }
 
 // typeErrorsAt returns what the type checker says about a line, or else about
@@ -200,6 +202,7 @@ func (p *packageScan) typeErrorsAt(file string, line int) []Step {
 			case pos.Filename == file && pos.Line == line:
 				here = append(here, step)
 			case strings.HasPrefix(e.Msg, "could not import") && loaded == p.loaded:
+				step.Text = p.importError(e.Msg)
 				imports = append(imports, step)
 			}
 		}
@@ -210,27 +213,29 @@ func (p *packageScan) typeErrorsAt(file string, line int) []Step {
 	return imports
 }
 
-// typeName returns the name that an expression of a type consists of, or "".
-func typeName(e ast.Expr) string {
-	if star, ok := e.(*ast.StarExpr); ok {
-		e = star.X
+// importError returns what the go command says about an import that failed, or
+// else the message of the type checker: could not import PATH (REASON).
+func (p *packageScan) importError(message string) string {
+	path, _, _ := strings.Cut(strings.TrimPrefix(message, "could not import "), " ")
+	if imported := p.loaded.Imports[path]; imported != nil {
+		for _, e := range imported.Errors {
+			text, _, _ := strings.Cut(e.Msg, "\n")
+			return text
+		}
 	}
-	if id, ok := e.(*ast.Ident); ok {
-		return id.Name
-	}
-	return ""
+	return message
 }
 
-func (w *wireCheck) interfaceReason(t types.Type, it *types.Interface) string {
+func (w *wireCheck) interfaceReason(t types.Type, it *types.Interface) (reason, hint string) {
 	switch {
 	case isError(t):
-		return "an error cannot be decoded"
+		return "an error cannot be decoded", "pass its text"
 	case isContext(t):
-		return "a context belongs to the process"
+		return "a context belongs to the process", "take ctx context.Context as the first parameter"
 	case it.NumMethods() == 0:
-		return "any comes back as another type (a number as float64)"
+		return "any comes back as another type (a number as float64)", "pass a concrete type, or json.RawMessage"
 	}
-	return fmt.Sprintf("%s is an interface, which cannot be decoded", w.p.typeString(t))
+	return fmt.Sprintf("%s is an interface, which cannot be decoded", w.p.typeString(t)), "pass a concrete type"
 }
 
 func basicReason(b *types.Basic) (reason, hint string) {
