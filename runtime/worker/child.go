@@ -1,0 +1,160 @@
+//go:build unix
+
+package worker
+
+import (
+	"bufio"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// childEnv marks the children of a supervisor, and holds the number of the
+// place. Their file descriptor 3 is a socket to the supervisor: they write
+// reports as lines of JSON, and read commands. Its end means that the
+// supervisor is gone.
+const (
+	childEnv = "DTASK_CHILD"
+	childFD  = 3
+
+	commandStop = "stop" // in good order
+	commandNow  = "now"  // at once
+)
+
+// orphanExit bounds the stop of a child whose supervisor is gone.
+const orphanExit = 15 * time.Second
+
+// A child is a process that a supervisor has started. Its fields belong to the
+// supervisor's loop.
+type child struct {
+	place   *place
+	cmd     *exec.Cmd
+	conn    net.Conn
+	started time.Time
+	heard   time.Time // when it last reported
+	report  report    // the last one
+}
+
+// executable returns the path under which this binary was started. Links are
+// not resolved: a deployment may point them elsewhere.
+func executable() (string, error) {
+	path, err := exec.LookPath(os.Args[0])
+	if err == nil {
+		path, err = filepath.Abs(path)
+	}
+	if err != nil {
+		path, err = os.Executable()
+	}
+	return path, err
+}
+
+// startChild starts the binary as a child. What it reports, and its end, are
+// passed to the given functions by send.
+func (p *program) startChild(path string, at *place, send func(func()), reported func(*child, report), exited func(*child, error)) (*child, error) {
+	pair, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
+	if err != nil {
+		return nil, fmt.Errorf("socket pair: %w", err)
+	}
+	syscall.CloseOnExec(pair[0])
+	syscall.CloseOnExec(pair[1])
+	ours, theirs := os.NewFile(uintptr(pair[0]), "child"), os.NewFile(uintptr(pair[1]), "supervisor")
+	defer ours.Close() // FileConn has its own
+	defer theirs.Close()
+	conn, err := net.FileConn(ours)
+	if err != nil {
+		return nil, err
+	}
+	c := &child{place: at, conn: conn, started: time.Now(), heard: time.Now()}
+	c.cmd = exec.Command(path, os.Args[1:]...)
+	c.cmd.Args[0] = os.Args[0]
+	c.cmd.Env = append(os.Environ(), childEnv+"="+strconv.Itoa(at.number), "NOTIFY_SOCKET=", "WATCHDOG_USEC=")
+	c.cmd.Stdout, c.cmd.Stderr = p.stdout, p.stderr
+	c.cmd.ExtraFiles = []*os.File{theirs}
+	// Its own group: a terminal's ^C goes to the supervisor alone, which tells
+	// the children.
+	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := c.cmd.Start(); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	go func() {
+		for d := json.NewDecoder(conn); ; {
+			var r report
+			if d.Decode(&r) != nil {
+				break
+			}
+			send(func() { reported(c, r) })
+		}
+		err := c.cmd.Wait()
+		conn.Close()
+		send(func() { exited(c, err) })
+	}()
+	return c, nil
+}
+
+func (c *child) pid() int { return c.cmd.Process.Pid }
+
+func (c *child) stop()    { c.tell(commandStop) }
+func (c *child) stopNow() { c.tell(commandNow) }
+func (c *child) kill()    { _ = c.cmd.Process.Kill() } // fails if it has ended
+
+// tell sends the child a command. A child that cannot take it has ended, or
+// hangs and is killed for that.
+func (c *child) tell(command string) {
+	_ = c.conn.SetWriteDeadline(time.Now().Add(time.Second))
+	_, _ = c.conn.Write([]byte(command + "\n"))
+}
+
+// child runs tasks under a supervisor.
+func (p *program) child() error {
+	number := p.getenv(childEnv)
+	p.log = p.log.With("child", number)
+	file := os.NewFile(childFD, "supervisor")
+	conn, err := net.FileConn(file)
+	if err != nil {
+		return usagef("variable %s is set, but this process has no supervisor: %w", childEnv, err)
+	}
+	file.Close()
+	defer conn.Close()
+	// What the tasks start must not take itself for a child, nor hold the socket.
+	os.Unsetenv(childEnv)
+
+	stop := newStopper()
+	release := stop.obeySignals(p.log)
+	defer release()
+	go p.obeySupervisor(conn, stop)
+	e := json.NewEncoder(conn)
+	return p.work(stop, beatInterval, func(r report) {
+		_ = e.Encode(r) // fails if the supervisor is gone, which obeySupervisor notices
+	})
+}
+
+// obeySupervisor passes the commands of the supervisor on to stop. When the
+// supervisor is gone, so is the process soon.
+func (p *program) obeySupervisor(conn net.Conn, stop *stopper) {
+	commands := bufio.NewScanner(conn)
+	for commands.Scan() {
+		switch strings.TrimSpace(commands.Text()) {
+		case commandStop:
+			stop.begin()
+		case commandNow:
+			stop.hurry()
+		}
+	}
+	if errors.Is(commands.Err(), net.ErrClosed) {
+		return // by child, at its end
+	}
+	p.log.Error("the supervisor is gone; stopping at once", "err", cmp.Or(commands.Err(), errors.New("end of file")))
+	stop.hurry()
+	time.Sleep(orphanExit)
+	os.Exit(exitFailed)
+}

@@ -1,0 +1,13 @@
+// Package worker is the worker process: it turns the dispatch tables of an
+// application into a program that runs their tasks.
+//
+//	func main() { worker.Main(mail.Tasks(mailer), images.Tasks()) }
+//
+// The program takes its settings from flags and from variables of the
+// environment (-h lists both), stops in good order on SIGINT and SIGTERM,
+// watches the clock for periodic tasks, can drain its queues and exit, can
+// supervise several processes of itself, and reports to systemd and to health
+// probes. docs/worker.md describes it for operators.
+//
+// The brokers of this module are linked in.
+package worker

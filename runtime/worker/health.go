@@ -1,0 +1,120 @@
+package worker
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// healthStale is the age at which a report says nothing any more: the process
+// that makes them hangs.
+const healthStale = 15 * time.Second
+
+// A healthServer answers probes over HTTP from the last report:
+//
+//	/livez       200, or 503 if the process is to be restarted
+//	/readyz      200 while the broker answers and all queues are consumed, or 503
+//	/debug/vars  the report as JSON
+//
+// The nil healthServer answers nobody.
+type healthServer struct {
+	server  *http.Server
+	started time.Time
+	done    chan struct{}
+
+	mu   sync.Mutex
+	last report
+	at   time.Time
+}
+
+// newHealthServer listens on addr, unless that is empty.
+func newHealthServer(addr string, log *slog.Logger) (*healthServer, error) {
+	if addr == "" {
+		return nil, nil
+	}
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("health probes: %w", err)
+	}
+	now := time.Now()
+	h := &healthServer{started: now, done: make(chan struct{}), last: report{Live: true, Problem: "starting"}, at: now}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) {
+		r := h.report()
+		answer(w, r.Live, r.Problem)
+	})
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		r := h.report()
+		answer(w, r.Ready, r.Problem)
+	})
+	mux.HandleFunc("GET /debug/vars", h.vars)
+	h.server = &http.Server{
+		Handler:           mux,
+		ReadHeaderTimeout: 5 * time.Second,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+	go func() {
+		defer close(h.done)
+		if err := h.server.Serve(listener); err != http.ErrServerClosed {
+			log.Error("health probes are no longer answered", "err", err)
+		}
+	}()
+	log.Info("answering health probes", "addr", listener.Addr().String())
+	return h, nil
+}
+
+func answer(w http.ResponseWriter, ok bool, problem string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	if !ok {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		fmt.Fprintln(w, problem)
+		return
+	}
+	fmt.Fprintln(w, "ok")
+}
+
+// vars answers with the report and what the server knows.
+func (h *healthServer) vars(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	e := json.NewEncoder(w)
+	e.SetIndent("", "\t")
+	_ = e.Encode(struct { // fails only if the client has gone
+		Uptime float64 `json:"uptime_seconds"`
+		report
+	}{time.Since(h.started).Seconds(), h.report()})
+}
+
+// report returns the last report, or what its age says.
+func (h *healthServer) report() report {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	r := h.last
+	if age := time.Since(h.at); age > healthStale {
+		r.Live, r.Ready = false, false
+		r.Problem = fmt.Sprintf("the process has not reported on itself for %v", age.Round(time.Second))
+	}
+	return r
+}
+
+func (h *healthServer) publish(r report) {
+	if h == nil {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.last, h.at = r, time.Now()
+}
+
+func (h *healthServer) close() {
+	if h == nil {
+		return
+	}
+	h.server.Close()
+	<-h.done
+}

@@ -1,0 +1,152 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+
+	dtask "github.com/dtaskhq/dtask/runtime"
+)
+
+// The exit codes of a worker.
+const (
+	exitOK     = 0 // stopped in good order, or drained
+	exitFailed = 1
+	exitUsage  = 2
+	exitBuried = 3 // drained, and something went to the dead letters
+)
+
+// Main runs the program that the command line asks for, on the given tables,
+// and exits: by default a worker that runs until it is told to stop. It is
+// meant to be all of func main.
+//
+// It sets the default logger of package slog to that of the worker, and the
+// default client of package dtask.
+func Main(tables ...dtask.Table) { os.Exit(Run(os.Args[1:], tables...)) }
+
+// Run is [Main] for programs with other commands beside the worker: it takes
+// the arguments of the command line that are the worker's, and returns the
+// exit code.
+func Run(args []string, tables ...dtask.Table) int {
+	p := &program{
+		name:   filepath.Base(os.Args[0]),
+		getenv: os.Getenv,
+		stdin:  os.Stdin,
+		stdout: os.Stdout,
+		stderr: os.Stderr,
+		tables: tables,
+	}
+	return p.run(args)
+}
+
+// A program is a worker program and its surroundings.
+type program struct {
+	name           string
+	getenv         func(string) string
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	tables         []dtask.Table
+
+	config *config
+	log    *slog.Logger
+}
+
+// run runs the program and returns its exit code.
+func (p *program) run(args []string) int {
+	var err error
+	p.config, err = parseConfig(p.name, args, p.getenv)
+	if errors.Is(err, flag.ErrHelp) {
+		help(p.stdout, p.name)
+		return exitOK
+	} else if err != nil {
+		return p.fail(err)
+	}
+	if p.config.version {
+		fmt.Fprintln(p.stdout, version(p.name))
+		return exitOK
+	}
+	status := &statusLine{out: p.stderr}
+	p.log = newLog(p.config, status)
+	if len(p.config.command) > 0 {
+		return p.fail(p.command(p.config.command))
+	}
+
+	if p.config.url == "" {
+		return p.fail(usagef("no broker; set -url or DTASK_URL, as sqlite:tasks.db or amqp://localhost"))
+	}
+	slog.SetDefault(p.log)
+	switch {
+	case p.getenv(childEnv) != "":
+		return p.fail(p.child())
+	case p.config.processes > 0:
+		return p.fail(p.supervise())
+	case p.config.drain:
+		buried, err := p.drain(status)
+		if err == nil && buried > 0 {
+			return exitBuried
+		}
+		return p.fail(err)
+	}
+	return p.fail(p.serve())
+}
+
+// fail prints an error, if there is one, and returns the exit code for it.
+func (p *program) fail(err error) int {
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, new(usageError)):
+		fmt.Fprintf(p.stderr, "%s: %v (-h explains the use)\n", p.name, err)
+		return exitUsage
+	}
+	fmt.Fprintf(p.stderr, "%s: %v\n", p.name, err)
+	return exitFailed
+}
+
+// command runs a command: list or run.
+func (p *program) command(args []string) error {
+	switch args[0] {
+	case "list":
+		if len(args) > 1 {
+			return usagef("list takes no arguments")
+		}
+		return p.list()
+	case "run":
+		if len(args) < 2 || len(args) > 3 {
+			return usagef("run takes a task and its arguments: run TASK JSON")
+		}
+		return p.runTask(args[1], append(args[2:], "{}")[0])
+	}
+	return usagef("unknown command %q; use list, run TASK JSON, or none", args[0])
+}
+
+// open opens the broker and makes it the default.
+func (p *program) open(ctx context.Context) (*dtask.Client, error) {
+	client, err := dtask.Open(ctx, p.config.url)
+	if err != nil {
+		return nil, err
+	}
+	dtask.SetDefault(client)
+	return client, nil
+}
+
+// version says which build this is.
+func version(name string) string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return name
+	}
+	text := fmt.Sprintf("%s %s %s", name, info.Main.Version, info.GoVersion)
+	for _, m := range append(info.Deps, &info.Main) {
+		if m.Path == "github.com/dtaskhq/dtask" && m != &info.Main {
+			text += " dtask " + m.Version
+		}
+	}
+	return text
+}

@@ -1,0 +1,139 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	dtask "github.com/dtaskhq/dtask/runtime"
+)
+
+// serve runs tasks in this process until a signal stops it.
+func (p *program) serve() error {
+	stop := newStopper()
+	defer stop.obeySignals(p.log)()
+	front, err := p.openFront(stop.ctx)
+	if err != nil {
+		return err
+	}
+	defer front.close()
+	return p.work(stop, front.interval(), front.publish)
+}
+
+// work runs tasks until stop. It publishes a report on itself at once, after
+// every interval, and when it becomes ready.
+func (p *program) work(stop *stopper, interval time.Duration, publish func(report)) error {
+	v := newVitals(stop.ctx)
+	ctx, cancel := context.WithCancel(context.WithoutCancel(stop.ctx))
+	var background sync.WaitGroup
+	defer background.Wait()
+	defer cancel()
+	background.Go(func() { v.beat(ctx, interval, publish) })
+
+	s, err := p.newService(stop.ctx)
+	if err != nil {
+		if stop.ctx.Err() != nil {
+			return nil // told to stop before it began
+		}
+		return err
+	}
+	defer s.close()
+	background.Go(func() { v.watch(ctx, s) })
+	background.Go(func() { s.scheduler.run(stop.ctx) })
+	return s.run(stop.ctx, stop)
+}
+
+// A service is what runs the tasks of one process.
+type service struct {
+	client    *dtask.Client
+	worker    *dtask.Worker
+	scheduler *scheduler
+	queues    []string
+	counts    *counts
+	log       *slog.Logger
+}
+
+// newService opens the broker and prepares the worker and the scheduler.
+func (p *program) newService(ctx context.Context, middleware ...dtask.Middleware) (*service, error) {
+	s := &service{queues: p.queueNames(), counts: newCounts(), log: p.log}
+	middleware = append([]dtask.Middleware{s.counts.middleware}, middleware...)
+	config := p.config.workerConfig(p.log, middleware...)
+	// What is wrong with the tables is said before the broker is waited for.
+	if _, err := dtask.NewWorker(dtask.NewClient(nil), config, p.tables...); err != nil {
+		return nil, usageError{err}
+	}
+	schedules, err := schedulesOf(p.handlers())
+	if err != nil {
+		return nil, usageError{err}
+	}
+	if s.client, err = p.openPatiently(ctx); err != nil {
+		return nil, err
+	}
+	if b, ok := s.client.Broker().(dtask.Scheduler); ok && bool(p.config.scheduler) {
+		s.scheduler = newScheduler(b, schedules, p.log)
+	}
+	s.worker, err = dtask.NewWorker(s.client, config, p.tables...)
+	return s, err
+}
+
+// run runs the worker until ctx ends, and cuts its end short when stop hurries.
+func (s *service) run(ctx context.Context, stop *stopper) error {
+	ended := make(chan struct{})
+	defer close(ended)
+	go func() {
+		select {
+		case <-stop.now:
+			s.worker.Abort()
+		case <-ended:
+		}
+	}()
+	return s.worker.Run(ctx)
+}
+
+func (s *service) close() {
+	if err := s.client.Close(); err != nil {
+		s.log.Warn("broker not closed cleanly", "err", err)
+	}
+}
+
+// queueNames returns the queues that are consumed, sorted.
+func (p *program) queueNames() []string {
+	var names []string
+	for q := range p.config.queues {
+		names = append(names, q)
+	}
+	if p.config.queues == nil {
+		for _, t := range p.tables {
+			names = append(names, t.Queues()...)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// openAttempt is how long the broker may take to answer before the log says
+// that it does not.
+const openAttempt = 15 * time.Second
+
+// openPatiently opens the broker. It waits, until ctx ends, for one that does
+// not answer, but not for one that refuses.
+func (p *program) openPatiently(ctx context.Context) (*dtask.Client, error) {
+	for {
+		attempt, cancel := context.WithTimeout(ctx, openAttempt)
+		client, err := p.open(attempt)
+		silent := attempt.Err() != nil
+		cancel()
+		switch {
+		case err == nil:
+			return client, nil
+		case ctx.Err() != nil:
+			return nil, errors.Join(err, ctx.Err())
+		case !silent:
+			return nil, err
+		}
+		p.log.Warn("the broker does not answer; trying on", "err", err)
+	}
+}
