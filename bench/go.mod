@@ -1,0 +1,7 @@
+module github.com/dtaskhq/dtask/bench
+
+go 1.26.0
+
+require github.com/dtaskhq/dtask v0.0.0
+
+replace github.com/dtaskhq/dtask => ../
