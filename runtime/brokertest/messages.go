@@ -177,6 +177,7 @@ func testExactlyOnce(t *testing.T, store Store) {
 	seen := make(map[string]int)
 	all := make(chan struct{})
 	var consumers sync.WaitGroup
+	defer consumers.Wait() // after all of them are stopped
 	for _, b := range brokers {
 		c := consume(t, b, "q", 10)
 		for range 10 {
@@ -192,7 +193,6 @@ func testExactlyOnce(t *testing.T, store Store) {
 				}
 			})
 		}
-		defer consumers.Wait()
 		defer c.Stop()
 	}
 	var enqueuers sync.WaitGroup
