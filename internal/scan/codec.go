@@ -38,10 +38,10 @@ func (p *packageScan) codecOf(t types.Type, addressable bool) codec {
 		return c
 	case c.unmarshal == nil:
 		c.problem = name + " has a Marshal" + suffix + " and no Unmarshal" + suffix
-		c.hint = "write the other one"
+		c.hint = "write Unmarshal" + suffix + " as well"
 	case c.marshal == nil:
 		c.problem = name + " has an Unmarshal" + suffix + " and no Marshal" + suffix
-		c.hint = "write the other one"
+		c.hint = "write Marshal" + suffix + " as well"
 	case takenOver(t, c.marshal) != nil:
 		c.problem = name + " would be encoded as its embedded " + p.typeString(takenOver(t, c.marshal).Type()) + " alone"
 		c.hint = "give the embedded field a name"
@@ -50,7 +50,10 @@ func (p *packageScan) codecOf(t types.Type, addressable bool) codec {
 		c.hint = "give the embedded field a name"
 	case method(onValue, c.marshal.Obj().Name(), isMarshal) == nil && !addressable:
 		c.problem = "the Marshal" + suffix + " of " + name + " has a pointer receiver, so it is not called for a value"
-		c.hint = "pass a pointer, or give Marshal" + suffix + " a value receiver"
+		c.hint = "pass a pointer"
+		if !p.foreign(t) {
+			c.hint += ", or give Marshal" + suffix + " a value receiver"
+		}
 	case method(onValue, c.unmarshal.Obj().Name(), isUnmarshal) != nil && !isMap(t):
 		c.problem = "the Unmarshal" + suffix + " of " + name + " has no pointer receiver, so what it decodes is lost"
 		c.hint = "give it a pointer receiver"

@@ -107,7 +107,7 @@ func (s *schema) typ(t types.Type) schemaLine {
 	}
 	switch u := t.Underlying().(type) {
 	case *types.Basic:
-		return same(u.Name())
+		return same(types.Typ[u.Kind()].Name()) // byte is uint8
 	case *types.Pointer:
 		return s.typ(u.Elem()).behind("*")
 	case *types.Slice:

@@ -3,6 +3,7 @@ package scan
 import (
 	"go/token"
 	"go/types"
+	"regexp"
 	"strconv"
 	"strings"
 	"unicode"
@@ -20,6 +21,7 @@ func (p *packageScan) typeSource(t types.Type) Type {
 		}
 		return mark + pkg.Path() + mark
 	})
+	text = stringLiteral.ReplaceAllStringFunc(text, backquote)
 	var words Type
 	for {
 		before, rest, found := strings.Cut(text, mark)
@@ -39,6 +41,18 @@ func (p *packageScan) typeSource(t types.Type) Type {
 		words = append(words, Word{Pkg: path, Text: name[:end]})
 		text = name[end:]
 	}
+}
+
+// stringLiteral matches the tags in a type: nothing else is quoted there.
+var stringLiteral = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
+
+// backquote writes a tag as people do.
+func backquote(literal string) string {
+	s, err := strconv.Unquote(literal)
+	if err != nil || !strconv.CanBackquote(s) {
+		return literal
+	}
+	return "`" + s + "`"
 }
 
 // typeString returns a type as messages name it: with the names of packages

@@ -10,9 +10,9 @@ import (
 	"golang.org/x/tools/go/types/typeutil"
 )
 
-// maxTypeDepth bounds how deep a type is followed. Only a generic type that
-// contains ever new instances of itself gets there.
-const maxTypeDepth = 100
+// maxArgDepth bounds how deep type arguments are nested. Only a generic type
+// that contains ever new instances of itself gets there.
+const maxArgDepth = 30
 
 // checkWire reports all that keeps values of type t, which the task has as a
 // parameter or result called name, from coming back equal from a message.
@@ -29,6 +29,8 @@ type wireCheck struct {
 	// seen holds the types that were judged, by whether the value was
 	// addressable: each is reported once.
 	seen [2]typeutil.Map
+	// endless is set once a type turns out to be without end.
+	endless bool
 }
 
 // value judges a type that was reached by chain and is called path.
@@ -38,12 +40,14 @@ func (w *wireCheck) value(chain []Step, path string, typ types.Type, addressable
 		seen = &w.seen[1]
 	}
 	t := types.Unalias(typ)
-	if seen.At(t) != nil {
+	if w.endless || seen.At(t) != nil {
 		return
 	}
 	seen.Set(t, true)
-	if len(chain) > maxTypeDepth {
-		w.refuse(chain, path, "the type is nested without end", "pass a simpler type")
+	if argDepth(t) > maxArgDepth {
+		w.endless = true
+		root, _, _ := strings.Cut(path, ".")
+		w.refuse(chain[:min(len(chain), 3)], root, "the type contains ever new instances of itself", "pass a type that is not generic")
 		return
 	}
 	if t == types.Typ[types.Invalid] {
@@ -113,6 +117,10 @@ func (w *wireCheck) pointer(chain []Step, path string, ptr *types.Pointer) {
 // that it does not.
 func (w *wireCheck) structure(chain []Step, path string, t types.Type, st *types.Struct, addressable bool) {
 	fields, lost := jsonFields(st)
+	if len(lost) > 0 && w.p.foreign(t) {
+		w.refuse(chain, path, w.p.typeString(t)+" has fields that would be lost", w.lostHint(t))
+		return
+	}
 	for _, l := range lost {
 		hint := l.hint
 		if hint == "" {
@@ -149,17 +157,36 @@ func (w *wireCheck) lostHint(t types.Type) string {
 			return "pass the message as the []byte of proto.Marshal"
 		}
 	}
-	name := w.p.typeString(t)
-	if pkg := named.Obj().Pkg(); pkg != nil && !w.p.inModule(pkg.Path()) {
-		return fmt.Sprintf("%s is not made to be sent: pass what identifies the value, and load it in the task", name)
+	if w.p.foreign(t) {
+		return "pass what identifies the value, and load it in the task"
 	}
-	return fmt.Sprintf(`export it, tag it json:"-" to leave it out, or give %s MarshalJSON and UnmarshalJSON`, name)
+	return fmt.Sprintf(`export it, tag it json:"-" to leave it out, or give %s MarshalJSON and UnmarshalJSON`, w.p.typeString(t))
 }
 
-// inModule reports whether a package is the user's to change.
-func (p *packageScan) inModule(path string) bool {
-	m := p.candidate.module
-	return path == p.pkg.Path || m != "" && (path == m || strings.HasPrefix(path, m+"/"))
+// foreign reports whether a type is of another module, and so not the user's
+// to change.
+func (p *packageScan) foreign(t types.Type) bool {
+	named, ok := t.(*types.Named)
+	if !ok || named.Obj().Pkg() == nil {
+		return false
+	}
+	path, module := named.Obj().Pkg().Path(), p.candidate.module
+	return path != p.pkg.Path && (module == "" || path != module && !strings.HasPrefix(path, module+"/"))
+}
+
+// argDepth returns how deep the type arguments of t are nested.
+func argDepth(t types.Type) int {
+	switch t := types.Unalias(t).(type) {
+	case *types.Named:
+		deepest := 0
+		for arg := range t.TypeArgs().Types() {
+			deepest = max(deepest, 1+argDepth(arg))
+		}
+		return deepest
+	case interface{ Elem() types.Type }: // pointers, slices, arrays, maps, channels
+		return 1 + argDepth(t.Elem())
+	}
+	return 0
 }
 
 // refuse reports what keeps path from surviving.
@@ -243,7 +270,7 @@ func basicReason(b *types.Basic) (reason, hint string) {
 	case b.Info()&types.IsComplex != 0:
 		return "a complex number cannot be encoded", "pass its two parts"
 	case b.Kind() == types.Uintptr, b.Kind() == types.UnsafePointer:
-		return fmt.Sprintf("%s means nothing in another process", b.Name()), "pass the value"
+		return fmt.Sprintf("%s means nothing in another process", b), "pass the value"
 	}
 	return "", ""
 }
