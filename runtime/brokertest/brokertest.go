@@ -57,6 +57,8 @@ func Run(t *testing.T, store Store) {
 		{"Pause", testPause},
 		{"Priorities", testPriorities},
 		{"QueueStates", testQueueStates},
+		{"Schedule", testSchedule},
+		{"ScheduleContended", testScheduleContended},
 		{"WorkerOutcomes", testWorkerOutcomes},
 		{"WorkerUnknown", testWorkerUnknown},
 		{"WorkerStop", testWorkerStop},

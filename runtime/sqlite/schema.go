@@ -55,6 +55,11 @@ CREATE TABLE dtask_consumers (
   pid   INTEGER NOT NULL,
   lease INTEGER NOT NULL                       -- counts only if the lock cannot be tested
 ) STRICT;
+
+CREATE TABLE dtask_schedules (
+  name TEXT PRIMARY KEY,
+  tick INTEGER NOT NULL                        -- the newest one
+) STRICT, WITHOUT ROWID;
 `
 
 // The values of the columns state and quarantine. SQL spells them out: a

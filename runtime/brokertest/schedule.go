@@ -1,0 +1,192 @@
+package brokertest
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	dtask "github.com/dtaskhq/dtask/runtime"
+)
+
+// A schedulingBroker is a broker that keeps schedules.
+type schedulingBroker interface {
+	dtask.Broker
+	dtask.Scheduler
+}
+
+func openScheduler(t *testing.T, url string) schedulingBroker {
+	t.Helper()
+	b, ok := open(t, url).(schedulingBroker)
+	if !ok {
+		t.Skip("the broker keeps no schedules yet")
+	}
+	return b
+}
+
+// lastTick waits until b may tick the schedule, and returns its newest tick.
+func lastTick(t *testing.T, b dtask.Scheduler, schedule string) time.Time {
+	t.Helper()
+	for {
+		tick, err := b.LastTick(testContext(t), schedule)
+		if !errors.Is(err, dtask.ErrNotScheduler) {
+			if err != nil {
+				t.Fatalf("LastTick: %v", err)
+			}
+			return tick
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// tick ticks the schedule and returns whether that was granted.
+func tick(t *testing.T, b dtask.Scheduler, schedule string, from, to time.Time, m *dtask.Message) bool {
+	t.Helper()
+	ticked, err := b.Tick(testContext(t), schedule, from, to, m)
+	if err != nil {
+		t.Fatalf("Tick: %v", err)
+	}
+	return ticked
+}
+
+// A tick enqueues its message, and is granted only after the tick that the
+// caller knows as the newest.
+func testSchedule(t *testing.T, store Store) {
+	url := store(t)
+	b := openScheduler(t, url)
+	start := time.Now().Truncate(time.Second)
+	at := func(seconds int) time.Time { return start.Add(time.Duration(seconds) * time.Second) }
+
+	if last := lastTick(t, b, "pkg.Nightly"); !last.IsZero() {
+		t.Fatalf("a new schedule has ticked at %v", last)
+	}
+	if !tick(t, b, "pkg.Nightly", time.Time{}, at(0), nil) {
+		t.Fatal("the first tick is refused")
+	}
+	if last := lastTick(t, b, "pkg.Nightly"); !last.Equal(at(0)) {
+		t.Errorf("last tick %v, want %v", last, at(0))
+	}
+	if tick(t, b, "pkg.Nightly", time.Time{}, at(1), message("q")) {
+		t.Error("a second first tick is granted")
+	}
+
+	m := message("q")
+	m.Headers = map[string]string{"dtask-tick": "now"}
+	if !tick(t, b, "pkg.Nightly", at(0), at(1), m) {
+		t.Error("the tick after the newest is refused")
+	}
+	if tick(t, b, "pkg.Nightly", at(0), at(1), message("q")) {
+		t.Error("the same tick is granted twice")
+	}
+	if last := lastTick(t, b, "pkg.Hourly"); !last.IsZero() {
+		t.Errorf("another schedule has ticked at %v", last)
+	}
+
+	c := consume(t, b, "q", 1)
+	d := receive(t, c)
+	if got := d.Message(); got.ID != m.ID || got.Headers["dtask-tick"] != "now" || got.Attempt != 1 {
+		t.Errorf("delivered %+v, want the message of the tick, %s", got, m.ID)
+	}
+	d.Settle(dtask.Done)
+	drained(t, b, c, "q")
+
+	next := openScheduler(t, url) // a process that starts later
+	closeConsumer(t, c)
+	if err := b.Close(); err != nil {
+		t.Errorf("close: %v", err)
+	}
+	if last := lastTick(t, next, "pkg.Nightly"); !last.Equal(at(1)) {
+		t.Errorf("last tick in another process %v, want %v", last, at(1))
+	}
+	if tick(t, next, "pkg.Nightly", at(0), at(2), message("q")) {
+		t.Error("a tick after an outdated one is granted")
+	}
+	if !tick(t, next, "pkg.Nightly", at(1), at(2), nil) {
+		t.Error("the tick after the newest is refused in another process")
+	}
+}
+
+// Of many that want the same tick, one gets it. The one that may tick goes away
+// again and again.
+func testScheduleContended(t *testing.T, store Store) {
+	url := store(t)
+	start := time.Now().Truncate(time.Second)
+	const schedulers, ticks = 4, 40
+	var (
+		mu      sync.Mutex
+		granted = make(map[time.Time]int)
+		ids     = make(map[string]bool)
+		all     sync.WaitGroup
+	)
+	watch := func() {
+		b := openScheduler(t, url)
+		for mine := 0; ; {
+			last, err := b.LastTick(testContext(t), "pkg.Often")
+			switch {
+			case errors.Is(err, dtask.ErrNotScheduler):
+				time.Sleep(time.Millisecond)
+				continue
+			case err != nil:
+				t.Errorf("LastTick: %v", err)
+				return
+			case last.IsZero():
+				last = start
+				if _, err := b.Tick(testContext(t), "pkg.Often", time.Time{}, start, nil); err != nil {
+					t.Errorf("first Tick: %v", err)
+					return
+				}
+			}
+			to := last.Add(time.Second)
+			if to.Sub(start) > ticks*time.Second {
+				return
+			}
+			m := message("q")
+			m.ID = fmt.Sprintf("tick-%d", to.Unix())
+			ticked, err := b.Tick(testContext(t), "pkg.Often", last, to, m)
+			switch {
+			case errors.Is(err, dtask.ErrNotScheduler):
+				continue
+			case err != nil:
+				t.Errorf("Tick: %v", err)
+				return
+			case ticked:
+				mu.Lock()
+				granted[to]++
+				ids[m.ID] = true
+				mu.Unlock()
+				mine++
+			}
+			if mine == 3 { // another one's turn
+				mine = 0
+				if err := b.Close(); err != nil {
+					t.Errorf("close: %v", err)
+				}
+				b = openScheduler(t, url)
+			}
+		}
+	}
+	for range schedulers {
+		all.Go(watch)
+	}
+	all.Wait()
+	for to, n := range granted {
+		if n != 1 {
+			t.Errorf("tick %v was granted %d times", to, n)
+		}
+	}
+	if len(granted) != ticks {
+		t.Errorf("%d ticks were granted, want %d", len(granted), ticks)
+	}
+	b := open(t, url)
+	c := consume(t, b, "q", 1)
+	for range ticks {
+		d := receive(t, c)
+		if !ids[d.Message().ID] {
+			t.Errorf("delivered twice, or never granted: %s", d.Message().ID)
+		}
+		delete(ids, d.Message().ID)
+		d.Settle(dtask.Done)
+	}
+	drained(t, b, c, "q")
+}

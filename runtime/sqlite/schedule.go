@@ -1,0 +1,60 @@
+package sqlite
+
+import (
+	"context"
+	"time"
+
+	dtask "github.com/dtaskhq/dtask/runtime"
+)
+
+var _ dtask.Scheduler = (*Broker)(nil)
+
+const lastTick = "SELECT tick FROM dtask_schedules WHERE name = ?"
+
+// LastTick implements [dtask.Scheduler].
+func (b *Broker) LastTick(ctx context.Context, schedule string) (tick time.Time, err error) {
+	err = b.read(ctx, func(c *conn) error {
+		ms, err := c.int(lastTick, schedule)
+		if ms != 0 {
+			tick = time.UnixMilli(ms)
+		}
+		return err
+	})
+	return tick, err
+}
+
+// Tick implements [dtask.Scheduler]. Times are compared by the millisecond.
+func (b *Broker) Tick(ctx context.Context, schedule string, from, to time.Time, m *dtask.Message) (ticked bool, err error) {
+	var r record
+	if m != nil {
+		if r, err = newRecord(m); err != nil {
+			return false, err
+		}
+	}
+	expected := int64(0)
+	if !from.IsZero() {
+		expected = from.UnixMilli()
+	}
+	err = b.writer.do(ctx, func(c *conn) error {
+		ticked = false
+		last, err := c.int(lastTick, schedule)
+		if err != nil || last != expected {
+			return err
+		}
+		if _, err := c.exec("INSERT INTO dtask_schedules (name, tick) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET tick = excluded.tick", schedule, to.UnixMilli()); err != nil {
+			return err
+		}
+		if m != nil {
+			// A message with this id is this tick's: it is enqueued already.
+			if _, err := c.exec(insertMessage, r[:]...); err != nil {
+				return err
+			}
+		}
+		ticked = true
+		return nil
+	}, nil)
+	if err != nil {
+		return false, err
+	}
+	return ticked, nil
+}
