@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -167,8 +168,8 @@ func prepareFile(c *conn) error {
 
 // useWAL puts the file in WAL mode, where it stays.
 func useWAL(c *conn) error {
-	var mode any
-	err := c.query(func(row []any) error { mode = row[0]; return nil }, "PRAGMA journal_mode = WAL")
+	var mode driver.Value
+	err := c.query(func(row []driver.Value) error { mode = row[0]; return nil }, "PRAGMA journal_mode = WAL")
 	if err != nil {
 		return err
 	}

@@ -25,10 +25,10 @@ type writer struct {
 	// The rest belongs to the goroutine.
 	consumers   []*consumer
 	process     process
-	dataVersion int64     // of the last look at the file
-	lastActive  time.Time // when something last happened
-	retryAt     time.Time // no transaction before, after one that failed
-	lastClaim   int64     // number of the newest claim
+	dataVersion int64                // of the last look at the file
+	lastActive  time.Time            // when something last happened
+	retryAt     time.Time            // no transaction before, after one that failed
+	lastClaim   int64                // number of the newest claim
 	quarantined map[string]*consumer // who runs a message of the queue alone
 	args        []driver.Value       // reused
 	closeErr    error

@@ -1,0 +1,172 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	dtask "github.com/dtaskhq/dtask/runtime"
+)
+
+// consumer delivers the messages of one queue. The writer claims for it and
+// fills its channel; its room for more is what the writer goes by.
+type consumer struct {
+	writer      *writer
+	id          int64 // in dtask_consumers
+	queue       string
+	concurrency int
+	deliveries  chan dtask.Delivery
+	held        atomic.Int64 // delivered into the channel, and not settled
+	settled     atomic.Int64 // in all
+
+	mu      sync.Mutex // over sends and the close of the channel
+	stopped atomic.Bool
+
+	// The rest belongs to the writer.
+	dueAt   [classes]time.Time // when each class has something to claim; zero: look
+	paused  bool
+	ahead   readAhead
+	picking int // position in the cycle of priorities
+}
+
+var _ dtask.Consumer = (*consumer)(nil)
+
+// Consume implements [dtask.Broker].
+func (b *Broker) Consume(ctx context.Context, o dtask.ConsumeOptions) (dtask.Consumer, error) {
+	c := &consumer{
+		writer:      b.writer,
+		queue:       o.Queue,
+		concurrency: o.Concurrency,
+		deliveries:  make(chan dtask.Delivery, o.Concurrency+maxAhead),
+	}
+	w := b.writer
+	err := w.do(ctx, func(conn *conn) error { return w.register(conn, c) }, func() { w.consumers = append(w.consumers, c) })
+	if err != nil {
+		c.Close(context.WithoutCancel(ctx)) // ctx may have ended just before it was registered
+		return nil, err
+	}
+	return c, nil
+}
+
+// register makes c known to the file.
+func (w *writer) register(conn *conn, c *consumer) (err error) {
+	if err := w.process.join(conn, w.file); err != nil {
+		return err
+	}
+	if _, err := conn.exec("INSERT INTO dtask_queues (name) VALUES (?) ON CONFLICT DO NOTHING", c.queue); err != nil {
+		return err
+	}
+	c.id, err = conn.insert("INSERT INTO dtask_consumers (queue, lock, pid, lease) VALUES (?, ?, ?, ?)",
+		c.queue, w.process.lock.name, int64(os.Getpid()), time.Now().Add(lease).UnixMilli())
+	return err
+}
+
+// remove makes the writer forget c.
+func (w *writer) remove(c *consumer) {
+	w.consumers = slices.DeleteFunc(w.consumers, func(known *consumer) bool { return known == c })
+	for queue, holder := range w.quarantined {
+		if holder == c {
+			delete(w.quarantined, queue)
+		}
+	}
+}
+
+// Deliveries implements [dtask.Consumer].
+func (c *consumer) Deliveries() <-chan dtask.Delivery { return c.deliveries }
+
+// Stop implements [dtask.Consumer].
+func (c *consumer) Stop() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.stopped.Swap(true) {
+		return
+	}
+	c.release(c.buffered(maxAhead + c.concurrency))
+	close(c.deliveries)
+}
+
+// Close implements [dtask.Consumer].
+func (c *consumer) Close(ctx context.Context) error {
+	c.Stop()
+	err := c.writer.do(ctx, func(conn *conn) error { return giveUp(conn, c.id) }, func() { c.writer.remove(c) })
+	if errors.Is(err, dtask.ErrClosed) {
+		return nil // the broker gave up for it
+	}
+	return err
+}
+
+// giveUp frees the messages of a consumer at no cost of an attempt, and forgets
+// the consumer.
+func giveUp(conn *conn, id int64) error {
+	if _, err := conn.exec("UPDATE dtask_messages SET state = 0, owner = NULL, claim = NULL WHERE state = 1 AND owner = ?", id); err != nil {
+		return err
+	}
+	_, err := conn.exec("DELETE FROM dtask_consumers WHERE id = ?", id)
+	return err
+}
+
+// deliver hands claimed messages to the worker. There is room for them in the
+// channel: the claim asked for no more.
+func (c *consumer) deliver(ds []*delivery) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.stopped.Load() {
+		c.release(ds)
+		return
+	}
+	for _, d := range ds {
+		c.deliveries <- d
+	}
+}
+
+// buffered takes up to n messages back out of the channel.
+func (c *consumer) buffered(n int) (ds []*delivery) {
+	for len(ds) < n {
+		select {
+		case d := <-c.deliveries:
+			ds = append(ds, d.(*delivery))
+		default:
+			return ds
+		}
+	}
+	return ds
+}
+
+// release gives back messages that nobody has received.
+func (c *consumer) release(ds []*delivery) {
+	if len(ds) == 0 {
+		return
+	}
+	c.held.Add(-int64(len(ds)))
+	c.writer.put(func(in *inbox) {
+		for _, d := range ds {
+			in.settlements = append(in.settlements, settlement{delivery: d, verdict: released})
+		}
+	})
+}
+
+// room returns how many messages c may claim now.
+func (c *consumer) room() int {
+	if c.paused || c.stopped.Load() {
+		return 0
+	}
+	return max(c.concurrency+c.ahead.size-int(c.held.Load()), 0)
+}
+
+// freeSlot reports whether a message claimed now would be started at once.
+func (c *consumer) freeSlot() bool {
+	return len(c.deliveries) == 0 && int(c.held.Load()) < c.concurrency
+}
+
+// shed gives back what was fetched ahead beyond n messages.
+func (c *consumer) shed(n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.stopped.Load() {
+		c.release(c.buffered(len(c.deliveries) - n))
+	}
+}

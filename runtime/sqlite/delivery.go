@@ -1,0 +1,141 @@
+package sqlite
+
+import (
+	"database/sql/driver"
+	"sync/atomic"
+	"time"
+
+	dtask "github.com/dtaskhq/dtask/runtime"
+)
+
+// delivery is a claimed message. Its row is settled only while the claim
+// stands: owner and claim are the fence.
+type delivery struct {
+	consumer *consumer
+	seq      int64
+	claim    int64
+	alone    bool // in quarantine
+	settled  atomic.Bool
+	message  dtask.Message
+}
+
+// read fills the message from a row of a claim.
+func (d *delivery) read(row []driver.Value) error {
+	crashes, quarantine := row[1].(int64), row[2].(int64)
+	m := &d.message
+	if err := readMessage(m, row[3:]); err != nil {
+		return err
+	}
+	d.alone = quarantine > 0
+	switch {
+	case quarantine == diedAlone:
+		m.Attempt = m.Attempts + 1 // the worker buries it
+	case crashes > 0:
+		m.Attempt = min(m.Attempt+int(crashes), m.Attempts)
+	}
+	return nil
+}
+
+// Message implements [dtask.Delivery].
+func (d *delivery) Message() *dtask.Message { return &d.message }
+
+// Settle implements [dtask.Delivery].
+func (d *delivery) Settle(v dtask.Verdict) {
+	if !d.settled.CompareAndSwap(false, true) {
+		return
+	}
+	s := settlement{delivery: d, verdict: v}
+	if v != dtask.Done {
+		s.record = lastingRecord(&d.message)
+		if v == dtask.Bury {
+			s.record[dueColumn] = time.Now().UnixMilli()
+		}
+	}
+	d.consumer.held.Add(-1)
+	d.consumer.settled.Add(1)
+	d.consumer.writer.put(func(in *inbox) { in.settlements = append(in.settlements, s) })
+}
+
+// lastingRecord returns m as a record, without headers and history if these
+// cannot be written.
+func lastingRecord(m *dtask.Message) *record {
+	r, err := newRecord(m)
+	if err != nil {
+		bare := *m
+		bare.Headers = nil
+		bare.Failures = []dtask.Failure{{Attempt: m.Attempt, At: time.Now(), Error: "headers and history lost: " + err.Error()}}
+		r, _ = newRecord(&bare)
+	}
+	return &r
+}
+
+// settlement is the outcome of a delivery on its way to the file.
+type settlement struct {
+	delivery *delivery
+	verdict  dtask.Verdict
+	record   *record // the message as it is to be stored
+}
+
+// released is the verdict on a message that nobody has received.
+const released dtask.Verdict = 0
+
+const fence = " WHERE seq = ? AND owner = ? AND claim = ?"
+
+const (
+	settleDone     = "DELETE FROM dtask_messages" + fence
+	settleReleased = "UPDATE dtask_messages SET state = 0, owner = NULL, claim = NULL" + fence
+
+	storeAgain = "UPDATE dtask_messages SET (" + changeable + ") = (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?), " +
+		"owner = NULL, claim = NULL, crashes = 0, quarantine = 0, "
+	settleRequeue = storeAgain + "state = 0" + fence
+	settleBury    = storeAgain + "state = 2" + fence
+)
+
+// settle applies an outcome. If the claim no longer stands it has no effect.
+func (w *writer) settle(s *settlement) error {
+	d := s.delivery
+	if d.alone && w.quarantined[d.consumer.queue] == d.consumer {
+		delete(w.quarantined, d.consumer.queue)
+	}
+	sql := settleDone
+	switch s.verdict {
+	case released:
+		sql = settleReleased
+		w.lookAgain()
+	case dtask.Requeue:
+		sql = settleRequeue
+		w.arrived(s.record)
+	case dtask.Bury:
+		sql = settleBury
+	}
+	args := w.args[:0]
+	if s.record != nil {
+		args = append(args, s.record[1:]...)
+	}
+	w.args = append(args, d.seq, d.consumer.id, d.claim)
+	_, err := w.conn.exec(sql, w.args...)
+	return err
+}
+
+// damagedRow is a row that cannot be read; message is what could be.
+type damagedRow struct {
+	seq     int64
+	message *dtask.Message
+	err     error
+}
+
+// buryDamaged moves rows that cannot be read to the dead letters.
+func (w *writer) buryDamaged(rows []damagedRow, now time.Time) error {
+	for _, d := range rows {
+		failures, err := jsonText(append(d.message.Failures,
+			dtask.Failure{Attempt: d.message.Attempt, At: now, Error: d.err.Error()}))
+		if err != nil {
+			return err
+		}
+		if _, err := w.conn.exec("UPDATE dtask_messages SET state = 2, due = ?, owner = NULL, claim = NULL, failures = ? WHERE seq = ?",
+			now.UnixMilli(), failures, d.seq); err != nil {
+			return err
+		}
+	}
+	return nil
+}

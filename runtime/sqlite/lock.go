@@ -1,0 +1,92 @@
+package sqlite
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// lockFile is a small file beside the database that a consuming process keeps
+// locked while it lives. The kernel releases the lock of a dead process.
+type lockFile struct {
+	file *os.File
+	path string
+	name string // base of path
+}
+
+// lockSuffix follows the name of the database in the names of lock files.
+const lockSuffix = "-dtask-"
+
+// newLockFile makes and locks a file of this process.
+func newLockFile(database string) (*lockFile, error) {
+	var random [8]byte
+	rand.Read(random[:]) // never fails
+	path := database + lockSuffix + hex.EncodeToString(random[:])
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock file: %w", err)
+	}
+	l := &lockFile{file: f, path: path, name: filepath.Base(path)}
+	if err := lock(f); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		l.remove()
+		return nil, fmt.Errorf("lock file %s: %w", path, err)
+	}
+	return l, nil
+}
+
+// remove deletes the file and gives up its lock.
+func (l *lockFile) remove() {
+	removed := os.Remove(l.path) == nil
+	l.file.Close()
+	if !removed { // Windows deletes no open file
+		os.Remove(l.path)
+	}
+}
+
+// The states of the lock of another process.
+type lockState int
+
+const (
+	lockHeld    lockState = iota // it lives
+	lockFree                     // it is dead; the lock is now ours
+	lockUnknown                  // the file is gone, or cannot be locked
+)
+
+// tryLock tests the lock of another process.
+func tryLock(path string) (*lockFile, lockState) {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return nil, lockUnknown
+	}
+	switch err := lock(f); {
+	case err == nil:
+		return &lockFile{file: f, path: path, name: filepath.Base(path)}, lockFree
+	case errors.Is(err, errLocked):
+		f.Close()
+		return nil, lockHeld
+	default:
+		f.Close()
+		return nil, lockUnknown
+	}
+}
+
+// removeStaleLocks deletes lock files that dead processes have left and that
+// no consumer is registered with.
+func removeStaleLocks(database string, registered map[string]bool) {
+	entries, err := os.ReadDir(filepath.Dir(database))
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), filepath.Base(database)+lockSuffix) || registered[e.Name()] {
+			continue
+		}
+		if l, state := tryLock(filepath.Join(filepath.Dir(database), e.Name())); state == lockFree {
+			l.remove()
+		}
+	}
+}
