@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path"
@@ -324,4 +325,125 @@ func compile(t *testing.T, cases []*testCase) {
 
 func workspaceEnv(c *testCase) []string {
 	return []string{"GOWORK=" + filepath.Join(filepath.Dir(c.dir), "go.work"), "GOFLAGS="}
+}
+
+// TestExternalModule does what a user does: takes dtaskgen as a tool, runs go
+// generate, builds, delays on a SQLite file and lets a worker process drain it.
+func TestExternalModule(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds a module with the worker and the SQLite broker")
+	}
+	root, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := txtar.ParseFile("testdata/external/module.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &testCase{archive: a, dir: t.TempDir()}
+	c.extract(t)
+	want, _ := c.get("want")
+
+	// The module needs what dtask needs, in the same versions.
+	ours, err := os.ReadFile("go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mod, _ := c.get("go.mod")
+	mod = strings.ReplaceAll(mod, "$DTASK", filepath.ToSlash(root))
+	for block := range strings.SplitSeq(string(ours), "\n\n") {
+		if strings.HasPrefix(block, "require (") {
+			mod += "\n" + block + "\n"
+		}
+	}
+	c.write(t, "go.mod", mod)
+	sum, err := os.ReadFile("go.sum")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.write(t, "go.sum", string(sum))
+
+	env := []string{
+		"GOWORK=off", "GOFLAGS=-mod=mod", "GOPROXY=off",
+		"DTASK_URL=sqlite:" + filepath.Join(c.dir, "tasks.db"),
+	}
+	must := func(name string, args ...string) string {
+		t.Helper()
+		r := command(t, c.dir, env, name, args...)
+		if r.exit != 0 {
+			t.Fatalf("%s %v: exit %d\n%s%s", name, args, r.exit, r.stdout, r.stderr)
+		}
+		return r.stdout
+	}
+	must("go", "generate", "./...")
+	bin := filepath.Join(c.dir, "bin") + string(filepath.Separator)
+	must("go", "build", "-o", bin, "./cmd/delay", "./cmd/work")
+	must(bin + "delay")
+	out := must(bin+"work", "-drain", "-drain-retries", "-scheduler=off", "-log-level=error")
+
+	var got []string
+	for line := range strings.Lines(out) {
+		if known := strings.Contains(want, line); known {
+			got = append(got, line)
+		}
+	}
+	slices.Sort(got)
+	if text := strings.Join(got, ""); text != want {
+		t.Errorf("the tasks printed\n%s\nthe worker printed\n%s", text, out)
+	}
+}
+
+// TestDeterminism generates a module with many tasks again and again, from
+// packages in another order, and after the functions have changed places.
+func TestDeterminism(t *testing.T) {
+	c := &testCase{archive: new(txtar.Archive), name: "many", dir: t.TempDir()}
+	c.extract(t)
+	var patterns []string
+	source := func(pkg int, order []int) string {
+		var b strings.Builder
+		fmt.Fprintf(&b, "package p%d\n\nimport (\n\t\"time\"\n\tv1 \"example.com/many/x/v1\"\n\tv2 \"example.com/many/y/v1\"\n)\n\ntype T struct{}\n", pkg)
+		for _, i := range order {
+			fmt.Fprintf(&b, "\n//dtask:task queue=q%d\nfunc (t *T) Task%d(a v1.T, b map[string]v2.T, c time.Time) {}\n", i, i)
+		}
+		return b.String()
+	}
+	c.write(t, "x/v1/x.go", "package v1\n\ntype T struct{ N int }\n")
+	c.write(t, "y/v1/y.go", "package v1\n\ntype T struct{ N int }\n")
+	order := rand.Perm(20)
+	for pkg := range 5 {
+		patterns = append(patterns, fmt.Sprintf("./p%d", pkg))
+		c.write(t, fmt.Sprintf("p%d/p.go", pkg), source(pkg, order))
+	}
+	generate := func() map[string]string {
+		rand.Shuffle(len(patterns), func(i, j int) { patterns[i], patterns[j] = patterns[j], patterns[i] })
+		r := command(t, c.dir, []string{"GOWORK=off", "GOFLAGS="}, dtaskgen, patterns...)
+		if r.exit != 0 || r.stdout+r.stderr != "" {
+			t.Fatalf("exit %d\n%s%s", r.exit, r.stdout, r.stderr)
+		}
+		generated := make(map[string]string)
+		for name, text := range c.files(t) {
+			if path.Base(name) == "dtask_gen.go" {
+				generated[name] = text
+			}
+		}
+		return generated
+	}
+	first := generate()
+	if len(first) != 5 {
+		t.Fatalf("%d files", len(first))
+	}
+	for round := range 5 {
+		for name := range first {
+			if err := os.Remove(filepath.Join(c.dir, filepath.FromSlash(name))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for pkg := range 5 {
+			c.write(t, fmt.Sprintf("p%d/p.go", pkg), source(pkg, rand.Perm(20)))
+		}
+		if again := generate(); !maps.Equal(first, again) {
+			t.Errorf("round %d: the files differ", round)
+		}
+	}
 }

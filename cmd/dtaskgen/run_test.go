@@ -1,0 +1,255 @@
+package main
+
+import (
+	"bytes"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+)
+
+// module writes a module with one package and makes it the current directory.
+func module(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	if files["go.mod"] == "" {
+		files["go.mod"] = "module example.com/m\n\ngo 1.26\n"
+	}
+	for name, text := range files {
+		writeFile(t, filepath.Join(dir, name), text)
+	}
+	t.Chdir(dir)
+	t.Setenv("GOWORK", "off")
+	t.Setenv("GOFLAGS", "-mod=mod")
+	return dir
+}
+
+func writeFile(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func readFile(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// dtaskgen runs the command in the current directory.
+func dtaskgen(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, err bytes.Buffer
+	code = run(t.Context(), args, &out, &err)
+	return code, out.String(), err.String()
+}
+
+// mustGenerate runs the command, which has to succeed without a word.
+func mustGenerate(t *testing.T, args ...string) {
+	t.Helper()
+	if code, stdout, stderr := dtaskgen(t, args...); code != 0 || stdout != "" || stderr != "" {
+		t.Fatalf("exit %d\n%s%s", code, stdout, stderr)
+	}
+}
+
+const task = `package m
+
+//dtask:task
+func Task(n int) {}
+`
+
+func TestUnchangedFileIsNotWritten(t *testing.T) {
+	dir := module(t, map[string]string{"m.go": task})
+	mustGenerate(t)
+	generated := filepath.Join(dir, "dtask_gen.go")
+	long := time.Now().Add(-time.Hour).Truncate(time.Second)
+	if err := os.Chtimes(generated, long, long); err != nil {
+		t.Fatal(err)
+	}
+	mustGenerate(t)
+	info, err := os.Stat(generated)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !info.ModTime().Equal(long) {
+		t.Errorf("written at %v, though nothing changed", info.ModTime())
+	}
+	if code, stdout, _ := dtaskgen(t, "-check"); code != 0 || stdout != "" {
+		t.Errorf("-check: exit %d\n%s", code, stdout)
+	}
+}
+
+func TestCheckSeesChange(t *testing.T) {
+	dir := module(t, map[string]string{"m.go": task})
+	mustGenerate(t)
+	before := readFile(t, filepath.Join(dir, "dtask_gen.go"))
+	writeFile(t, filepath.Join(dir, "m.go"), strings.Replace(task, "n int", "count int", 1))
+	code, stdout, stderr := dtaskgen(t, "-check")
+	if code != 1 || stderr != "" {
+		t.Errorf("exit %d, %s", code, stderr)
+	}
+	for _, want := range []string{"--- dtask_gen.go\n", "-//\tn int\n", "+//\tcount int\n"} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("no %q in the diff:\n%s", want, stdout)
+		}
+	}
+	if after := readFile(t, filepath.Join(dir, "dtask_gen.go")); after != before {
+		t.Error("-check changed the file")
+	}
+}
+
+func TestFileIsRemovedWithTheLastTask(t *testing.T) {
+	dir := module(t, map[string]string{"m.go": task, "other/o.go": "package other\n"})
+	mustGenerate(t, "./...")
+	writeFile(t, filepath.Join(dir, "m.go"), "package m\n")
+	mustGenerate(t, "./...")
+	if _, err := os.Stat(filepath.Join(dir, "dtask_gen.go")); !os.IsNotExist(err) {
+		t.Errorf("the generated file is still there: %v", err)
+	}
+}
+
+func TestModeOfTheFile(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no such modes")
+	}
+	dir := module(t, map[string]string{"m.go": task})
+	generated := filepath.Join(dir, "dtask_gen.go")
+	mode := func() fs.FileMode {
+		info, err := os.Stat(generated)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Mode().Perm()
+	}
+	mustGenerate(t)
+	if mode() != 0o644 {
+		t.Errorf("mode %v of a new file", mode())
+	}
+	if err := os.Chmod(generated, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(dir, "m.go"), strings.Replace(task, "n int", "n string", 1))
+	mustGenerate(t)
+	if mode() != 0o600 {
+		t.Errorf("mode %v of a file that had 0600", mode())
+	}
+}
+
+func TestNothingIsLeftBehind(t *testing.T) {
+	dir := module(t, map[string]string{"m.go": task})
+	mustGenerate(t)
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	if got := strings.Join(names, " "); got != "dtask_gen.go go.mod m.go" {
+		t.Errorf("the directory holds %s", got)
+	}
+}
+
+// A directory in the place of the file cannot be read or replaced, not even by
+// root, as whom tests may run.
+func TestFileCannotBeWritten(t *testing.T) {
+	dir := module(t, map[string]string{"m.go": task, "dtask_gen.go/keep": ""})
+	code, _, stderr := dtaskgen(t)
+	if code != 2 || strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, filepath.Join(dir, "dtask_gen.go")) {
+		t.Errorf("exit %d: %s", code, stderr)
+	}
+}
+
+func TestReadOnlyDirectory(t *testing.T) {
+	if runtime.GOOS == "windows" || os.Getuid() == 0 {
+		t.Skip("needs a user whom permissions bind")
+	}
+	dir := module(t, map[string]string{"m.go": task})
+	if err := os.Chmod(dir, 0o555); err != nil {
+		t.Fatal(err)
+	}
+	defer os.Chmod(dir, 0o777)
+	code, _, stderr := dtaskgen(t)
+	if code != 2 || strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, "permission denied") {
+		t.Errorf("exit %d: %s", code, stderr)
+	}
+}
+
+func TestSymlinks(t *testing.T) {
+	elsewhere := t.TempDir()
+	writeFile(t, filepath.Join(elsewhere, "linked.go"), "package m\n\n//dtask:task\nfunc Linked() {}\n")
+	dir := module(t, map[string]string{"real/m.go": task})
+	if err := os.Symlink(filepath.Join(dir, "real"), filepath.Join(dir, "link")); err != nil {
+		t.Skipf("no symbolic links: %v", err)
+	}
+	if err := os.Symlink(filepath.Join(elsewhere, "linked.go"), filepath.Join(dir, "real", "linked.go")); err != nil {
+		t.Fatal(err)
+	}
+	// The go command does not follow links to directories, but does to files.
+	code, stdout, stderr := dtaskgen(t, "-list", "./...")
+	if code != 0 || strings.Count(stdout, "\n") != 3 || !strings.Contains(stdout, "real.Linked") || !strings.Contains(stdout, "real.Task") {
+		t.Errorf("exit %d\n%s%s", code, stdout, stderr)
+	}
+}
+
+func TestNoGoCommand(t *testing.T) {
+	module(t, map[string]string{"m.go": task})
+	t.Setenv("PATH", "")
+	code, _, stderr := dtaskgen(t)
+	if code != 2 || strings.Count(stderr, "\n") != 1 {
+		t.Errorf("exit %d: %s", code, stderr)
+	}
+}
+
+// Cgo rewrites files; positions and names are those of the originals.
+func TestCgo(t *testing.T) {
+	dir := module(t, map[string]string{"m.go": `package m
+
+// static int twice(int n) { return 2 * n; }
+import "C"
+
+//dtask:task
+func Twice(n int) { C.twice(C.int(n)) }
+`})
+	t.Setenv("CGO_ENABLED", "1")
+	code, stdout, stderr := dtaskgen(t, "-list")
+	if strings.Contains(stderr, "executable file not found") {
+		t.Skip("no C compiler")
+	}
+	if code != 0 || !strings.Contains(stdout, "m.go:7:6") {
+		t.Errorf("exit %d\n%s%s", code, stdout, stderr)
+	}
+	mustGenerate(t)
+	if text := readFile(t, filepath.Join(dir, "dtask_gen.go")); !strings.Contains(text, "func DelayTwice(") {
+		t.Errorf("generated:\n%s", text)
+	}
+
+	writeFile(t, filepath.Join(dir, "m.go"), `package m
+
+// #include <stdint.h>
+import "C"
+
+//dtask:task
+func Twice(n C.int) {}
+`)
+	if code, _, stderr := dtaskgen(t); code != 1 || !strings.Contains(stderr, "m.go:7:14: Twice: n: a type of C cannot be sent") {
+		t.Errorf("exit %d\n%s", code, stderr)
+	}
+
+	t.Setenv("CGO_ENABLED", "0")
+	writeFile(t, filepath.Join(dir, "other.go"), "package m\n")
+	if code, _, stderr := dtaskgen(t); code != 0 || !strings.Contains(stderr, "m.go:6:1: warning: dtask:task is ignored") {
+		t.Errorf("without cgo: exit %d\n%s", code, stderr)
+	}
+}
