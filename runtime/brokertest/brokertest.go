@@ -57,6 +57,7 @@ func Run(t *testing.T, store Store) {
 		{"Pause", testPause},
 		{"Priorities", testPriorities},
 		{"QueueStates", testQueueStates},
+		{"Results", testResults},
 		{"Schedule", testSchedule},
 		{"ScheduleContended", testScheduleContended},
 		{"WorkerOutcomes", testWorkerOutcomes},

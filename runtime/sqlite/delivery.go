@@ -45,11 +45,14 @@ func (d *delivery) Settle(v dtask.Verdict) {
 		return
 	}
 	s := settlement{delivery: d, verdict: v}
-	if v != dtask.Done {
+	switch {
+	case v != dtask.Done:
 		s.record = lastingRecord(&d.message)
 		if v == dtask.Bury {
 			s.record[dueColumn] = time.Now().UnixMilli()
 		}
+	case d.message.Keep > 0:
+		s.result = newResult(&d.message)
 	}
 	d.consumer.held.Add(-1)
 	d.consumer.settled.Add(1)
@@ -73,7 +76,8 @@ func lastingRecord(m *dtask.Message) *record {
 type settlement struct {
 	delivery *delivery
 	verdict  dtask.Verdict
-	record   *record // the message as it is to be stored
+	record   *record // Requeue, Bury: the message as it is to be stored
+	result   *result // Done: what is to be kept, or nil
 }
 
 // released is the verdict on a message that nobody has received.
@@ -85,7 +89,7 @@ const (
 	settleDone     = "DELETE FROM dtask_messages" + fence
 	settleReleased = "UPDATE dtask_messages SET state = 0, owner = NULL, claim = NULL" + fence
 
-	storeAgain = "UPDATE dtask_messages SET (" + changeable + ") = (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?), " +
+	storeAgain = "UPDATE dtask_messages SET (" + changeable + ") = (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?), " +
 		"owner = NULL, claim = NULL, crashes = 0, quarantine = 0, "
 	settleRequeue = storeAgain + "state = 0" + fence
 	settleBury    = storeAgain + "state = 2" + fence
@@ -113,7 +117,10 @@ func (w *writer) settle(s *settlement) error {
 		args = append(args, s.record[1:]...)
 	}
 	w.args = append(args, d.seq, d.consumer.id, d.claim)
-	_, err := w.conn.exec(sql, w.args...)
+	n, err := w.conn.exec(sql, w.args...)
+	if err == nil && n > 0 && s.result != nil {
+		err = w.keepResult(s.result)
+	}
 	return err
 }
 
@@ -128,7 +135,7 @@ type damagedRow struct {
 func (w *writer) buryDamaged(rows []damagedRow, now time.Time) error {
 	for _, d := range rows {
 		failures, err := jsonText(append(d.message.Failures,
-			dtask.Failure{Attempt: d.message.Attempt, At: now, Error: d.err.Error()}))
+			dtask.Failure{Attempt: d.message.Attempt, At: now, Kind: dtask.FailureUndecodable, Error: d.err.Error()}))
 		if err != nil {
 			return err
 		}

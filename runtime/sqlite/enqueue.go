@@ -70,7 +70,7 @@ func (w *writer) takeBack(r *insert) bool {
 	return false
 }
 
-const insertMessage = "INSERT INTO dtask_messages (" + columns + ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
+const insertMessage = "INSERT INTO dtask_messages (" + columns + ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
 
 // store inserts a message. It tells what is the message's fault from what has
 // cost the transaction.

@@ -17,11 +17,11 @@ import (
 const (
 	columns    = "id, " + changeable
 	changeable = "task, queue, body, schema, priority, attempt, attempts, " +
-		"enqueued_at, due, expires, headers, failures, returned, returned_since"
+		"enqueued_at, due, expires, keep, headers, failures, returned, returned_since"
 )
 
 // record is a message as values of the columns.
-type record [15]driver.Value
+type record [16]driver.Value
 
 func (r *record) queue() string { return r[2].(string) }
 func (r *record) class() int    { return classOf(dtask.PriorityLevel(r[5].(int64))) }
@@ -38,15 +38,15 @@ func newRecord(m *dtask.Message) (r record, err error) {
 	}
 	r = record{
 		m.ID, m.Task, m.Queue, m.Body, m.Schema, int64(m.Priority), int64(m.Attempt), int64(m.Attempts),
-		m.EnqueuedAt.UnixMilli(), due.UnixMilli(), millis(m.Expires), nil, nil, int64(m.Returned), millis(m.ReturnedSince),
+		m.EnqueuedAt.UnixMilli(), due.UnixMilli(), millis(m.Expires), m.Keep.Milliseconds(), nil, nil, int64(m.Returned), millis(m.ReturnedSince),
 	}
 	if len(m.Headers) > 0 {
-		if r[11], err = jsonText(m.Headers); err != nil {
+		if r[12], err = jsonText(m.Headers); err != nil {
 			return r, fmt.Errorf("headers: %w", err)
 		}
 	}
 	if len(m.Failures) > 0 {
-		if r[12], err = jsonText(m.Failures); err != nil {
+		if r[13], err = jsonText(m.Failures); err != nil {
 			return r, fmt.Errorf("failures: %w", err)
 		}
 	}
@@ -84,6 +84,7 @@ func readMessage(m *dtask.Message, row []driver.Value) error {
 		m.NotBefore = time.Time{}
 	}
 	m.Expires = r.time("expires")
+	m.Keep = time.Duration(r.integer("keep", 0, math.MaxInt64/int64(time.Millisecond))) * time.Millisecond
 	r.json("headers", &m.Headers)
 	r.json("failures", &m.Failures)
 	m.Returned = int(r.integer("returned", 0, maxCount))

@@ -13,7 +13,8 @@ var migrations = []string{schemaV1}
 // are Unix milliseconds.
 //
 // Each partial index covers the rows of one state, so that every row is in one
-// of them, and a claim costs the same whatever else the table holds.
+// of them, and a claim costs the same whatever else the table holds. Queries
+// spell the states out: a partial index serves only literal conditions.
 const schemaV1 = `
 CREATE TABLE dtask_messages (
   seq            INTEGER PRIMARY KEY,
@@ -28,6 +29,7 @@ CREATE TABLE dtask_messages (
   enqueued_at    INTEGER NOT NULL,
   due            INTEGER NOT NULL,             -- waiting: not before; dead: since
   expires        INTEGER,
+  keep           INTEGER NOT NULL DEFAULT 0,   -- how long to keep the result, in milliseconds
   headers        TEXT,                         -- a JSON object of strings
   failures       TEXT,                         -- a JSON array, oldest first
   returned       INTEGER NOT NULL DEFAULT 0,
@@ -60,15 +62,16 @@ CREATE TABLE dtask_schedules (
   name TEXT PRIMARY KEY,
   tick INTEGER NOT NULL                        -- the newest one
 ) STRICT, WITHOUT ROWID;
-`
 
-// The values of the columns state and quarantine. SQL spells them out: a
-// partial index serves only a query whose condition is literal.
-const (
-	stateWaiting = 0
-	stateRunning = 1
-	stateDead    = 2
-)
+CREATE TABLE dtask_results (
+  seq     INTEGER PRIMARY KEY,
+  id      TEXT    NOT NULL UNIQUE,             -- of the message, which is gone
+  task    TEXT    NOT NULL,
+  value   BLOB,                                -- JSON
+  expires INTEGER NOT NULL
+) STRICT;
+CREATE INDEX dtask_results_expires ON dtask_results (expires);
+`
 
 // migrate brings the tables to the current schema.
 func migrate(c *conn) error {

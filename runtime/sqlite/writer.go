@@ -19,7 +19,8 @@ type writer struct {
 
 	mu    sync.Mutex
 	inbox inbox
-	wake  chan struct{} // 1: something is in the inbox, or a consumer has room
+	watch watch
+	wake  chan struct{} // 1: something is in the inbox, or there is a new watcher
 	done  chan struct{} // closed when the goroutine has ended
 
 	// The rest belongs to the goroutine.
@@ -170,7 +171,7 @@ func (w *writer) turn(now time.Time) (end bool) {
 // lookOutside notices what other connections have committed, and processes
 // that have died.
 func (w *writer) lookOutside(now time.Time) {
-	if len(w.consumers) == 0 {
+	if len(w.consumers) == 0 && !w.watch.active() {
 		return
 	}
 	w.process.lookForDead(w.conn, now)
@@ -180,6 +181,7 @@ func (w *writer) lookOutside(now time.Time) {
 	}
 	w.dataVersion = version
 	w.lastActive = now
+	w.watch.changed()
 	w.lookAgain()
 	w.readPaused()
 }
@@ -211,7 +213,7 @@ func (w *writer) pause(now time.Time) time.Duration {
 	if wait := w.retryAt.Sub(now); wait > 0 {
 		return wait
 	}
-	if len(w.consumers) == 0 {
+	if len(w.consumers) == 0 && !w.watch.active() {
 		return time.Hour
 	}
 	pause := idlePause
@@ -248,6 +250,7 @@ func (w *writer) transact(now time.Time) {
 	}
 	w.retryAt = time.Time{}
 	w.process.maintained(now)
+	w.watch.changed()
 	in.answer()
 	for _, c := range claims {
 		c.consumer.deliver(c.deliveries)

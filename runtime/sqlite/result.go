@@ -1,0 +1,141 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql/driver"
+	"fmt"
+	"sync"
+	"time"
+
+	dtask "github.com/dtaskhq/dtask/runtime"
+)
+
+var _ dtask.Results = (*Broker)(nil)
+
+// result is what is kept of a message that is done.
+type result struct {
+	id, task string
+	value    []byte
+	expires  time.Time
+}
+
+func newResult(m *dtask.Message) *result {
+	return &result{m.ID, m.Task, m.Result, time.Now().Add(m.Keep)}
+}
+
+// keepResult stores a result, and deletes some that have expired.
+func (w *writer) keepResult(r *result) error {
+	if _, err := w.conn.exec("INSERT OR REPLACE INTO dtask_results (id, task, value, expires) VALUES (?, ?, ?, ?)",
+		r.id, r.task, r.value, r.expires.UnixMilli()); err != nil {
+		return err
+	}
+	_, err := w.deleteExpired(2) // more than one comes: they do not pile up
+	return err
+}
+
+// deleteExpired deletes up to limit results that have expired.
+func (w *writer) deleteExpired(limit int) (int, error) {
+	return w.conn.exec("DELETE FROM dtask_results WHERE seq IN (SELECT seq FROM dtask_results WHERE expires <= ? ORDER BY expires LIMIT ?)",
+		time.Now().UnixMilli(), int64(limit))
+}
+
+// Result implements [dtask.Results].
+func (b *Broker) Result(ctx context.Context, id string) (dtask.Result, error) {
+	w := b.writer
+	w.watch.enter()
+	defer w.watch.leave()
+	w.wakeUp() // it looks for the commits of other processes while somebody waits
+	for {
+		change := w.watch.next()
+		r, pending, err := b.lookUpResult(ctx, id)
+		if err != nil || !pending {
+			return r, err
+		}
+		select {
+		case <-change:
+		case <-w.done:
+			return r, dtask.ErrClosed
+		case <-ctx.Done():
+			return r, ctx.Err()
+		}
+	}
+}
+
+// lookUpResult returns the outcome of a message, or that it is still to come.
+// The message is looked up first: when it is gone its result is there already.
+func (b *Broker) lookUpResult(ctx context.Context, id string) (r dtask.Result, pending bool, err error) {
+	found := false
+	err = b.read(ctx, func(c *conn) error {
+		err := c.query(func(row []driver.Value) error {
+			found, pending = true, row[0].(int64) != 2
+			var m dtask.Message
+			if err := readMessage(&m, row[1:]); err != nil && !pending {
+				m.Failures = append(m.Failures, dtask.Failure{Kind: dtask.FailureUndecodable, Error: err.Error()})
+			}
+			if m.Keep <= 0 {
+				return fmt.Errorf("%w: this task asked for none", dtask.ErrNoResult)
+			}
+			r.Task = m.Task
+			if n := len(m.Failures); !pending && n > 0 {
+				r.Failure = &m.Failures[n-1]
+			}
+			return nil
+		}, "SELECT state, "+columns+" FROM dtask_messages WHERE id = ?", id)
+		if err != nil || found {
+			return err
+		}
+		return c.query(func(row []driver.Value) error {
+			found = true
+			r.Task = row[0].(string)
+			r.Value, _ = row[1].([]byte)
+			return nil
+		}, "SELECT task, value FROM dtask_results WHERE id = ? AND expires > ?", id, time.Now().UnixMilli())
+	})
+	if err == nil && !found {
+		err = dtask.ErrNoResult
+	}
+	return r, pending, err
+}
+
+// watch tells those who wait for something in the file that it may be there.
+type watch struct {
+	mu      sync.Mutex
+	waiting int
+	change  chan struct{}
+}
+
+func (w *watch) enter() { w.add(1) }
+func (w *watch) leave() { w.add(-1) }
+
+func (w *watch) add(n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.waiting += n
+}
+
+// active reports whether anybody waits.
+func (w *watch) active() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.waiting > 0
+}
+
+// next returns a channel that is closed at the next change.
+func (w *watch) next() <-chan struct{} {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.change == nil {
+		w.change = make(chan struct{})
+	}
+	return w.change
+}
+
+// changed wakes those who wait.
+func (w *watch) changed() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.change != nil {
+		close(w.change)
+		w.change = nil
+	}
+}
