@@ -63,6 +63,8 @@ func run(ctx context.Context, args []string) error {
 	}
 	defer client.Close()
 	dtask.SetDefault(client)
+	fmt.Println("data   ", g.dir)
+	fmt.Println("mail   ", mailer)
 
 	switch o.command {
 	case "once":
@@ -89,7 +91,7 @@ func openClient(ctx context.Context, broker string) (*dtask.Client, error) {
 	defer cancel()
 	client, err := dtask.Open(ctx, broker)
 	if err != nil {
-		return nil, fmt.Errorf("DTASK_URL: %w", err)
+		return nil, err
 	}
 	if u, err := url.Parse(broker); err == nil {
 		fmt.Println("broker ", u.Redacted())

@@ -52,6 +52,9 @@ func delayAll(ctx context.Context, o options, g *gallery) ([]delayed, error) {
 			return nil, err
 		}
 		defer f.Close()
+		if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+			return nil, fmt.Errorf("%s is not a file", name)
+		}
 		opened = append(opened, f)
 	}
 	var tasks []delayed

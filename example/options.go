@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net/mail"
 	"os"
 	"strings"
 	"time"
@@ -63,9 +64,12 @@ func parseOptions(args []string) (o options, err error) {
 		return o, err
 	}
 	o.files = flags.Args()
+	_, notAddress := mail.ParseAddress(o.to)
 	switch {
+	case o.command == "once" && notAddress != nil:
+		return o, fmt.Errorf("-to %q is no mail address", o.to)
 	case o.command == "once" && len(o.files) == 0:
-		return o, errors.New("once needs at least one picture: go run ./example once PICTURE...")
+		return o, errors.New("no picture given: go run ./example once PICTURE")
 	case o.command != "once" && len(o.files) > 0:
 		return o, fmt.Errorf("unexpected argument %q", o.files[0])
 	}

@@ -71,7 +71,7 @@ func (p *page) handler() http.Handler {
 	mux.HandleFunc("GET /state", p.show("state.html"))
 	mux.HandleFunc("POST /pictures", p.upload)
 	mux.HandleFunc("POST /reports", p.order)
-	for _, file := range []string{"style.css", "page.js"} {
+	for _, file := range []string{"style.css", "page.js", "icon.svg"} {
 		mux.HandleFunc("GET /"+file, func(w http.ResponseWriter, r *http.Request) {
 			http.ServeFileFS(w, r, web, "web/"+file)
 		})
@@ -100,38 +100,50 @@ func (p *page) show(name string) http.HandlerFunc {
 	}
 }
 
-// upload takes pictures, and leaves it to tasks what they are.
+// upload takes pictures.
 func (p *page) upload(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxUpload)
+	added, err := p.addPictures(r)
+	switch {
+	case errors.As(err, new(*http.MaxBytesError)):
+		p.refuse(w, r, http.StatusRequestEntityTooLarge, fmt.Sprintf("Please upload at most %d MB at once.", maxUpload>>20))
+	case errors.Is(err, errForm):
+		p.refuse(w, r, http.StatusBadRequest, "The upload arrived damaged. Please try again.")
+	case err != nil:
+		p.fail(w, r, err)
+	case added == 0:
+		p.refuse(w, r, http.StatusBadRequest, "Please choose at least one picture.")
+	default:
+		http.Redirect(w, r, "/", http.StatusSeeOther)
+	}
+}
+
+// errForm is the mistake of whoever sends something else than a form.
+var errForm = errors.New("no form")
+
+// addPictures adds the files of a form to the gallery, as they come in. What
+// they are is for the tasks to find out.
+func (p *page) addPictures(r *http.Request) (added int, err error) {
 	parts, err := r.MultipartReader()
 	if err != nil {
-		p.refuse(w, r, http.StatusBadRequest, "That was no upload.")
-		return
+		return 0, fmt.Errorf("%w: %w", errForm, err)
 	}
-	added := 0
 	for {
 		file, err := parts.NextPart()
 		if err == io.EOF {
-			break
+			return added, nil
 		}
-		if err == nil && file.FileName() != "" {
-			_, err = p.gallery.addPicture(r.Context(), displayName(file.FileName()), file)
-			added++
+		if err != nil {
+			return added, fmt.Errorf("%w: %w", errForm, err)
 		}
-		switch {
-		case errors.As(err, new(*http.MaxBytesError)):
-			p.refuse(w, r, http.StatusRequestEntityTooLarge, fmt.Sprintf("Please upload at most %d MB at once.", maxUpload>>20))
-			return
-		case err != nil:
-			p.fail(w, r, err)
-			return
+		if file.FileName() == "" {
+			continue
 		}
+		if _, err := p.gallery.addPicture(r.Context(), displayName(file.FileName()), file); err != nil {
+			return added, err
+		}
+		added++
 	}
-	if added == 0 {
-		p.refuse(w, r, http.StatusBadRequest, "Please choose at least one picture.")
-		return
-	}
-	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
 // displayName returns the client's name of a file as it can be shown. No file

@@ -33,9 +33,8 @@ func Save(path string, write func(io.Writer) error) error {
 	}
 	if err != nil {
 		os.Remove(f.Name())
-		return fmt.Errorf("write %s: %w", path, err)
 	}
-	return nil
+	return err
 }
 
 // SaveJSON writes v as JSON, as [Save] does.

@@ -46,6 +46,14 @@ func FromEnvironment(folder string) (*Mailer, error) {
 	return &Mailer{from, server, os.Getenv("SMTP_USER"), os.Getenv("SMTP_PASSWORD"), folder}, os.MkdirAll(folder, 0o700)
 }
 
+// String says where letters go.
+func (m *Mailer) String() string {
+	if m.server != "" {
+		return "by " + m.server
+	}
+	return "as files in " + m.folder
+}
+
 // Send sends a letter. If the worker dies in between it may send it twice; the
 // two have the same Message-ID, so that mail programs can tell. A letter that
 // the mail server refuses fails for good.

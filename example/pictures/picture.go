@@ -51,7 +51,7 @@ func inspect(f io.ReadSeeker) (p Picture, err error) {
 		return p, fmt.Errorf("damaged picture: %w", err)
 	}
 	p.Format, p.Size = format, Size{config.Width, config.Height}
-	if p.Size.Width*p.Size.Height > MaxPixels {
+	if int64(p.Size.Width)*int64(p.Size.Height) > MaxPixels {
 		return p, fmt.Errorf("%v are too many pixels; the limit is %d million", p.Size, MaxPixels/1_000_000)
 	}
 	if p.orientation, err = readOrientation(f); err != nil {

@@ -76,7 +76,7 @@ func (w *Writer) Write(ctx context.Context, folder string) error {
 		return err
 	}
 	if !complete && time.Since(order.At) < patience {
-		return dtask.Snooze(500 * time.Millisecond)
+		return dtask.Snooze(200 * time.Millisecond)
 	}
 	date := order.At.Format("2 January 2006, 15:04")
 	err = files.Save(CSVFile(folder), func(w io.Writer) error { return writeCSV(w, lines) })
@@ -146,11 +146,14 @@ func writeCSV(w io.Writer, lines []line) error {
 	table := csv.NewWriter(w)
 	table.Write([]string{"picture", "format", "width", "height", "bytes", "thumbnail", "problem"})
 	for _, l := range lines {
-		p := l.picture
-		table.Write([]string{
-			plainCell(l.name), p.Format, strconv.Itoa(p.Size.Width), strconv.Itoa(p.Size.Height),
-			strconv.FormatInt(p.Bytes, 10), l.small.String(), l.problem,
-		})
+		row := []string{plainCell(l.name), "", "", "", "", "", l.problem}
+		if p := l.picture; p.Format != "" {
+			copy(row[1:], []string{p.Format, strconv.Itoa(p.Size.Width), strconv.Itoa(p.Size.Height), strconv.FormatInt(p.Bytes, 10)})
+		}
+		if l.thumbnail != "" {
+			row[5] = l.small.String()
+		}
+		table.Write(row)
 	}
 	table.Flush()
 	return table.Error() // of any of the writes
