@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"net"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -80,6 +81,19 @@ func TestOnceWithWorkerElsewhere(t *testing.T) {
 		url := rabbittest.URL(t)
 		testWorkerElsewhere(t, func(string) string { return url })
 	})
+}
+
+// A password never shows up in what is printed.
+func TestWrongPassword(t *testing.T) {
+	u, err := url.Parse(rabbittest.URL(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = url.UserPassword("guest", "secret")
+	stdout, stderr, code := execute(t, []string{"DTASK_URL=" + u.String()}, "once", "-data", t.TempDir(), "testdata/waves.gif")
+	if code != 1 || strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, `refuses user "guest"`) || strings.Contains(stdout+stderr, "secret") {
+		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
+	}
 }
 
 func testWorkerElsewhere(t *testing.T, broker func(data string) string) {
