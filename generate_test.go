@@ -299,27 +299,34 @@ func generated(files []txtar.File) bool {
 	return slices.ContainsFunc(files, func(f txtar.File) bool { return path.Base(f.Name) == "dtask_gen.go" })
 }
 
-// compile vets the modules of all cases at once, in a workspace with dtask.
+// compile vets the modules of all cases at once.
 func compile(t *testing.T, cases []*testCase) {
+	if len(cases) == 0 {
+		t.Fatal("no case was generated")
+	}
+	makeWorkspace(t, cases)
+	args := []string{"vet"}
+	for _, c := range cases {
+		args = append(args, "./"+c.name+"/...")
+	}
+	if r := command(t, filepath.Dir(cases[0].dir), workspaceEnv(cases[0]), "go", args...); r.exit != 0 {
+		t.Errorf("generated code does not compile:\n%s%s", r.stdout, r.stderr)
+	}
+}
+
+// makeWorkspace makes the modules a workspace with dtask, which they need not
+// require then.
+func makeWorkspace(t *testing.T, cases []*testCase) {
 	root, err := os.Getwd()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(cases) == 0 {
-		t.Fatal("no case was generated")
-	}
-	work := "go 1.26.0\n\nuse " + root + "\n"
-	args := []string{"vet"}
+	work := "go 1.26.0\n\nuse " + filepath.ToSlash(root) + "\n"
 	for _, c := range cases {
 		work += "use ./" + c.name + "\n"
-		args = append(args, "./"+c.name+"/...")
 	}
-	dir := filepath.Dir(cases[0].dir)
-	if err := os.WriteFile(filepath.Join(dir, "go.work"), []byte(work), 0o666); err != nil {
+	if err := os.WriteFile(filepath.Join(filepath.Dir(cases[0].dir), "go.work"), []byte(work), 0o666); err != nil {
 		t.Fatal(err)
-	}
-	if r := command(t, dir, workspaceEnv(cases[0]), "go", args...); r.exit != 0 {
-		t.Errorf("generated code does not compile:\n%s%s", r.stdout, r.stderr)
 	}
 }
 

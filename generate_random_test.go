@@ -1,0 +1,191 @@
+package generate_test
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/tools/txtar"
+)
+
+var seedFlag = flag.Uint64("seed", 0, "repeat TestRandomTypes with this seed")
+
+// TestRandomTypes lets dtaskgen judge structs made at random, of fields, tags
+// and embedded types that get in each other's way. What it accepts must compile
+// and come back equal; what it refuses is left out.
+//
+// The types that encode themselves, the random values and the comparison are
+// those of testdata/roundtrip.txtar.
+func TestRandomTypes(t *testing.T) {
+	if testing.Short() {
+		t.Skip("compiles a program")
+	}
+	const count = 100
+	seed := *seedFlag
+	if seed == 0 {
+		seed = rand.Uint64()
+	}
+	t.Logf("seed %d", seed)
+	source := &typeSource{r: rand.New(rand.NewPCG(seed, 0))}
+	for i := range count {
+		source.declare(i)
+	}
+
+	a, err := txtar.ParseFile("testdata/roundtrip.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &testCase{name: "roundtrip", archive: a, dir: filepath.Join(t.TempDir(), "roundtrip")}
+	c.extract(t)
+	c.write(t, "types.go", source.String())
+	accepted := make([]bool, count)
+	tasks := func() string {
+		var b strings.Builder
+		b.WriteString("package a\n")
+		for i := range count {
+			if accepted[i] {
+				fmt.Fprintf(&b, "\n//dtask:task\nfunc Task%d(v S%d, p *S%d, l []S%d) { Got = []any{v, p, l} }\n", i, i, i, i)
+			}
+		}
+		return b.String()
+	}
+	for i := range accepted {
+		accepted[i] = true
+	}
+	c.write(t, "tasks.go", tasks())
+
+	env := []string{"GOWORK=off", "GOFLAGS=-mod=mod", "GOPROXY=off"}
+	r := command(t, c.dir, env, dtaskgen, "-json", ".")
+	refused := 0
+	for line := range strings.Lines(r.stderr) {
+		var d struct{ Message, Code string }
+		if err := json.Unmarshal([]byte(line), &d); err != nil {
+			t.Fatalf("%v: %s", err, line)
+		}
+		var i int
+		if _, err := fmt.Sscanf(d.Message, "Task%d:", &i); err != nil || d.Code != "wire" {
+			t.Fatalf("unexpected diagnostic, seed %d: %s", seed, line)
+		}
+		if accepted[i] {
+			accepted[i] = false
+			refused++
+		}
+	}
+	t.Logf("%d of %d types refused", refused, count)
+	if refused == 0 || refused > count*9/10 {
+		t.Errorf("%d of %d types refused: the mixture is wrong", refused, count)
+	}
+
+	var b strings.Builder
+	b.WriteString("package main\n\nimport (\n\t\"context\"\n\n\ta \"example.com/roundtrip\"\n\tdtask \"github.com/dtaskhq/dtask/runtime\"\n)\n\nfunc main() {\n\tctx := dtask.NewContext(context.Background(), dtask.NewInline(a.Tasks()))\n")
+	for i, ok := range accepted {
+		if ok {
+			fmt.Fprintf(&b, "\tcheck(ctx, a.Task%dTask, 100)\n", i)
+		}
+	}
+	c.write(t, "run/main.go", b.String()+"}\n")
+	c.write(t, "tasks.go", tasks())
+	if r := command(t, c.dir, env, dtaskgen, "."); r.exit != 0 {
+		t.Fatalf("seed %d: %s", seed, r.stderr)
+	}
+	makeWorkspace(t, []*testCase{c})
+	if r := command(t, c.dir, workspaceEnv(c), "go", "run", "./run"); r.exit != 0 {
+		t.Errorf("seed %d: %s%s\n%s", seed, r.stdout, r.stderr, source)
+	}
+}
+
+// A typeSource writes declarations of random structs: S0, s0, S1, s1, …
+type typeSource struct {
+	strings.Builder
+	r *rand.Rand
+	n int // how many are declared
+}
+
+func (s *typeSource) pick(words ...string) string { return words[s.r.IntN(len(words))] }
+
+// declare writes the exported and the unexported struct number i.
+func (s *typeSource) declare(i int) {
+	if i == 0 {
+		s.WriteString("package a\n\nimport \"time\"\n\ntype G[T any] struct {\n\tV T `json:\"v\"`\n\tMore []G[T]\n}\n\nvar _ time.Time\n")
+	}
+	for _, name := range []string{"S", "s"} {
+		fmt.Fprintf(s, "\ntype %s%d struct {\n", name, i)
+		taken := make(map[string]bool)
+		for range 1 + s.r.IntN(4) {
+			s.field(taken)
+		}
+		s.WriteString("}\n")
+	}
+	s.n = i + 1
+}
+
+// field writes a field, unless its name is taken.
+func (s *typeSource) field(taken map[string]bool) {
+	if s.r.IntN(5) == 0 {
+		typ := s.pick("Level", "Opaque", "Kind", "time.Time", "Point")
+		if s.n > 0 && s.r.IntN(8) > 0 {
+			typ = fmt.Sprintf("%s%d", s.pick("S", "S", "s"), s.r.IntN(s.n))
+		}
+		name := strings.TrimPrefix(typ, "time.")
+		if !taken[name] {
+			taken[name] = true
+			fmt.Fprintf(s, "\t%s%s %s\n", s.pick("", "", "*"), typ, s.tag(""))
+		}
+		return
+	}
+	name := s.pick("A", "B", "C", "D", "E", "F", "Id", "ID", "x")
+	if !taken[name] {
+		taken[name] = true
+		typ := s.typ(3)
+		fmt.Fprintf(s, "\t%s %s %s\n", name, typ, s.tag(typ))
+	}
+}
+
+func (s *typeSource) tag(typ string) string {
+	switch s.r.IntN(12) {
+	case 0:
+		return "`json:\"" + s.pick("A", "b", "other", "-,") + "\"`"
+	case 1:
+		return "`json:\"-\"`"
+	case 2:
+		return "`json:\",string\"`"
+	case 3:
+		// On others it would mean what it says: an empty slice becomes nil, and
+		// a negative zero a positive one.
+		if slices.Contains([]string{"bool", "int64", "string", "Kind", "Level"}, typ) || strings.HasPrefix(typ, "*") {
+			return "`json:\",omitempty\"`"
+		}
+	}
+	return ""
+}
+
+// typ returns a type.
+func (s *typeSource) typ(depth int) string {
+	if depth == 0 || s.r.IntN(3) == 0 {
+		return s.pick("bool", "int64", "uint8", "float64", "string", "rune", "Kind", "Name", "Bytes", "Octets",
+			"time.Time", "time.Duration", "Level", "Point", "*Opaque", "Opaque")
+	}
+	switch s.r.IntN(8) {
+	case 0:
+		return "[]" + s.typ(depth-1)
+	case 1:
+		return "[2]" + s.typ(depth-1)
+	case 2, 3:
+		return "map[" + s.pick("string", "int", "uint8", "Kind", "Name", "Level", "Point") + "]" + s.typ(depth-1)
+	case 4:
+		return "*" + s.typ(depth-1)
+	case 5:
+		return "G[" + s.typ(depth-1) + "]"
+	case 6:
+		return "struct{ A " + s.typ(depth-1) + "; B *" + s.typ(depth-1) + " }"
+	}
+	if s.n == 0 {
+		return "int"
+	}
+	return fmt.Sprintf("%s%d", s.pick("S", "s", "*S", "[]s"), s.r.IntN(s.n))
+}
