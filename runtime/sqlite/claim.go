@@ -39,8 +39,10 @@ type classQueries struct {
 	mark string // owner, claim, queue, due, due, seq → claims all up to the last picked
 }
 
-// The priority is part of the text: SQLite plans a statement again when a
-// value compared to a column changes to or from 0 or 1.
+// Two things are as they are lest SQLite plans a statement again, which costs
+// ten times its execution: the priority is part of the text, and the limit is
+// an expression. (SQLite goes by the values of parameters that it compares to
+// columns, if they are 0 or 1, or that limit a sorted result.)
 var queries = [classes]classQueries{
 	high:   priorityQueries(dtask.PriorityHigh),
 	normal: priorityQueries(dtask.PriorityDefault),
@@ -48,7 +50,7 @@ var queries = [classes]classQueries{
 	quarantine: {
 		due: "SELECT min(due) FROM dtask_messages INDEXED BY dtask_quarantine WHERE state = 0 AND quarantine > 0 AND queue = ?",
 		pick: "SELECT seq, crashes, quarantine, " + columns + " FROM dtask_messages INDEXED BY dtask_quarantine" +
-			" WHERE state = 0 AND quarantine > 0 AND queue = ? AND due <= ? ORDER BY due, seq LIMIT ?",
+			" WHERE state = 0 AND quarantine > 0 AND queue = ? AND due <= ? ORDER BY due, seq LIMIT CAST(? AS INTEGER)",
 		mark: "UPDATE dtask_messages INDEXED BY dtask_quarantine SET state = 1, owner = ?, claim = ?" +
 			" WHERE state = 0 AND quarantine > 0 AND queue = ? AND due <= ? AND (due < ? OR seq <= ?)",
 	},
@@ -59,19 +61,13 @@ func priorityQueries(p dtask.PriorityLevel) classQueries {
 	where := fmt.Sprintf(" WHERE state = 0 AND quarantine = 0 AND queue = ? AND priority = %d", p)
 	return classQueries{
 		due:  "SELECT min(due) FROM" + from + where,
-		pick: "SELECT seq, crashes, quarantine, " + columns + " FROM" + from + where + " AND due <= ? ORDER BY due, seq LIMIT ?",
+		pick: "SELECT seq, crashes, quarantine, " + columns + " FROM" + from + where + " AND due <= ? ORDER BY due, seq LIMIT CAST(? AS INTEGER)",
 		mark: "UPDATE" + from + " SET state = 1, owner = ?, claim = ?" + where + " AND due <= ? AND (due < ? OR seq <= ?)",
 	}
 }
 
 // never is when a class without messages has its next one.
 var never = time.Unix(1<<40, 0)
-
-// claim is what one consumer gets in one transaction.
-type claim struct {
-	consumer   *consumer
-	deliveries []*delivery
-}
 
 // arrived notes that a waiting message was stored.
 func (w *writer) arrived(r *record) {
@@ -108,7 +104,7 @@ func (w *writer) canClaim(now time.Time) bool {
 			if c.dueAt[class].IsZero() && w.lookUpDue(c, class) != nil {
 				continue // a transaction would fail as well; later
 			}
-			if !c.dueAt[class].After(now) {
+			if c.due(class, now) {
 				return true
 			}
 		}
@@ -134,55 +130,53 @@ func (w *writer) lookUpDue(c *consumer, class int) error {
 	}, queries[class].due, c.queue)
 }
 
-// claim claims messages for every consumer that has room.
-func (w *writer) claim(now time.Time) (claims []claim, err error) {
+// claim claims messages for every consumer that has room, into its batch.
+func (w *writer) claim(now time.Time) error {
 	for _, c := range w.consumers {
 		c.ahead.measure(c.settled.Load(), now)
-		room := c.room()
-		if room == 0 {
-			continue
+		if c.room() > 0 && c.due(quarantine, now) && !w.skips(c, quarantine) {
+			if err := w.claimClass(c, quarantine, 1, now); err != nil {
+				return err
+			}
 		}
-		ds, err := w.claimFor(c, room, now)
-		if err != nil {
-			return nil, err
-		}
-		if len(ds) > 0 {
-			claims = append(claims, claim{c, ds})
+		for c.room() > 0 && (c.due(high, now) || c.due(normal, now) || c.due(low, now)) {
+			for class, n := range c.shares(c.room(), now) {
+				if n == 0 {
+					continue
+				}
+				if err := w.claimClass(c, class, n, now); err != nil {
+					return err
+				}
+			}
 		}
 	}
-	return claims, nil
+	return nil
 }
 
-// claimFor claims up to room messages for c.
-func (w *writer) claimFor(c *consumer, room int, now time.Time) (ds []*delivery, err error) {
-	due := func(class int) bool { return !c.dueAt[class].After(now) }
-	if due(quarantine) && !w.skips(c, quarantine) {
-		if ds, err = w.claimClass(ds, c, quarantine, 1, now); err != nil {
-			return nil, err
+// due reports whether the class may have a message that is due.
+func (c *consumer) due(class int, now time.Time) bool { return !c.dueAt[class].After(now) }
+
+// shares divides n among the priorities that have messages, as the cycle says.
+// At least one of them has.
+func (c *consumer) shares(n int, now time.Time) (share [quarantine]int) {
+	var turns []int // the cycle without those that have nothing
+	for i := range cycle {
+		if class := cycle[(c.picking+i)%len(cycle)]; c.due(class, now) {
+			turns = append(turns, class)
 		}
 	}
-	for len(ds) < room && (due(high) || due(normal) || due(low)) {
-		var share [classes]int
-		for n := room - len(ds); n > 0; c.picking++ {
-			if class := cycle[c.picking%len(cycle)]; due(class) {
-				share[class]++
-				n--
-			}
-		}
-		for class, n := range share {
-			if n == 0 {
-				continue
-			}
-			if ds, err = w.claimClass(ds, c, class, n, now); err != nil {
-				return nil, err
-			}
+	for i, class := range turns {
+		share[class] += n / len(turns)
+		if i < n%len(turns) {
+			share[class]++
 		}
 	}
-	return ds, nil
+	c.picking += n
+	return share
 }
 
-// claimClass claims up to n messages of a class and appends them to ds.
-func (w *writer) claimClass(ds []*delivery, c *consumer, class, n int, now time.Time) ([]*delivery, error) {
+// claimClass claims up to n messages of a class.
+func (w *writer) claimClass(c *consumer, class, n int, now time.Time) error {
 	q, due := &queries[class], now.UnixMilli()
 	w.lastClaim++
 	var picked int
@@ -197,28 +191,28 @@ func (w *writer) claimClass(ds []*delivery, c *consumer, class, n int, now time.
 			damaged = append(damaged, damagedRow{d.seq, &d.message, err})
 			return nil
 		}
-		ds = append(ds, d)
+		c.batch = append(c.batch, d)
 		return nil
 	}, q.pick, c.queue, due, int64(n))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if picked > 0 {
 		if _, err := w.conn.exec(q.mark, c.id, w.lastClaim, c.queue, lastDue, lastDue, lastSeq); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if err := w.buryDamaged(damaged, now); err != nil {
-		return nil, err
+		return err
 	}
-	if class == quarantine {
+	switch {
+	case class == quarantine:
 		if picked > len(damaged) {
 			w.quarantined[c.queue] = c
 		}
-		return ds, w.lookUpDue(c, class)
+		return w.lookUpDue(c, class)
+	case picked < n:
+		return w.lookUpDue(c, class)
 	}
-	if picked < n {
-		return ds, w.lookUpDue(c, class)
-	}
-	return ds, nil
+	return nil
 }

@@ -52,29 +52,24 @@ func (c *conn) script(sql string) error {
 
 // exec executes a statement and returns how many rows it changed.
 func (c *conn) exec(sql string, args ...driver.Value) (int, error) {
-	s, err := c.prepare(sql)
-	if err != nil {
-		return 0, err
-	}
-	r, err := s.raw.(driver.StmtExecContext).ExecContext(context.Background(), c.named(args))
-	if err != nil {
-		return 0, err
-	}
-	n, err := r.RowsAffected()
-	return int(n), err
+	n, _, err := c.insert(sql, args...)
+	return n, err
 }
 
-// insert executes an INSERT and returns the rowid.
-func (c *conn) insert(sql string, args ...driver.Value) (int64, error) {
+// insert executes an INSERT and returns how many rows it inserted, and the
+// rowid of the last one.
+func (c *conn) insert(sql string, args ...driver.Value) (n int, rowid int64, err error) {
 	s, err := c.prepare(sql)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	r, err := s.raw.(driver.StmtExecContext).ExecContext(context.Background(), c.named(args))
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	return r.LastInsertId()
+	changed, _ := r.RowsAffected() // of this driver: no errors
+	rowid, _ = r.LastInsertId()
+	return int(changed), rowid, nil
 }
 
 // query calls yield with each row of a result. The slice is reused.

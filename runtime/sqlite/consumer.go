@@ -27,6 +27,7 @@ type consumer struct {
 	stopped atomic.Bool
 
 	// The rest belongs to the writer.
+	batch   []*delivery        // claimed in the transaction under way
 	dueAt   [classes]time.Time // when each class has something to claim; zero: look
 	paused  bool
 	ahead   readAhead
@@ -60,7 +61,7 @@ func (w *writer) register(conn *conn, c *consumer) (err error) {
 	if _, err := conn.exec("INSERT INTO dtask_queues (name) VALUES (?) ON CONFLICT DO NOTHING", c.queue); err != nil {
 		return err
 	}
-	c.id, err = conn.insert("INSERT INTO dtask_consumers (queue, lock, pid, lease) VALUES (?, ?, ?, ?)",
+	_, c.id, err = conn.insert("INSERT INTO dtask_consumers (queue, lock, pid, lease) VALUES (?, ?, ?, ?)",
 		c.queue, w.process.lock.name, int64(os.Getpid()), time.Now().Add(lease).UnixMilli())
 	return err
 }
@@ -109,18 +110,24 @@ func giveUp(conn *conn, id int64) error {
 	return err
 }
 
-// deliver hands claimed messages to the worker. There is room for them in the
-// channel: the claim asked for no more.
-func (c *consumer) deliver(ds []*delivery) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.stopped.Load() {
-		c.release(ds)
+// deliver hands the batch to the worker. There is room for it in the channel:
+// no more was claimed.
+func (c *consumer) deliver() {
+	if len(c.batch) == 0 {
 		return
 	}
-	for _, d := range ds {
-		c.deliveries <- d
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.held.Add(int64(len(c.batch)))
+	if c.stopped.Load() {
+		c.release(slices.Clone(c.batch))
+	} else {
+		for _, d := range c.batch {
+			c.deliveries <- d
+		}
 	}
+	clear(c.batch)
+	c.batch = c.batch[:0]
 }
 
 // buffered takes up to n messages back out of the channel.
@@ -154,12 +161,12 @@ func (c *consumer) room() int {
 	if c.paused || c.stopped.Load() {
 		return 0
 	}
-	return max(c.concurrency+c.ahead.size-int(c.held.Load()), 0)
+	return max(c.concurrency+c.ahead.size-int(c.held.Load())-len(c.batch), 0)
 }
 
 // freeSlot reports whether a message claimed now would be started at once.
 func (c *consumer) freeSlot() bool {
-	return len(c.deliveries) == 0 && int(c.held.Load()) < c.concurrency
+	return len(c.deliveries) == 0 && int(c.held.Load())+len(c.batch) < c.concurrency
 }
 
 // shed gives back what was fetched ahead beyond n messages.

@@ -1,8 +1,10 @@
 package sqlite
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"time"
 
 	dtask "github.com/dtaskhq/dtask/runtime"
 )
@@ -70,17 +72,54 @@ func (w *writer) takeBack(r *insert) bool {
 	return false
 }
 
-const insertMessage = "INSERT INTO dtask_messages (" + columns + ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
+const (
+	insertMessage = "INSERT INTO dtask_messages (" + columns + ")" +
+		" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
+	insertClaimed = "INSERT INTO dtask_messages (" + columns + ", state, owner, claim)" +
+		" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?) ON CONFLICT (id) DO NOTHING"
+)
 
-// store inserts a message. It tells what is the message's fault from what has
-// cost the transaction.
-func (w *writer) store(r *record) (failed, lost error) {
-	n, err := w.conn.exec(insertMessage, r[:]...)
+// taker returns the consumer that would claim the message in the transaction
+// that stores it, or nil. To store it as claimed saves the way through the
+// index. It must not overtake others: nothing else may be due in the queue.
+func (w *writer) taker(r *record, now time.Time) *consumer {
+	if r.due() > now.UnixMilli() {
+		return nil
+	}
+	for _, c := range w.consumers {
+		if c.queue == r.queue() && c.room() > 0 && !c.due(high, now) && !c.due(normal, now) && !c.due(low, now) {
+			return c
+		}
+	}
+	return nil
+}
+
+// store inserts a message, as claimed by c if there is one. It tells what is
+// the message's fault from what has cost the transaction.
+func (w *writer) store(r *record, c *consumer) (failed, lost error) {
+	var seq int64
+	var n int
+	var err error
+	if c == nil {
+		n, err = w.conn.exec(insertMessage, r[:]...)
+	} else {
+		w.lastClaim++
+		w.args = append(append(w.args[:0], r[:]...), c.id, w.lastClaim)
+		n, seq, err = w.conn.insert(insertClaimed, w.args...)
+	}
 	switch {
 	case err == nil && n == 0:
 		return dtask.ErrDuplicate, nil
-	case err == nil:
+	case err == nil && c == nil:
 		w.arrived(r)
+		return nil, nil
+	case err == nil:
+		d := &delivery{consumer: c, seq: seq, claim: w.lastClaim}
+		if err := readMessage(&d.message, r[:]); err != nil {
+			return nil, err
+		}
+		d.message.Body = bytes.Clone(d.message.Body) // it is the caller's
+		c.batch = append(c.batch, d)
 		return nil, nil
 	case faultOfMessage(err):
 		return errors.Join(dtask.ErrTooLarge, err), nil

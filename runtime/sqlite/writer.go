@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
+	"runtime"
 	"sync"
 	"time"
 
@@ -32,6 +33,7 @@ type writer struct {
 	lastClaim   int64                // number of the newest claim
 	quarantined map[string]*consumer // who runs a message of the queue alone
 	args        []driver.Value       // reused
+	lastInserts int                  // how many callers the last transaction answered
 	closeErr    error
 }
 
@@ -230,8 +232,24 @@ func (w *writer) pause(now time.Time) time.Duration {
 	return pause
 }
 
+// gather gives the callers that the last transaction has answered the chance to
+// come again before the next one begins. Else they would fall into two groups
+// that wait for each other's sync.
+func (w *writer) gather() {
+	for range 3 {
+		w.mu.Lock()
+		waiting := len(w.inbox.inserts)
+		w.mu.Unlock()
+		if waiting >= w.lastInserts {
+			return
+		}
+		runtime.Gosched()
+	}
+}
+
 // transact puts the inbox and the claims into one transaction.
 func (w *writer) transact(now time.Time) {
+	w.gather()
 	// The inbox is emptied only with the lock in hand: who gives up waiting
 	// for the lock takes his message back.
 	if _, err := w.conn.exec("BEGIN IMMEDIATE"); err != nil {
@@ -239,12 +257,16 @@ func (w *writer) transact(now time.Time) {
 		return
 	}
 	in := w.take()
-	claims, err := w.apply(&in, now)
+	w.lastInserts = len(in.inserts)
+	err := w.apply(&in, now)
 	if err == nil {
 		_, err = w.conn.exec("COMMIT")
 	}
 	if err != nil {
 		w.conn.exec("ROLLBACK")
+		for _, c := range w.consumers {
+			c.batch = c.batch[:0]
+		}
 		w.salvage(in, now)
 		return
 	}
@@ -252,8 +274,8 @@ func (w *writer) transact(now time.Time) {
 	w.process.maintained(now)
 	w.watch.changed()
 	in.answer()
-	for _, c := range claims {
-		c.consumer.deliver(c.deliveries)
+	for _, c := range w.consumers {
+		c.deliver()
 	}
 	if len(in.operations) > 0 {
 		w.lookAgain()
@@ -263,26 +285,26 @@ func (w *writer) transact(now time.Time) {
 
 // apply executes the inbox and the claims. An error means that the transaction
 // is lost; what is a single message's fault is in its insert.
-func (w *writer) apply(in *inbox, now time.Time) (claims []claim, err error) {
+func (w *writer) apply(in *inbox, now time.Time) (err error) {
 	for i := range in.settlements {
 		if err := w.settle(&in.settlements[i]); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	for _, r := range in.inserts {
 		for i := range r.records {
-			if r.errs[i], err = w.store(&r.records[i]); err != nil {
-				return nil, err
+			if r.errs[i], err = w.store(&r.records[i], w.taker(&r.records[i], now)); err != nil {
+				return err
 			}
 		}
 	}
 	for _, op := range in.operations {
 		if op.err, err = w.operate(op.do); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if err := w.process.maintain(w, now); err != nil {
-		return nil, err
+		return err
 	}
 	return w.claim(now)
 }
@@ -363,7 +385,7 @@ func (w *writer) salvage(in inbox, now time.Time) {
 	for _, r := range in.inserts {
 		for i := range r.records {
 			if err := w.alone(func() (err error) {
-				r.errs[i], err = w.store(&r.records[i])
+				r.errs[i], err = w.store(&r.records[i], nil)
 				return err
 			}); err != nil {
 				r.errs[i] = explain(w.file, err)
