@@ -1,0 +1,108 @@
+package rabbitmq
+
+import (
+	"bytes"
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	dtask "github.com/dtaskhq/dtask/runtime"
+)
+
+func init() {
+	open := func(ctx context.Context, url string) (dtask.Broker, error) { return Open(ctx, url) }
+	dtask.RegisterBroker("amqp", open)
+	dtask.RegisterBroker("amqps", open)
+}
+
+// A Broker is a [dtask.Broker] on RabbitMQ.
+type Broker struct {
+	config     *config
+	topology   *topology
+	publishing *link
+	consuming  *link
+
+	// maxMessage is the largest message the server takes, in bytes, once it
+	// has refused one; else 0.
+	maxMessage atomic.Int64
+
+	batch    chan struct{} // a mutex: one batch is published at a time
+	browsing chan struct{} // a mutex: one queue is browsed at a time
+
+	mu        sync.Mutex
+	consumers map[*consumer]struct{}
+}
+
+// Open connects to the RabbitMQ that url names; the package documentation has
+// its form. It tries until ctx ends, but fails at once where trying is of no
+// use: for wrong credentials, say.
+func Open(ctx context.Context, url string) (*Broker, error) {
+	c, err := parseURL(url)
+	if err != nil {
+		return nil, err
+	}
+	b := &Broker{
+		config:    c,
+		topology:  newTopology(c.namespace),
+		batch:     make(chan struct{}, 1),
+		browsing:  make(chan struct{}, 1),
+		consumers: make(map[*consumer]struct{}),
+	}
+	b.publishing = newLink(c, "publishing", openPubChannel)
+	b.consuming = newLink(c, "consuming", b.listen)
+	if err := b.publishing.start(ctx); err != nil {
+		b.publishing.close()
+		return nil, err
+	}
+	return b, nil
+}
+
+// Close implements dtask.Broker.
+func (b *Broker) Close() error {
+	b.consuming.close()
+	b.publishing.close()
+	return nil
+}
+
+// Enqueue implements dtask.Broker. It returns nil once RabbitMQ has confirmed
+// the message, which with a quorum queue means that a majority of its nodes
+// have it on disk.
+func (b *Broker) Enqueue(ctx context.Context, m *dtask.Message) error {
+	p, err := b.publication(m, b.topology.exactly)
+	if err != nil {
+		return err
+	}
+	return b.publish(ctx, p)
+}
+
+// EnqueueMany implements dtask.Broker: the messages follow each other without
+// waiting for each other's confirms.
+func (b *Broker) EnqueueMany(ctx context.Context, ms []*dtask.Message) []error {
+	errs := make([]error, len(ms))
+	ps := make([]*publication, len(ms))
+	for i, m := range ms {
+		ps[i], errs[i] = b.publication(m, b.topology.exactly)
+	}
+	b.publishMany(ctx, ps, errs)
+	return errs
+}
+
+// publication returns m on its way to its queue, delayed in the given manner.
+func (b *Broker) publication(m *dtask.Message, delayed func(queue string, d time.Duration) route) (*publication, error) {
+	message, err := encode(m)
+	if err != nil {
+		return nil, err
+	}
+	message.Body = bytes.Clone(message.Body) // a call that gives up leaves it behind
+	c := classOf(m.Priority)
+	name := b.topology.queue(c, m.Queue)
+	p := &publication{message: message, queue: m.Queue, class: c}
+	if m.NotBefore.IsZero() {
+		p.route = func() route { return direct(name) }
+	} else {
+		due := m.NotBefore
+		p.route = func() route { return delayed(name, time.Until(due)) }
+	}
+	return p, nil
+}

@@ -1,0 +1,111 @@
+package rabbitmq
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+// maxBrowse is how many messages of a queue can be looked at: the largest
+// prefetch of AMQP.
+const maxBrowse = 65535
+
+// browseBatch is how many messages browse passes on at a time.
+const browseBatch = 500
+
+// browse passes up to limit messages of a queue to f, oldest first. What f does
+// not acknowledge stays where it is.
+//
+// While it looks at messages nobody else sees them, and so it holds a lock: a
+// second one would miss what the first one holds.
+func (b *Broker) browse(ctx context.Context, s *session, queue string, limit int, f func(*amqp.Channel, []amqp.Delivery) error) error {
+	unlock, err := b.lock(ctx, s, queue)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	n, _, err := queueLength(s.conn, queue)
+	if n = min(n, limit, maxBrowse); n <= 0 || err != nil {
+		return err
+	}
+	ch, err := s.conn.Channel()
+	if err != nil {
+		return err
+	}
+	defer ch.Close()
+	const tag = "browse"
+	if err := ch.Qos(n, 0, false); err != nil {
+		return err
+	}
+	in, err := ch.Consume(queue, tag, false, false, false, false, nil)
+	if err != nil {
+		return err
+	}
+	for left := n; left > 0 && err == nil; {
+		var ds []amqp.Delivery
+		if ds, err = receive(ctx, in, min(left, browseBatch)); err == nil {
+			err = f(ch, ds)
+		}
+		left -= len(ds)
+	}
+	// Closing the channel would return the messages, but only some time later.
+	if cancelErr := ch.Cancel(tag, false); err == nil {
+		err = cancelErr
+	}
+	ch.Nack(0, true, true)
+	return err
+}
+
+// receive receives n deliveries.
+func receive(ctx context.Context, in <-chan amqp.Delivery, n int) ([]amqp.Delivery, error) {
+	ds := make([]amqp.Delivery, 0, n)
+	for len(ds) < n {
+		select {
+		case d, ok := <-in:
+			if !ok {
+				return ds, errSessionClosed
+			}
+			ds = append(ds, d)
+		case <-ctx.Done():
+			return ds, ctx.Err()
+		}
+	}
+	return ds, nil
+}
+
+// lock takes the lock of a queue, which is an exclusive queue: RabbitMQ
+// removes it with the connection, and refuses it to others until then.
+func (b *Broker) lock(ctx context.Context, s *session, queue string) (unlock func(), err error) {
+	select {
+	case b.browsing <- struct{}{}: // the connection is one holder only
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	name := queue + ".lock"
+	for attempt := 0; ; attempt++ {
+		var ch *amqp.Channel
+		if ch, err = s.conn.Channel(); err != nil {
+			break
+		}
+		if _, err = ch.QueueDeclare(name, false, false, true, false, nil); err == nil {
+			return func() {
+				ch.QueueDelete(name, false, false, false)
+				ch.Close()
+				<-b.browsing
+			}, nil
+		}
+		if !isCode(err, amqp.ResourceLocked) {
+			break
+		}
+		if !sleep(ctx, backoff(min(attempt, 3))) {
+			err = fmt.Errorf("%w: queue %s is being looked at by another client", ctx.Err(), queue)
+			break
+		}
+	}
+	<-b.browsing
+	return nil, err
+}
+
+var _ = time.Now

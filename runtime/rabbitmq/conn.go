@@ -1,0 +1,185 @@
+package rabbitmq
+
+import (
+	"bufio"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	readBuffer = 64 << 10
+
+	// writeChunk is how much one write may take writeTimeout for: a slow link
+	// is not a dead one.
+	writeChunk   = 64 << 10
+	writeTimeout = 10 * time.Second
+
+	// closeTimeout bounds how long Close tries to send what is left.
+	closeTimeout = time.Second
+)
+
+// A stream is the net.Conn beneath an AMQP connection. It does two things that
+// the client library does not.
+//
+// It notices stalls. The library has no deadline for writes, and for reads
+// only from the second frame after the handshake on; a link that goes silent
+// leaves it waiting for ever. Here every read and write has a deadline.
+//
+// It joins writes. The library makes one write for every message, under its
+// locks. Here Write only appends to a buffer, and a goroutine writes what has
+// gathered while the previous write was under way, as Nagle's algorithm
+// (RFC 896) does, without a delay when there was none.
+//
+// The buffer has no bound of its own: the publisher bounds what is outstanding.
+type stream struct {
+	net.Conn
+	reader      *bufio.Reader
+	readTimeout time.Duration
+
+	// fixed, if not 0, is the deadline (Unix nanoseconds) that replaces the
+	// one for each operation: for the handshakes of opening and closing.
+	fixed atomic.Int64
+
+	// patient is set while the server has announced that it does not read.
+	patient atomic.Bool
+
+	mu      sync.Mutex
+	wake    sync.Cond
+	pending []byte
+	err     error // of a write; sticky
+	closing bool
+
+	flushed chan struct{} // closed when the writing goroutine has ended
+}
+
+// newStream returns a stream over c that gives up after a silence of
+// readTimeout.
+func newStream(c net.Conn, readTimeout time.Duration) *stream {
+	s := &stream{Conn: c, readTimeout: readTimeout, flushed: make(chan struct{})}
+	s.wake.L = &s.mu
+	s.reader = bufio.NewReaderSize(deadlineReader{s}, readBuffer)
+	go s.flush()
+	return s
+}
+
+// Read implements net.Conn.
+func (s *stream) Read(p []byte) (int, error) { return s.reader.Read(p) }
+
+type deadlineReader struct{ s *stream }
+
+func (r deadlineReader) Read(p []byte) (int, error) {
+	r.s.Conn.SetReadDeadline(r.s.deadline(r.s.readTimeout))
+	return r.s.Conn.Read(p)
+}
+
+// Write implements net.Conn. It does not wait for the network; its error is
+// that of an earlier write.
+func (s *stream) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil {
+		return 0, s.err
+	}
+	if s.closing {
+		return 0, net.ErrClosed
+	}
+	s.pending = append(s.pending, p...)
+	s.wake.Signal()
+	return len(p), nil
+}
+
+// flush writes what is pending until the stream is closed or fails, and then
+// closes the connection.
+func (s *stream) flush() {
+	defer close(s.flushed)
+	defer s.Conn.Close()
+	var buf []byte
+	for {
+		s.mu.Lock()
+		for len(s.pending) == 0 && !s.closing {
+			s.wake.Wait()
+		}
+		if len(s.pending) == 0 {
+			s.mu.Unlock()
+			return
+		}
+		buf, s.pending = s.pending, buf[:0]
+		s.mu.Unlock()
+
+		err := s.writeAll(buf)
+		if err != nil {
+			s.mu.Lock()
+			s.err, s.pending = err, nil
+			s.mu.Unlock()
+			return
+		}
+		if cap(buf) > 1<<20 {
+			buf = nil // a burst; do not keep its memory
+		}
+	}
+}
+
+func (s *stream) writeAll(buf []byte) error {
+	for len(buf) > 0 {
+		chunk := buf[:min(len(buf), writeChunk)]
+		if !s.patient.Load() {
+			s.Conn.SetWriteDeadline(s.deadline(writeTimeout))
+		}
+		if _, err := s.Conn.Write(chunk); err != nil {
+			return err
+		}
+		buf = buf[len(chunk):]
+	}
+	return nil
+}
+
+// deadline returns the deadline of an operation that starts now.
+func (s *stream) deadline(timeout time.Duration) time.Time {
+	if t := s.fixed.Load(); t != 0 {
+		return time.Unix(0, t)
+	}
+	return time.Now().Add(timeout)
+}
+
+// bePatient suspends the deadline of writes, or restores it.
+func (s *stream) bePatient(on bool) {
+	s.patient.Store(on)
+	if on {
+		s.Conn.SetWriteDeadline(time.Time{})
+	} else {
+		s.Conn.SetWriteDeadline(s.deadline(writeTimeout))
+	}
+}
+
+// SetDeadline implements net.Conn: t holds until it is set again; the zero
+// time restores the deadline of each operation.
+func (s *stream) SetDeadline(t time.Time) error {
+	if t.IsZero() {
+		s.fixed.Store(0)
+		t = time.Now().Add(s.readTimeout)
+	} else {
+		s.fixed.Store(t.UnixNano())
+	}
+	return s.Conn.SetDeadline(t)
+}
+
+// SetReadDeadline implements net.Conn. It does nothing: the library calls it
+// with every frame, and Read sets its own.
+func (s *stream) SetReadDeadline(time.Time) error { return nil }
+
+// Close implements net.Conn. It sends what is pending if that can be done
+// soon.
+func (s *stream) Close() error {
+	s.mu.Lock()
+	s.closing = true
+	s.wake.Signal()
+	s.mu.Unlock()
+	soon := time.Now().Add(closeTimeout)
+	s.fixed.Store(soon.UnixNano())
+	s.patient.Store(false)
+	s.Conn.SetDeadline(soon)
+	<-s.flushed
+	return nil
+}

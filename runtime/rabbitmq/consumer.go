@@ -1,0 +1,203 @@
+package rabbitmq
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	dtask "github.com/dtaskhq/dtask/runtime"
+)
+
+// A consumer delivers the messages of one queue: it subscribes on one session
+// after the other, and merges the classes of the queue.
+type consumer struct {
+	b           *Broker
+	queue       string
+	concurrency int
+	out         chan dtask.Delivery
+	recheck     chan struct{} // the queue may have been paused or resumed
+
+	ctx  context.Context // ends with Stop
+	stop context.CancelFunc
+
+	closeOnce sync.Once
+	closing   chan struct{} // closed by Close
+	hurry     context.Context
+	giveUp    context.CancelFunc // the context of Close has ended
+	ended     chan struct{}      // closed when run has ended
+	err       error              // valid once ended is closed
+}
+
+// Consume implements dtask.Broker.
+func (b *Broker) Consume(ctx context.Context, o dtask.ConsumeOptions) (dtask.Consumer, error) {
+	c := &consumer{
+		b:           b,
+		queue:       o.Queue,
+		concurrency: o.Concurrency,
+		out:         make(chan dtask.Delivery),
+		recheck:     make(chan struct{}, 1),
+		closing:     make(chan struct{}),
+		ended:       make(chan struct{}),
+	}
+	c.ctx, c.stop = context.WithCancel(context.Background())
+	c.hurry, c.giveUp = context.WithCancel(context.Background())
+	if err := b.consuming.start(ctx); err != nil {
+		return nil, err
+	}
+	b.addConsumer(c) // before it looks whether the queue is paused
+	sub, err := c.subscribe(ctx, nil)
+	if err != nil {
+		b.removeConsumer(c)
+		return nil, err
+	}
+	go c.run(sub)
+	return c, nil
+}
+
+// Deliveries implements dtask.Consumer.
+func (c *consumer) Deliveries() <-chan dtask.Delivery { return c.out }
+
+// Stop implements dtask.Consumer.
+func (c *consumer) Stop() { c.stop() }
+
+// Close implements dtask.Consumer.
+func (c *consumer) Close(ctx context.Context) error {
+	c.stop()
+	c.closeOnce.Do(func() { close(c.closing) })
+	select {
+	case <-c.ended:
+		return c.err
+	case <-ctx.Done():
+		c.giveUp()
+		<-c.ended
+		return fmt.Errorf("closed with settlements under way: %w", ctx.Err())
+	}
+}
+
+// run delivers until the consumer is stopped, and settles until it is closed.
+func (c *consumer) run(sub *subscription) {
+	defer close(c.ended)
+	defer c.b.removeConsumer(c)
+	for {
+		err := c.serve(sub)
+		if c.ctx.Err() != nil {
+			break
+		}
+		session := sub.session
+		sub.abandon()
+		if !isClosed(session.closed) {
+			slog.Warn("consumer interrupted; subscribing again", "queue", c.queue, "err", err)
+		}
+		if sub, err = c.subscribe(c.ctx, session); err != nil {
+			if c.ctx.Err() == nil && !errors.Is(err, dtask.ErrClosed) {
+				slog.Error("consumer ended", "queue", c.queue, "err", err)
+			}
+			break
+		}
+	}
+	close(c.out)
+	if sub == nil {
+		return
+	}
+	sub.cancel()
+	select {
+	case <-c.closing:
+	case <-sub.ctx.Done(): // nothing can be settled any more
+	}
+	c.err = sub.close(c.hurry)
+}
+
+// subscribe returns a subscription on an open session. It tries until ctx
+// ends. An error that will not go away by itself is final at first, when
+// failed, the session of the previous subscription, is nil; later it is waited
+// out.
+func (c *consumer) subscribe(ctx context.Context, failed *session) (*subscription, error) {
+	first := failed == nil
+	for attempt := 0; ; attempt++ {
+		s, err := c.session(ctx, failed)
+		if err != nil {
+			return nil, err
+		}
+		sub, err := subscribe(ctx, c, s)
+		if err == nil {
+			return sub, nil
+		}
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("%w: %w", ctx.Err(), err)
+		}
+		if isPermanent(err) {
+			if first {
+				return nil, err
+			}
+			slog.Error("queue cannot be consumed; trying on", "queue", c.queue, "err", err)
+		}
+		failed = s
+		if !sleep(ctx, backoff(attempt)) {
+			return nil, fmt.Errorf("%w: %w", ctx.Err(), err)
+		}
+	}
+}
+
+// session returns an open session: failed itself if only a channel of it did.
+func (c *consumer) session(ctx context.Context, failed *session) (*session, error) {
+	s, err := c.b.consuming.session(ctx)
+	if err == nil && s == failed && isClosed(s.closed) {
+		return c.b.consuming.next(ctx, s)
+	}
+	return s, err
+}
+
+// serve merges the classes of a subscription into the deliveries, until it is
+// interrupted, for the reason returned, or the consumer is stopped.
+func (c *consumer) serve(sub *subscription) error {
+	second := time.NewTicker(time.Second)
+	defer second.Stop()
+	for {
+		var out chan<- dtask.Delivery
+		var next *delivery
+		i := sub.pick()
+		if i >= 0 {
+			out, next = c.out, sub.sources[i].fetched[0]
+		}
+		var err error
+		select {
+		case out <- next:
+			sub.picked(i)
+			err = sub.adapt(false)
+		case <-second.C:
+			err = sub.adapt(true)
+		case d, ok := <-sub.sources[0].in:
+			err = sub.receive(0, d, ok)
+		case d, ok := <-sub.sources[1].in:
+			err = sub.receive(1, d, ok)
+		case d, ok := <-sub.sources[2].in:
+			err = sub.receive(2, d, ok)
+		case d, ok := <-sub.sources[3].in:
+			err = sub.receive(3, d, ok)
+		case <-c.recheck:
+			err = sub.pauseOrResume()
+		case <-sub.ctx.Done():
+			return context.Cause(sub.ctx)
+		case <-c.ctx.Done():
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (b *Broker) addConsumer(c *consumer) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.consumers[c] = struct{}{}
+}
+
+func (b *Broker) removeConsumer(c *consumer) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.consumers, c)
+}

@@ -1,0 +1,49 @@
+// Package rabbitmq is the [dtask.Broker] on RabbitMQ 3.10 and later. It is
+// used by importing it:
+//
+//	import _ "github.com/dtaskhq/dtask/runtime/rabbitmq"
+//
+//	client, err := dtask.Open(ctx, "amqp://user:password@host/vhost")
+//
+// # URL
+//
+//	amqp://USER:PASSWORD@HOST[:PORT][,HOST[:PORT]…][/VHOST][?PARAMETER=VALUE&…]
+//
+// The scheme is amqp (port 5672) or amqps (TLS, port 5671). Of several hosts,
+// which are to be nodes of one cluster, any is used; when it fails, the next.
+// User, password and virtual host are percent-encoded where they hold reserved
+// characters; absent ones are guest, guest and /. The parameters:
+//
+//	namespace=NAME   prefix of all queues and exchanges; default dtask
+//	heartbeat=N      seconds between signs of life, from 1; default 5.
+//	                 A connection silent for twice as long is given up
+//	ca=FILE          amqps: certificates (PEM) of the authorities to trust
+//	                 instead of the system's
+//	cert=FILE        amqps: certificate (PEM) of this client …
+//	key=FILE         … and its private key (PEM)
+//	auth=external    amqps: the user is the one the client certificate names
+//	                 (SASL EXTERNAL), not the URL
+//	servername=NAME  amqps: the name the server's certificate must be for, if
+//	                 not the host
+//
+// # What is declared
+//
+// All queues are durable quorum queues, declared by whoever comes first,
+// worker or client; docs/wire.md lists them with their arguments and gives the
+// form of a message, for producers in other languages.
+//
+// # Connections
+//
+// A broker object holds one connection to publish and, once it consumes or
+// inspects, a second one: RabbitMQ blocks the connections of publishers when
+// it runs out of memory or disk, and acknowledgements must go on then. Both
+// are renewed when they are lost, with backoff. A message that was published
+// but not confirmed is published again, under the same id, until its context
+// ends; so a fault can duplicate a message, but not lose one.
+//
+// # Limits
+//
+// RabbitMQ cannot tell how many messages of a queue are being handled or
+// delayed: these counts are -1. Purge deletes what is ready, not what is
+// delayed. The same id enqueued twice is two messages.
+package rabbitmq

@@ -1,0 +1,184 @@
+package rabbitmq
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	dtask "github.com/dtaskhq/dtask/runtime"
+)
+
+// inspect runs f on an open session, and again on the next one if that is
+// lost.
+func (b *Broker) inspect(ctx context.Context, f func(*session) error) error {
+	if err := b.consuming.start(ctx); err != nil {
+		return err
+	}
+	var s *session
+	for {
+		var err error
+		if s == nil {
+			s, err = b.consuming.session(ctx)
+		} else {
+			s, err = b.consuming.next(ctx, s)
+		}
+		if err != nil {
+			return err
+		}
+		_, err = within(ctx, func() (struct{}, error) { return struct{}{}, f(s) }, nil)
+		if err == nil || ctx.Err() != nil || !isClosed(s.closed) {
+			return err
+		}
+	}
+}
+
+// Queues implements dtask.Inspector. RabbitMQ cannot tell Running and Delayed.
+func (b *Broker) Queues(ctx context.Context) ([]dtask.QueueState, error) {
+	var states []dtask.QueueState
+	err := b.inspect(ctx, func(s *session) error {
+		states = nil
+		queues, err := b.registered(ctx, s)
+		if err != nil {
+			return err
+		}
+		for _, q := range queues {
+			state, err := b.state(s, q)
+			if err != nil {
+				return err
+			}
+			states = append(states, state)
+		}
+		return nil
+	})
+	return states, err
+}
+
+// registered returns the names of all queues, sorted.
+func (b *Broker) registered(ctx context.Context, s *session) ([]string, error) {
+	var queues []string
+	err := b.browse(ctx, s, b.topology.registry(), maxBrowse, func(_ *amqp.Channel, ds []amqp.Delivery) error {
+		for _, d := range ds {
+			queues = append(queues, string(d.Body))
+		}
+		return nil
+	})
+	slices.Sort(queues)
+	return slices.Compact(queues), err
+}
+
+// state counts the messages of a queue.
+func (b *Broker) state(s *session, queue string) (dtask.QueueState, error) {
+	state := dtask.QueueState{Queue: queue, Running: -1, Delayed: -1}
+	for _, c := range consumed {
+		n, _, err := queueLength(s.conn, b.topology.queue(c, queue))
+		if err != nil {
+			return state, err
+		}
+		state.Ready += n
+	}
+	var err error
+	if state.Dead, _, err = queueLength(s.conn, b.topology.queue(classDead, queue)); err != nil {
+		return state, err
+	}
+	state.Paused, err = queueExists(s.conn, b.topology.paused(queue))
+	return state, err
+}
+
+// DeadLetters implements dtask.Inspector. It returns at most 65,535.
+func (b *Broker) DeadLetters(ctx context.Context, queue string, limit int) ([]*dtask.Message, error) {
+	var ms []*dtask.Message
+	err := b.inspect(ctx, func(s *session) error {
+		ms = nil
+		return b.browse(ctx, s, b.topology.queue(classDead, queue), limit, func(_ *amqp.Channel, ds []amqp.Delivery) error {
+			for _, d := range ds {
+				m, _ := decode(&d, classDead, queue) // of a malformed one, what can be read
+				ms = append(ms, &m)
+			}
+			return nil
+		})
+	})
+	return ms, err
+}
+
+// RetryDead implements dtask.Inspector. It finds ids among the oldest 65,535.
+func (b *Broker) RetryDead(ctx context.Context, queue string, ids ...string) (int, error) {
+	return b.takeDead(ctx, queue, ids, func(ds []amqp.Delivery) []error {
+		errs := make([]error, len(ds))
+		ps := make([]*publication, len(ds))
+		for i, d := range ds {
+			ps[i], errs[i] = b.revive(&d, queue)
+		}
+		b.publishMany(ctx, ps, errs)
+		return errs
+	})
+}
+
+// revive returns a dead letter on its way back to its queue.
+func (b *Broker) revive(d *amqp.Delivery, queue string) (*publication, error) {
+	m, err := decode(d, classDead, queue)
+	if err != nil { // malformed; the worker will say so again
+		name := b.topology.queue(classDefault, queue)
+		return &publication{message: forward(d), queue: queue, class: classDefault, route: func() route { return direct(name) }}, nil
+	}
+	m.Attempt = 1
+	m.NotBefore = time.Time{}
+	m.Returned, m.ReturnedSince = 0, time.Time{}
+	if !m.Expires.IsZero() && time.Until(m.Expires) < 0 {
+		m.Expires = time.Time{} // it is wanted all the same
+	}
+	return b.publication(&m, b.topology.exactly)
+}
+
+// DeleteDead implements dtask.Inspector. It finds ids among the oldest 65,535.
+func (b *Broker) DeleteDead(ctx context.Context, queue string, ids ...string) (int, error) {
+	return b.takeDead(ctx, queue, ids, func(ds []amqp.Delivery) []error { return make([]error, len(ds)) })
+}
+
+// takeDead removes those dead letters from a queue, of the given ids or all,
+// for which f returns no error. It returns how many.
+func (b *Broker) takeDead(ctx context.Context, queue string, ids []string, f func([]amqp.Delivery) []error) (int, error) {
+	taken := 0
+	err := b.inspect(ctx, func(s *session) error {
+		return b.browse(ctx, s, b.topology.queue(classDead, queue), maxBrowse, func(ch *amqp.Channel, ds []amqp.Delivery) error {
+			if len(ids) > 0 {
+				ds = slices.DeleteFunc(ds, func(d amqp.Delivery) bool { return !slices.Contains(ids, d.MessageId) })
+			}
+			var failed error
+			for i, err := range f(ds) {
+				if err != nil {
+					failed = err
+				} else if err := ch.Ack(ds[i].DeliveryTag, false); err != nil {
+					return err
+				} else {
+					taken++
+				}
+			}
+			return failed
+		})
+	})
+	return taken, err
+}
+
+// Purge implements dtask.Inspector. What is delayed stays: RabbitMQ keeps the
+// delayed messages of all queues together.
+func (b *Broker) Purge(ctx context.Context, queue string) (int, error) {
+	purged := 0
+	err := b.inspect(ctx, func(s *session) error {
+		for _, c := range consumed {
+			ch, err := s.conn.Channel()
+			if err != nil {
+				return err
+			}
+			n, err := ch.QueuePurge(b.topology.queue(c, queue), false)
+			ch.Close()
+			if err != nil && !isCode(err, amqp.NotFound) {
+				return err
+			}
+			purged += n
+		}
+		return nil
+	})
+	return purged, err
+}

@@ -1,0 +1,236 @@
+package rabbitmq
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	dtask "github.com/dtaskhq/dtask/runtime"
+)
+
+const (
+	minBackoff = 100 * time.Millisecond
+	maxBackoff = 15 * time.Second
+
+	// permanentBackoff is the pause after an error that somebody has to mend.
+	permanentBackoff = 30 * time.Second
+
+	// healthy is how long a session lasts for the backoff to start anew.
+	healthy = 30 * time.Second
+)
+
+// A link keeps a session open: when one ends it opens the next, on any of the
+// hosts.
+type link struct {
+	config *config
+	hosts  []string // shuffled: the load of many clients is spread
+	role   string
+	setup  func(context.Context, *session) error // prepares a new session
+
+	current atomic.Pointer[session] // nil while there is none
+
+	starting sync.Mutex // held by start
+	started  bool
+
+	mu      sync.Mutex
+	changed chan struct{} // closed, and replaced, when current or err changes
+	err     error         // why there is no session
+
+	ctx    context.Context
+	cancel context.CancelFunc
+	ended  sync.WaitGroup
+}
+
+func newLink(c *config, role string, setup func(context.Context, *session) error) *link {
+	l := &link{config: c, role: role, setup: setup, changed: make(chan struct{})}
+	l.hosts = append(l.hosts, c.hosts...)
+	rand.Shuffle(len(l.hosts), func(i, j int) { l.hosts[i], l.hosts[j] = l.hosts[j], l.hosts[i] })
+	l.ctx, l.cancel = context.WithCancel(context.Background())
+	return l
+}
+
+// start opens the first session. It tries until ctx ends, or until an error
+// says that trying is of no use. Later calls return at once if the first one
+// succeeded.
+func (l *link) start(ctx context.Context) error {
+	l.starting.Lock()
+	defer l.starting.Unlock()
+	if l.ctx.Err() != nil {
+		return dtask.ErrClosed
+	}
+	if l.started {
+		return nil
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(l.ctx, cancel)()
+	for attempt := 0; ; attempt++ {
+		s, err := l.connect(ctx)
+		if err == nil {
+			l.started = true
+			l.set(s, nil)
+			l.ended.Go(func() { l.keep(s) })
+			return nil
+		}
+		if isPermanent(err) {
+			return err
+		}
+		if !sleep(ctx, backoff(attempt)) {
+			if l.ctx.Err() != nil {
+				return dtask.ErrClosed
+			}
+			return fmt.Errorf("RabbitMQ does not answer: %w: %w", ctx.Err(), err)
+		}
+	}
+}
+
+// connect tries every host once.
+func (l *link) connect(ctx context.Context) (s *session, err error) {
+	for range l.hosts {
+		s, err = dial(ctx, l.config, l.hosts[0], l.role)
+		if err == nil {
+			if err = l.setup(ctx, s); err == nil {
+				return s, nil
+			}
+			s.end(err)
+		}
+		l.hosts = append(l.hosts[1:], l.hosts[0])
+	}
+	return nil, err
+}
+
+// keep replaces the session whenever it ends, until the link is closed.
+func (l *link) keep(s *session) {
+	var warned time.Time // of a permanent error
+	for attempt := 0; ; attempt++ {
+		since := time.Now()
+		select {
+		case <-l.ctx.Done():
+			l.set(nil, dtask.ErrClosed)
+			s.end(dtask.ErrClosed)
+			return
+		case <-s.closed:
+		}
+		l.set(nil, s.err)
+		slog.Warn("connection to RabbitMQ lost; reconnecting", "for", l.role, "err", s.err)
+		if time.Since(since) > healthy {
+			attempt = 0
+		}
+		for {
+			pause := backoff(attempt)
+			if !sleep(l.ctx, pause) {
+				l.set(nil, dtask.ErrClosed)
+				return
+			}
+			next, err := l.connect(l.ctx)
+			if err == nil {
+				s = next
+				break
+			}
+			l.set(nil, err)
+			attempt++
+			if isPermanent(err) {
+				if time.Since(warned) > time.Minute {
+					warned = time.Now()
+					slog.Error("RabbitMQ refuses this client; trying on", "for", l.role, "err", err)
+				}
+				if !sleep(l.ctx, permanentBackoff-pause) {
+					l.set(nil, dtask.ErrClosed)
+					return
+				}
+			}
+		}
+		l.set(s, nil)
+		slog.Info("connected to RabbitMQ again", "for", l.role)
+	}
+}
+
+// set publishes the state of the link.
+func (l *link) set(s *session, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.current.Store(s)
+	l.err = err
+	close(l.changed)
+	l.changed = make(chan struct{})
+}
+
+// session returns the open session, and waits for one if there is none. Its
+// error wraps that of ctx, or is dtask.ErrClosed.
+func (l *link) session(ctx context.Context) (*session, error) {
+	if s := l.current.Load(); s != nil {
+		return s, nil
+	}
+	for {
+		l.mu.Lock()
+		changed, err := l.changed, l.err
+		s := l.current.Load()
+		l.mu.Unlock()
+		if s != nil {
+			return s, nil
+		}
+		if l.ctx.Err() != nil {
+			return nil, dtask.ErrClosed
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			if err == nil {
+				return nil, ctx.Err()
+			}
+			return nil, fmt.Errorf("no connection to RabbitMQ: %w: %w", ctx.Err(), err)
+		}
+	}
+}
+
+// next waits until s is over and returns the session after it.
+func (l *link) next(ctx context.Context, s *session) (*session, error) {
+	for {
+		l.mu.Lock()
+		changed := l.changed
+		l.mu.Unlock()
+		n, err := l.session(ctx)
+		if err != nil || n != s {
+			return n, err
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// close ends the session, and the link.
+func (l *link) close() {
+	l.cancel()
+	l.starting.Lock() // a start that is under way has noticed
+	defer l.starting.Unlock()
+	l.ended.Wait()
+}
+
+// backoff returns the pause before an attempt, from 0: exponential with full
+// jitter (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
+func backoff(attempt int) time.Duration {
+	limit := maxBackoff
+	if attempt < 8 {
+		limit = min(limit, minBackoff<<attempt)
+	}
+	return rand.N(limit)
+}
+
+// sleep waits for d and reports whether ctx is still alive.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

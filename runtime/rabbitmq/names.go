@@ -1,0 +1,58 @@
+package rabbitmq
+
+import (
+	"fmt"
+
+	dtask "github.com/dtaskhq/dtask/runtime"
+)
+
+// A class is one of the RabbitMQ queues that a queue of dtask consists of.
+// They are separate because quorum queues have no priorities on all versions,
+// and so that each can be counted.
+type class string
+
+const (
+	classHigh       class = "high"
+	classDefault    class = "queue"
+	classLow        class = "low"
+	classQuarantine class = "quarantine" // messages whose worker died, see consumer.go
+	classDead       class = "dead"       // dead letters
+)
+
+// consumed are the classes that a worker consumes.
+var consumed = [...]class{classHigh, classDefault, classLow, classQuarantine}
+
+// classOf returns the class that holds messages of priority p.
+func classOf(p dtask.PriorityLevel) class {
+	switch {
+	case p > dtask.PriorityDefault:
+		return classHigh
+	case p < dtask.PriorityDefault:
+		return classLow
+	}
+	return classDefault
+}
+
+// names composes the names of what is declared. All begin with the namespace.
+type names struct{ namespace string }
+
+// queue returns the name of a class of a queue: dtask.high.mail.
+func (n names) queue(c class, queue string) string {
+	return n.namespace + "." + string(c) + "." + queue
+}
+
+// paused returns the name of the queue that exists while queue is paused.
+func (n names) paused(queue string) string { return n.namespace + ".paused." + queue }
+
+// registry returns the name of the queue that holds the names of all queues.
+func (n names) registry() string { return n.namespace + ".queues" }
+
+// control returns the name of the exchange through which all workers are told
+// of changes.
+func (n names) control() string { return n.namespace + ".control" }
+
+// level returns the name of a level of delay, an exchange and a queue.
+func (n names) level(i int) string { return fmt.Sprintf("%s.delay.%02d", n.namespace, i) }
+
+// arrival returns the name of the exchange where delays end.
+func (n names) arrival() string { return n.namespace + ".delay.arrival" }

@@ -1,0 +1,202 @@
+package rabbitmq
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+// connectTimeout bounds a connection attempt, from the name lookup to the end
+// of the AMQP handshake.
+const connectTimeout = 5 * time.Second
+
+// A session is one connection with all that belongs to it: its channels, its
+// deliveries and their acknowledgements. When the connection is lost all of
+// these are void, and nothing of them is used on another: an acknowledgement
+// sent on a later channel would remove somebody else's message.
+type session struct {
+	conn   *amqp.Connection
+	stream *stream
+	pub    *pubChannel // of a session that publishes
+
+	closed chan struct{} // closed when the connection is gone
+	once   sync.Once
+	err    error // why; valid once closed is
+}
+
+// dial opens a session with one host. role tells the connections of a process
+// apart in the server's listings.
+func dial(ctx context.Context, c *config, host, role string) (*session, error) {
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	tcp, err := (&net.Dialer{}).DialContext(ctx, "tcp", host)
+	if err != nil {
+		return nil, fmt.Errorf("connect to %s: %w", host, err)
+	}
+	deadline, _ := ctx.Deadline()
+	stopCancel := context.AfterFunc(ctx, func() { tcp.SetDeadline(time.Unix(1, 0)) })
+	defer stopCancel()
+	raw := tcp
+	if c.tls != nil {
+		if raw, err = startTLS(ctx, tcp, c.tls, host); err != nil {
+			return nil, err
+		}
+	}
+	st := newStream(raw, 2*c.heartbeat)
+	st.SetDeadline(deadline)
+	conn, err := amqp.Open(st, amqp.Config{
+		SASL:       c.sasl(),
+		Vhost:      c.vhost,
+		ChannelMax: 2047,
+		FrameSize:  frameSize,
+		Heartbeat:  c.heartbeat,
+		Locale:     "en_US",
+		Properties: amqp.Table{
+			"product":         "dtask",
+			"connection_name": filepath.Base(os.Args[0]) + " " + role,
+		},
+	})
+	if err == nil && !stopCancel() {
+		err = ctx.Err() // the deadline may be in the past already
+	}
+	if err != nil {
+		st.Close()
+		return nil, handshakeError(c, host, err)
+	}
+	s := &session{conn: conn, stream: st, closed: make(chan struct{})}
+	ended := conn.NotifyClose(make(chan *amqp.Error, 1))
+	go func() {
+		var err error = errSessionClosed
+		if e := <-ended; e != nil {
+			err = e
+		}
+		s.end(fmt.Errorf("connection to %s lost: %w", host, err))
+	}()
+	return s, nil
+}
+
+var errSessionClosed = errors.New("closed")
+
+// startTLS makes the TLS handshake.
+func startTLS(ctx context.Context, raw net.Conn, config *tls.Config, host string) (net.Conn, error) {
+	config = config.Clone()
+	if config.ServerName == "" {
+		config.ServerName, _, _ = net.SplitHostPort(host)
+	}
+	c := tls.Client(raw, config)
+	if err := c.HandshakeContext(ctx); err != nil {
+		raw.Close()
+		err = fmt.Errorf("TLS with %s: %w", host, err)
+		if remedy := tlsRemedy(err); remedy != "" {
+			return nil, permanent(fmt.Errorf("%w; %s", err, remedy))
+		}
+		return nil, err
+	}
+	return c, nil
+}
+
+// tlsRemedy returns what to do about a TLS error that will not go away by
+// itself, or an empty string.
+func tlsRemedy(err error) string {
+	var (
+		authority x509.UnknownAuthorityError
+		name      x509.HostnameError
+		invalid   x509.CertificateInvalidError
+		record    tls.RecordHeaderError
+		alert     tls.AlertError
+	)
+	switch {
+	case errors.As(err, &authority):
+		return "name the certificate of its authority with ca=FILE in the URL"
+	case errors.As(err, &name):
+		return "use a host name of the certificate, or give it with servername=NAME in the URL"
+	case errors.As(err, &invalid):
+		return "renew the server's certificate, or check the clock"
+	case errors.As(err, &record):
+		return "this port does not speak TLS; use amqp://, or the port of its TLS listener"
+	case errors.As(err, &alert):
+		return "the server refuses the client certificate; check cert= and key= in the URL"
+	}
+	return ""
+}
+
+// handshakeError explains why the server did not open the connection.
+func handshakeError(c *config, host string, err error) error {
+	var e *amqp.Error
+	if errors.As(err, &e) {
+		switch {
+		case errors.Is(err, amqp.ErrSASL):
+			return permanent(fmt.Errorf("RabbitMQ at %s offers no authentication mechanism that the URL allows; auth=external needs its plugin rabbitmq_auth_mechanism_ssl", host))
+		case e.Code == amqp.AccessRefused || errors.Is(err, amqp.ErrCredentials):
+			return permanent(fmt.Errorf("RabbitMQ at %s refuses user %q; check user and password in the URL (%s)", host, c.user, e.Reason))
+		case e.Code == amqp.NotAllowed || errors.Is(err, amqp.ErrVhost):
+			return permanent(fmt.Errorf("RabbitMQ at %s does not let user %q into virtual host %q; create the virtual host, or grant the permission (%s)",
+				host, c.user, c.vhost, e.Reason))
+		}
+	}
+	return fmt.Errorf("AMQP handshake with %s: %w", host, err)
+}
+
+// end marks the session as over, for the given reason, and closes the
+// connection. Only the first call has an effect.
+func (s *session) end(err error) {
+	s.once.Do(func() {
+		s.err = err
+		close(s.closed)
+		s.conn.CloseDeadline(time.Now().Add(closeTimeout))
+	})
+}
+
+// channel opens a channel. The library does not heed contexts: the call goes
+// on in the background if ctx ends first.
+func (s *session) channel(ctx context.Context) (*amqp.Channel, error) {
+	return within(ctx, func() (*amqp.Channel, error) { return s.conn.Channel() }, func(ch *amqp.Channel) { ch.Close() })
+}
+
+// within returns the result of f, or the error of ctx if that ends first. A
+// result that comes too late goes to discard.
+func within[T any](ctx context.Context, f func() (T, error), discard func(T)) (T, error) {
+	type result struct {
+		v   T
+		err error
+	}
+	done := make(chan result, 1)
+	go func() {
+		v, err := f()
+		done <- result{v, err}
+	}()
+	select {
+	case r := <-done:
+		return r.v, r.err
+	case <-ctx.Done():
+		go func() {
+			if r := <-done; r.err == nil && discard != nil {
+				discard(r.v)
+			}
+		}()
+		var zero T
+		return zero, ctx.Err()
+	}
+}
+
+// A permanentError will not go away by itself.
+type permanentError struct{ err error }
+
+func permanent(err error) error { return &permanentError{err} }
+
+func (e *permanentError) Error() string { return e.err.Error() }
+func (e *permanentError) Unwrap() error { return e.err }
+
+func isPermanent(err error) bool {
+	var e *permanentError
+	return errors.As(err, &e)
+}

@@ -1,0 +1,186 @@
+package rabbitmq
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+// A config is what a URL says.
+type config struct {
+	hosts     []string // host:port
+	user      string
+	password  string
+	vhost     string
+	tls       *tls.Config // nil for amqp
+	external  bool        // SASL EXTERNAL
+	namespace string
+	heartbeat time.Duration
+}
+
+// maxNamespace leaves room for the longest routing key, which is 255 bytes:
+// the bits of a delay (56), the namespace, the class (12) and the queue (100).
+const maxNamespace = 80
+
+// parseURL parses a broker URL. Its errors show nothing of the URL but the
+// names of parameters: anything else may be part of a password.
+func parseURL(raw string) (*config, error) {
+	scheme, rest, ok := strings.Cut(raw, "://")
+	if !ok || scheme != "amqp" && scheme != "amqps" {
+		return nil, errors.New("broker URL: use amqp://USER:PASSWORD@HOST:PORT/VHOST (amqps for TLS)")
+	}
+	rest, query, _ := strings.Cut(rest, "?")
+	authority, vhost, _ := strings.Cut(rest, "/")
+	c := &config{user: "guest", password: "guest", vhost: "/", namespace: "dtask", heartbeat: 5 * time.Second}
+	if i := strings.LastIndexByte(authority, '@'); i >= 0 {
+		user, password, _ := strings.Cut(authority[:i], ":")
+		var err1, err2 error
+		c.user, err1 = url.PathUnescape(user)
+		c.password, err2 = url.PathUnescape(password)
+		if err1 != nil || err2 != nil {
+			return nil, errors.New("broker URL: user or password has a '%' that is not an escape; write it as %25")
+		}
+		authority = authority[i+1:]
+	}
+	if vhost != "" {
+		var err error
+		if c.vhost, err = url.PathUnescape(vhost); err != nil || strings.Contains(vhost, "/") {
+			return nil, errors.New("broker URL: the virtual host is not percent-encoded; write '/' as %2f and '%' as %25")
+		}
+	}
+	port := "5672"
+	if scheme == "amqps" {
+		port = "5671"
+	}
+	for host := range strings.SplitSeq(authority, ",") {
+		addr, err := hostPort(host, port)
+		if err != nil {
+			return nil, err
+		}
+		c.hosts = append(c.hosts, addr)
+	}
+	params, err := url.ParseQuery(query)
+	if err != nil {
+		return nil, errors.New("broker URL: the parameters after '?' are not percent-encoded")
+	}
+	return c, c.setParams(scheme, params)
+}
+
+// hostPort returns host:port of one host of a URL.
+func hostPort(host, port string) (string, error) {
+	name := host
+	if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.HasSuffix(host, "]") {
+		name, port = host[:i], host[i+1:]
+	}
+	name = strings.TrimSuffix(strings.TrimPrefix(name, "["), "]")
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		return "", errors.New("broker URL: the port is not a number from 1 to 65535 (reserved characters of a password must be percent-encoded)")
+	}
+	if name == "" {
+		return "", errors.New("broker URL: a host is missing; use amqp://USER:PASSWORD@HOST:PORT/VHOST")
+	}
+	return net.JoinHostPort(name, port), nil
+}
+
+// setParams sets what the parameters of the URL say.
+func (c *config) setParams(scheme string, params url.Values) error {
+	one := make(map[string]string)
+	for name, values := range params {
+		switch name {
+		case "namespace", "heartbeat", "ca", "cert", "key", "auth", "servername":
+		default:
+			return fmt.Errorf("broker URL: unknown parameter %.40q; known are namespace, heartbeat, ca, cert, key, auth, servername", name)
+		}
+		if len(values) > 1 {
+			return fmt.Errorf("broker URL: parameter %s is given twice", name)
+		}
+		one[name] = values[0]
+	}
+	if ns, ok := one["namespace"]; ok {
+		if !validNamespace(ns) {
+			return fmt.Errorf("broker URL: namespace: use 1 to %d letters, digits, '-', '_' or '.'", maxNamespace)
+		}
+		c.namespace = ns
+	}
+	if h, ok := one["heartbeat"]; ok {
+		n, err := strconv.Atoi(h)
+		if err != nil || n < 1 || n > 3600 {
+			return errors.New("broker URL: heartbeat: use a number of seconds from 1 to 3600")
+		}
+		c.heartbeat = time.Duration(n) * time.Second
+	}
+	switch one["auth"] {
+	case "":
+	case "external":
+		c.external = true
+	default:
+		return errors.New("broker URL: auth: the one value known is external")
+	}
+	if scheme == "amqps" {
+		return c.setTLS(one)
+	}
+	for _, name := range []string{"ca", "cert", "key", "auth", "servername"} {
+		if one[name] != "" {
+			return fmt.Errorf("broker URL: parameter %s needs TLS; use amqps://", name)
+		}
+	}
+	return nil
+}
+
+func validNamespace(s string) bool {
+	for _, c := range []byte(s) {
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '_', c == '.':
+		default:
+			return false
+		}
+	}
+	return s != "" && len(s) <= maxNamespace
+}
+
+// setTLS sets the TLS configuration from the files named by the parameters.
+func (c *config) setTLS(params map[string]string) error {
+	c.tls = &tls.Config{MinVersion: tls.VersionTLS12, ServerName: params["servername"]}
+	if file := params["ca"]; file != "" {
+		pem, err := os.ReadFile(file)
+		if err != nil {
+			return fmt.Errorf("broker URL: ca: %w", err)
+		}
+		c.tls.RootCAs = x509.NewCertPool()
+		if !c.tls.RootCAs.AppendCertsFromPEM(pem) {
+			return fmt.Errorf("broker URL: ca: %s holds no certificate in PEM form", file)
+		}
+	}
+	cert, key := params["cert"], params["key"]
+	if (cert == "") != (key == "") {
+		return errors.New("broker URL: cert and key are given together or not at all")
+	}
+	if cert != "" {
+		pair, err := tls.LoadX509KeyPair(cert, key)
+		if err != nil {
+			return fmt.Errorf("broker URL: cert and key: %w", err)
+		}
+		c.tls.Certificates = []tls.Certificate{pair}
+	}
+	if c.external && cert == "" {
+		return errors.New("broker URL: auth=external needs the client certificate: cert and key")
+	}
+	return nil
+}
+
+// sasl returns the credentials for one connection.
+func (c *config) sasl() []amqp.Authentication {
+	if c.external {
+		return []amqp.Authentication{&amqp.ExternalAuth{}}
+	}
+	return []amqp.Authentication{&amqp.PlainAuth{Username: c.user, Password: c.password}}
+}
