@@ -24,7 +24,8 @@ import (
 	"time"
 
 	dtask "github.com/dtaskhq/dtask/runtime"
-	_ "github.com/dtaskhq/dtask/runtime/sqlite" // sqlite:
+	_ "github.com/dtaskhq/dtask/runtime/rabbitmq" // amqp:// and amqps://
+	_ "github.com/dtaskhq/dtask/runtime/sqlite"   // sqlite:
 
 	"github.com/dtaskhq/dtask/example/mail"
 	"github.com/dtaskhq/dtask/example/pictures"
@@ -33,7 +34,7 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	if err := run(ctx, os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "example:", err)
 		os.Exit(1)
