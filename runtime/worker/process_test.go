@@ -1,0 +1,406 @@
+//go:build unix
+
+package worker
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/dtaskhq/dtask/internal/crontab"
+	dtask "github.com/dtaskhq/dtask/runtime"
+)
+
+// The tests start this binary again as a worker program. Its tasks report to
+// the socket that ledgerEnv names.
+const (
+	ledgerEnv = "DTASK_WORKERTEST_LEDGER"
+	cronEnv   = "DTASK_WORKERTEST_CRON"   // schedule of the task tick
+	brokenEnv = "DTASK_WORKERTEST_BROKEN" // file: while it exists, children exit at once
+)
+
+// patience is how long tests wait for what must happen.
+const patience = 60 * time.Second
+
+func TestMain(m *testing.M) {
+	if os.Getenv(ledgerEnv) != "" {
+		parseSchedule = crontab.ParseSeconds
+		if _, err := os.Stat(os.Getenv(brokenEnv)); err == nil && os.Getenv(childEnv) != "" {
+			os.Exit(7)
+		}
+		os.Exit(Run(os.Args[1:], testTable()))
+	}
+	os.Exit(m.Run())
+}
+
+type textArgs struct {
+	Text string `json:"text"`
+}
+
+func define(name, queue string, retries int) dtask.Task[textArgs, dtask.None] {
+	return dtask.Define[textArgs, dtask.None](name, dtask.Spec{
+		Queue: queue, Retries: retries, Timeout: time.Hour, Backoff: 100 * time.Millisecond, Schema: "text string",
+	})
+}
+
+// The tasks of the program.
+var (
+	noteTask  = define("test.Note", "work", 3)  // returns at once
+	napTask   = define("test.Nap", "work", 3)   // sleeps for text, whatever its context says
+	holdTask  = define("test.Hold", "work", 3)  // waits for the end of its context
+	deafTask  = define("test.Deaf", "work", 3)  // never returns
+	failTask  = define("test.Fail", "work", 1)  // fails
+	flakyTask = define("test.Flaky", "work", 3) // fails at the first two attempts
+	bombTask  = define("test.Bomb", "work", 1)  // kills its process
+	hogTask   = define("test.Hog", "work", 3)   // keeps memory
+	otherTask = define("test.Other", "other", 0)
+
+	tickTask = dtask.Define[struct{}, dtask.None]("test.Tick", dtask.Spec{
+		Queue: "work", Retries: 3, Backoff: 100 * time.Millisecond, Schema: "empty", Cron: os.Getenv(cronEnv),
+	})
+)
+
+var hoard [][]byte
+
+func testTable() dtask.Table {
+	bind := func(t dtask.Task[textArgs, dtask.None], fn func(context.Context, string) error) dtask.Handler {
+		return t.Bind(func(ctx context.Context, a textArgs) (dtask.None, error) {
+			say(ctx, "start", a.Text)
+			err := fn(ctx, a.Text)
+			if err == nil {
+				say(ctx, "done", a.Text)
+			}
+			return dtask.None{}, err
+		})
+	}
+	note := func(context.Context, string) error { return nil }
+	table := dtask.Table{
+		bind(noteTask, note),
+		bind(otherTask, note),
+		bind(napTask, func(_ context.Context, text string) error {
+			d, err := time.ParseDuration(text)
+			time.Sleep(d)
+			return err
+		}),
+		bind(holdTask, func(ctx context.Context, _ string) error { <-ctx.Done(); return ctx.Err() }),
+		bind(deafTask, func(context.Context, string) error { select {} }),
+		bind(failTask, func(context.Context, string) error { return errors.New("as always") }),
+		bind(flakyTask, func(ctx context.Context, _ string) error {
+			if info, _ := dtask.InfoFromContext(ctx); info.Attempt < 3 {
+				return errors.New("not yet")
+			}
+			return nil
+		}),
+		bind(bombTask, func(context.Context, string) error {
+			go func() { panic("in a goroutine of the task") }()
+			select {}
+		}),
+		bind(hogTask, func(context.Context, string) error {
+			hoard = append(hoard, bytes.Repeat([]byte{1}, 64<<20))
+			return nil
+		}),
+	}
+	if os.Getenv(cronEnv) != "" {
+		table = append(table, tickTask.Bind(func(ctx context.Context, _ struct{}) (dtask.None, error) {
+			info, _ := dtask.InfoFromContext(ctx)
+			say(ctx, "done", info.ID)
+			return dtask.None{}, nil
+		}))
+	}
+	return table
+}
+
+var ledgerConn = sync.OnceValues(func() (net.Conn, error) { return net.Dial("unix", os.Getenv(ledgerEnv)) })
+
+// say writes what a task does to the ledger: event, task, id, attempt, pid and
+// the text.
+func say(ctx context.Context, event, text string) {
+	conn, err := ledgerConn()
+	if err == nil {
+		info, _ := dtask.InfoFromContext(ctx)
+		_, err = fmt.Fprintf(conn, "%s %s %s %d %d %s\n", event, info.Task, info.ID, info.Attempt, os.Getpid(), text)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "ledger:", err)
+		os.Exit(1)
+	}
+}
+
+// An entry is a line of the ledger.
+type entry struct {
+	event, task, id string
+	attempt, pid    int
+	text            string
+}
+
+// A ledger collects what tasks say.
+type ledger struct {
+	path string
+
+	mu      sync.Mutex
+	entries []entry
+	more    chan struct{} // closed and replaced at each entry
+}
+
+func newLedger(t *testing.T) *ledger {
+	dir, err := os.MkdirTemp("", "dtask") // short: paths of sockets have a limit
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	l := &ledger{path: filepath.Join(dir, "ledger"), more: make(chan struct{})}
+	listener, err := net.Listen("unix", l.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go l.read(conn)
+		}
+	}()
+	return l
+}
+
+func (l *ledger) read(conn net.Conn) {
+	defer conn.Close()
+	for s := bufio.NewScanner(conn); s.Scan(); {
+		var e entry
+		if _, err := fmt.Sscanf(s.Text(), "%s %s %s %d %d %s", &e.event, &e.task, &e.id, &e.attempt, &e.pid, &e.text); err != nil {
+			panic(fmt.Sprintf("ledger line %q: %v", s.Text(), err))
+		}
+		l.mu.Lock()
+		l.entries = append(l.entries, e)
+		close(l.more)
+		l.more = make(chan struct{})
+		l.mu.Unlock()
+	}
+}
+
+// all returns the entries so far, and a channel that is closed at the next.
+func (l *ledger) all() ([]entry, <-chan struct{}) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.entries), l.more
+}
+
+// of returns the entries of an event of a task.
+func (l *ledger) of(event string, task dtask.Task[textArgs, dtask.None]) []entry {
+	all, _ := l.all()
+	return slices.DeleteFunc(all, func(e entry) bool { return e.event != event || e.task != task.Name() })
+}
+
+// await waits until there are n entries of an event of a task, and returns
+// them.
+func (l *ledger) await(t *testing.T, n int, event string, task dtask.Task[textArgs, dtask.None]) []entry {
+	t.Helper()
+	deadline := time.After(patience)
+	for {
+		_, more := l.all()
+		got := l.of(event, task)
+		if len(got) >= n {
+			return got
+		}
+		select {
+		case <-more:
+		case <-deadline:
+			t.Fatalf("%d times %s of %s, want %d", len(got), event, task.Name(), n)
+		}
+	}
+}
+
+// A proc is a worker process.
+type proc struct {
+	cmd    *exec.Cmd
+	stdout *output
+	stderr *output
+	ended  chan struct{}
+}
+
+// output collects what a process prints.
+type output struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+	more chan struct{}
+}
+
+func newOutput() *output { return &output{more: make(chan struct{})} }
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	close(o.more)
+	o.more = make(chan struct{})
+	return o.text.Write(p)
+}
+
+func (o *output) read() (string, <-chan struct{}) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String(), o.more
+}
+
+func (o *output) String() string {
+	text, _ := o.read()
+	return text
+}
+
+// bench is what a test of processes works with.
+type bench struct {
+	t      *testing.T
+	url    string
+	ledger *ledger
+	client *dtask.Client
+}
+
+// onEachBroker runs a test with an empty store of every broker that is there.
+func onEachBroker(t *testing.T, test func(*testing.T, *bench)) {
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		test(t, newBench(t, "sqlite:"+filepath.Join(t.TempDir(), "tasks.db")))
+	})
+}
+
+func newBench(t *testing.T, url string) *bench {
+	client, err := dtask.Open(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := client.Close(); err != nil {
+			t.Errorf("close the broker: %v", err)
+		}
+	})
+	return &bench{t, url, newLedger(t), client}
+}
+
+// delay enqueues a task once for each of the texts.
+func (b *bench) delay(task dtask.Task[textArgs, dtask.None], texts ...string) {
+	b.t.Helper()
+	args := make([]textArgs, len(texts))
+	for i, text := range texts {
+		args[i].Text = text
+	}
+	if _, err := dtask.DelayMany(dtask.NewContext(context.Background(), b.client), task, args); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// start starts a worker process. env has entries NAME=value.
+func (b *bench) start(env []string, args ...string) *proc {
+	b.t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return b.startBinary(self, env, args...)
+}
+
+func (b *bench) startBinary(path string, env []string, args ...string) *proc {
+	b.t.Helper()
+	p := &proc{cmd: exec.Command(path, args...), stdout: newOutput(), stderr: newOutput(), ended: make(chan struct{})}
+	p.cmd.Env = append(append(os.Environ(), ledgerEnv+"="+b.ledger.path, "DTASK_URL="+b.url,
+		"GORACE=atexit_sleep_ms=0"), env...)
+	p.cmd.Stdout, p.cmd.Stderr = p.stdout, p.stderr
+	p.cmd.WaitDelay = patience // for children that outlive it
+	if err := p.cmd.Start(); err != nil {
+		b.t.Fatal(err)
+	}
+	go func() {
+		p.cmd.Wait()
+		close(p.ended)
+	}()
+	b.t.Cleanup(func() {
+		select {
+		case <-p.ended:
+		default:
+			p.abort(b.t)
+		}
+		if b.t.Failed() {
+			b.t.Logf("worker %v:\n%s%s", args, p.stdout, p.stderr)
+		}
+	})
+	return p
+}
+
+func (p *proc) signal(t *testing.T, sig os.Signal) {
+	t.Helper()
+	if err := p.cmd.Process.Signal(sig); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// abort stops the process by two signals, and waits for its end.
+func (p *proc) abort(t *testing.T) (code int) {
+	t.Helper()
+	p.cmd.Process.Signal(syscall.SIGTERM)
+	p.logged(t, 1, "signal received") // two at once would count as one
+	p.cmd.Process.Signal(syscall.SIGTERM)
+	return p.exit(t)
+}
+
+// exit waits for the end of the process and returns its exit code.
+func (p *proc) exit(t *testing.T) int {
+	t.Helper()
+	select {
+	case <-p.ended:
+		return p.cmd.ProcessState.ExitCode()
+	case <-time.After(patience):
+		p.cmd.Process.Kill()
+		t.Fatal("the process does not end")
+	}
+	panic("unreachable")
+}
+
+// logged waits until the process has logged n lines with the text.
+func (p *proc) logged(t *testing.T, n int, text string) {
+	t.Helper()
+	deadline := time.After(patience)
+	for {
+		log, more := p.stderr.read()
+		if strings.Count(log, text) >= n {
+			return
+		}
+		select {
+		case <-more:
+		case <-p.ended:
+			if strings.Count(p.stderr.String(), text) >= n {
+				return
+			}
+			t.Fatalf("the process ended without logging %q", text)
+		case <-deadline:
+			t.Fatalf("the process does not log %q", text)
+		}
+	}
+}
+
+// state returns the state of a queue.
+func (b *bench) state(queue string) dtask.QueueState {
+	b.t.Helper()
+	states, err := b.client.Broker().Queues(context.Background())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	for _, s := range states {
+		if s.Queue == queue {
+			return s
+		}
+	}
+	return dtask.QueueState{Queue: queue}
+}
