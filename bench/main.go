@@ -16,7 +16,9 @@ type command struct {
 }
 
 var commands = map[string]command{
-	"corpus": {"generate tasks from popular modules", runCorpus},
+	"parse":     {"list and parse the module in the current directory (a part of generator)", runParse},
+	"corpus":    {"generate tasks from popular modules", runCorpus},
+	"generator": {"time dtaskgen on a large module, beside goverter and wire", runGenerator},
 }
 
 func main() {

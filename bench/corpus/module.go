@@ -26,12 +26,12 @@ type module struct {
 // changed. The copy requires dtask.
 func (m *module) prepare(ctx context.Context) error {
 	out, err := m.goCommand(ctx, os.TempDir(), "mod", "download", "-json", m.path+"@"+m.version)
+	var downloaded struct{ Dir, Error string }
+	if json.Unmarshal(out, &downloaded) == nil && downloaded.Error != "" {
+		err = errors.New(downloaded.Error)
+	}
 	if err != nil {
 		return err
-	}
-	var downloaded struct{ Dir string }
-	if err := json.Unmarshal(out, &downloaded); err != nil {
-		return fmt.Errorf("go mod download: %w", err)
 	}
 	if err := os.CopyFS(m.dir, os.DirFS(downloaded.Dir)); err != nil {
 		return err
