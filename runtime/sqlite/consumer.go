@@ -28,6 +28,7 @@ type consumer struct {
 
 	// The rest belongs to the writer.
 	batch   []*delivery        // claimed in the transaction under way
+	fedAt   time.Time          // when it last got something
 	dueAt   [classes]time.Time // when each class has something to claim; zero: look
 	paused  bool
 	ahead   readAhead
@@ -116,6 +117,7 @@ func (c *consumer) deliver() {
 	if len(c.batch) == 0 {
 		return
 	}
+	c.fedAt = time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.held.Add(int64(len(c.batch)))
@@ -167,6 +169,19 @@ func (c *consumer) room() int {
 // freeSlot reports whether a message claimed now would be started at once.
 func (c *consumer) freeSlot() bool {
 	return len(c.deliveries) == 0 && int(c.held.Load())+len(c.batch) < c.concurrency
+}
+
+// hoardTime is how long messages may wait for a worker that has become slower.
+const hoardTime = 100 * time.Millisecond
+
+// shedHoard gives back what c has fetched ahead and, at the rate at which it
+// works now, should not have: another process may be free.
+func (c *consumer) shedHoard(now time.Time) {
+	if len(c.deliveries) == 0 || now.Sub(c.fedAt) < hoardTime {
+		return
+	}
+	c.ahead.measure(c.settled.Load(), now)
+	c.shed(c.ahead.size)
 }
 
 // shed gives back what was fetched ahead beyond n messages.

@@ -24,7 +24,7 @@ func explain(file string, err error) error {
 	case lib.SQLITE_BUSY, lib.SQLITE_LOCKED:
 		remedy = "another program has kept it locked for more than 5 s; end that transaction"
 	case lib.SQLITE_FULL:
-		return fmt.Errorf("sqlite %s: %w: the disk is full, or the file has reached its limit; make room (%w)", file, dtask.ErrQueueFull, err)
+		return fmt.Errorf("sqlite %s: %w: the disk is full, or the file has reached its limit; make room (%w)", file, dtask.ErrBlocked, err)
 	case lib.SQLITE_READONLY, lib.SQLITE_PERM, lib.SQLITE_AUTH:
 		remedy = "it cannot be written; allow this user to write the file and its directory"
 	case lib.SQLITE_CORRUPT:
@@ -47,4 +47,10 @@ func explain(file string, err error) error {
 func faultOfMessage(err error) bool {
 	var e *driversqlite.Error
 	return errors.As(err, &e) && e.Code()&0xff == lib.SQLITE_TOOBIG
+}
+
+// isBusy reports whether another process had the lock for too long.
+func isBusy(err error) bool {
+	var e *driversqlite.Error
+	return errors.As(err, &e) && e.Code()&0xff == lib.SQLITE_BUSY
 }

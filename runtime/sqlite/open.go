@@ -13,6 +13,7 @@ import (
 	"sync"
 
 	dtask "github.com/dtaskhq/dtask/runtime"
+	driversqlite "modernc.org/sqlite"
 )
 
 // scheme is the URL scheme of this broker.
@@ -114,6 +115,7 @@ func openFile(ctx context.Context, file, dsn string) (*conn, error) {
 	if err := create(file); err != nil {
 		return nil, err
 	}
+	driversqlite.Fdatasync(true) // not on every system: then fsync it is
 	c, err := connect(ctx, dsn)
 	if err != nil {
 		return nil, err

@@ -33,6 +33,7 @@ type writer struct {
 	lastClaim   int64                // number of the newest claim
 	quarantined map[string]*consumer // who runs a message of the queue alone
 	args        []driver.Value       // reused
+	untidy      bool                 // written since the last tidying up
 	lastInserts int                  // how many callers the last transaction answered
 	closeErr    error
 }
@@ -163,9 +164,14 @@ func (w *writer) turn(now time.Time) (end bool) {
 	if now.Before(w.retryAt) {
 		return false
 	}
+	for _, c := range w.consumers {
+		c.shedHoard(now)
+	}
 	if !idle || w.process.needsTransaction(now) || w.canClaim(now) {
 		w.transact(now)
 		w.lastActive = now
+	} else if w.untidy && now.Sub(w.lastActive) > idleAfter {
+		w.tidy()
 	}
 	return false
 }
@@ -216,6 +222,9 @@ func (w *writer) pause(now time.Time) time.Duration {
 		return wait
 	}
 	if len(w.consumers) == 0 && !w.watch.active() {
+		if w.untidy {
+			return idleAfter
+		}
 		return time.Hour
 	}
 	pause := idlePause
@@ -271,6 +280,7 @@ func (w *writer) transact(now time.Time) {
 		return
 	}
 	w.retryAt = time.Time{}
+	w.untidy = true
 	w.process.maintained(now)
 	w.watch.changed()
 	in.answer()
@@ -368,20 +378,23 @@ func (w *writer) keep(s []settlement, now time.Time) {
 
 // salvage does what a failed transaction was to do, each part in a transaction
 // of its own: what one message is to blame for, such as the last of the disk,
-// is not to fail the others.
+// is not to fail the others. Operations come after the outcomes of tasks, or
+// not at all: a consumer must not give up a message whose outcome is known.
 func (w *writer) salvage(in inbox, now time.Time) {
-	if len(in.settlements) > 0 {
-		if err := w.alone(func() error {
-			for i := range in.settlements {
-				if err := w.settle(&in.settlements[i]); err != nil {
-					return err
-				}
-			}
-			return nil
-		}); err != nil {
-			w.keep(in.settlements, now)
+	w.retryAt = now.Add(retryPause) // for the claims
+	var unsettled []settlement
+	var err error
+	for i := range in.settlements {
+		if e := w.alone(func() error { return w.settle(&in.settlements[i]) }); e != nil {
+			unsettled, err = append(unsettled, in.settlements[i]), e
+		}
+		if isBusy(err) {
+			in.settlements = append(unsettled, in.settlements[i+1:]...)
+			w.refuse(in, err, now)
+			return
 		}
 	}
+	w.keep(unsettled, now)
 	for _, r := range in.inserts {
 		for i := range r.records {
 			if err := w.alone(func() (err error) {
@@ -393,6 +406,9 @@ func (w *writer) salvage(in inbox, now time.Time) {
 		}
 	}
 	for _, op := range in.operations {
+		if op.err = explain(w.file, err); err != nil {
+			continue
+		}
 		if err := w.alone(func() (err error) {
 			op.err, err = w.operate(op.do)
 			return err
@@ -400,7 +416,6 @@ func (w *writer) salvage(in inbox, now time.Time) {
 			op.err = explain(w.file, err)
 		}
 	}
-	w.retryAt = now.Add(retryPause) // for the claims
 	in.answer()
 }
 

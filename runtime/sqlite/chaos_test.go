@@ -1,0 +1,5 @@
+package sqlite
+
+const chaosEnv = "DTASK_SQLITE_CHAOS"
+
+func chaosWorker(file string) int { return 0 }

@@ -1,0 +1,183 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	dtask "github.com/dtaskhq/dtask/runtime"
+)
+
+// On a full disk enqueues fail with a typed error, what fits goes in, and
+// outcomes are kept until there is room.
+func TestDiskFull(t *testing.T) {
+	b := openBroker(t, newFile(t))
+	c := mustConsume(t, b, "q", 5)
+	for range 5 {
+		mustEnqueue(t, b, newMessage("q"))
+	}
+	var held []dtask.Delivery
+	for range 5 {
+		held = append(held, receive(t, c))
+	}
+	large := func() *dtask.Message {
+		m := newMessage("other")
+		m.Body = []byte(`"` + strings.Repeat("x", 900_000) + `"`)
+		return m
+	}
+	filler := large()
+	mustEnqueue(t, b, filler)
+	if err := b.writer.do(testContext(t), func(conn *conn) error {
+		return conn.script("PRAGMA max_page_count = 1") // SQLite makes of it what the file has now
+	}, nil); err != nil {
+		t.Fatal(err)
+	}
+
+	small := newMessage("other")
+	var callers sync.WaitGroup
+	for range 8 { // they share transactions
+		callers.Go(func() {
+			err := b.Enqueue(testContext(t), large())
+			if !errors.Is(err, dtask.ErrBlocked) || !strings.Contains(err.Error(), "disk is full") {
+				t.Errorf("error %v, want ErrBlocked: the disk is full", err)
+			}
+		})
+	}
+	errs := b.EnqueueMany(testContext(t), []*dtask.Message{large(), small, large()})
+	callers.Wait()
+	if errs[0] == nil || errs[2] == nil {
+		t.Error("enqueued on a full disk")
+	}
+	if errs[1] != nil {
+		t.Errorf("a message that fits fails for its neighbours: %v", errs[1])
+	}
+
+	// Outcomes that need more room than there is wait for it.
+	for _, d := range held {
+		m := d.Message()
+		m.Failures = []dtask.Failure{{Attempt: 1, At: time.Now(), Kind: dtask.FailureError, Error: strings.Repeat("e", 100_000)}}
+		d.Settle(dtask.Bury)
+	}
+	if err := c.Close(testContext(t)); !errors.Is(err, dtask.ErrBlocked) {
+		t.Errorf("close: %v, want ErrBlocked: the outcomes are not durable", err)
+	}
+	if s := queueState(t, b, "q"); s.Dead != 0 || s.Running != 5 {
+		t.Fatalf("state %+v, want 5 running: their outcome does not fit", s)
+	}
+	mustExec(t, openConn(t, b.file), "DELETE FROM dtask_messages WHERE id = ?", filler.ID)
+	eventually(t, "the outcomes are stored once there is room", func() bool { return queueState(t, b, "q").Dead == 5 })
+	if n := mustInt(t, openConn(t, b.file), "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'"); n != 0 {
+		t.Error("the file is damaged")
+	}
+}
+
+// While another program holds the lock, an enqueue waits as long as its
+// context does; it then has not happened.
+func TestLockedFile(t *testing.T) {
+	b := openBroker(t, newFile(t))
+	other := openConn(t, b.file)
+	mustExec(t, other, "BEGIN IMMEDIATE")
+
+	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+	defer cancel()
+	if err := b.Enqueue(ctx, newMessage("q")); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("error %v, want the context's", err)
+	}
+	patient := make(chan error)
+	go func() { patient <- b.Enqueue(context.Background(), newMessage("q")) }()
+	err := <-patient // SQLite's own patience ends
+	if err == nil || !strings.Contains(err.Error(), "another program has kept it locked") {
+		t.Errorf("error %v, want: kept locked", err)
+	}
+	mustExec(t, other, "ROLLBACK")
+	mustEnqueue(t, b, newMessage("q"))
+	if s := queueState(t, b, "q"); s.Ready != 1 {
+		t.Errorf("state %+v, want 1 ready: those that failed were not enqueued", s)
+	}
+}
+
+// Outcomes reported while the file is locked are stored when it no longer is.
+func TestSettleWhileLocked(t *testing.T) {
+	b := openBroker(t, newFile(t))
+	c := mustConsume(t, b, "q", 1)
+	mustEnqueue(t, b, newMessage("q"))
+	d := receive(t, c)
+	other := openConn(t, b.file)
+	mustExec(t, other, "BEGIN IMMEDIATE")
+	d.Settle(dtask.Done) // does not wait
+	mustExec(t, other, "ROLLBACK")
+	flush(t, b)
+	if s := queueState(t, b, "q"); s.Running != 0 || s.Ready != 0 {
+		t.Errorf("state %+v, want nothing left", s)
+	}
+}
+
+func TestDuplicate(t *testing.T) {
+	b := openBroker(t, newFile(t))
+	again := func(m *dtask.Message) error { return b.Enqueue(testContext(t), m) }
+	m := newMessage("q")
+	mustEnqueue(t, b, m)
+	if err := again(m); !errors.Is(err, dtask.ErrDuplicate) {
+		t.Errorf("while it waits: %v, want ErrDuplicate", err)
+	}
+	errs := b.EnqueueMany(testContext(t), []*dtask.Message{newMessage("p"), m, newMessage("p")})
+	if errs[0] != nil || !errors.Is(errs[1], dtask.ErrDuplicate) || errs[2] != nil {
+		t.Errorf("among others: %v", errs)
+	}
+	c := mustConsume(t, b, "q", 1)
+	d := receive(t, c)
+	if err := again(m); !errors.Is(err, dtask.ErrDuplicate) {
+		t.Errorf("while it runs: %v, want ErrDuplicate", err)
+	}
+	d.Settle(dtask.Bury)
+	flush(t, b)
+	if err := again(m); !errors.Is(err, dtask.ErrDuplicate) {
+		t.Errorf("while it is dead: %v, want ErrDuplicate", err)
+	}
+	if n, err := b.DeleteDead(testContext(t), "q", m.ID); n != 1 || err != nil {
+		t.Fatalf("delete: %d, %v", n, err)
+	}
+	mustEnqueue(t, b, m)
+	receive(t, c).Settle(dtask.Done)
+	flush(t, b)
+	mustEnqueue(t, b, m) // done and gone: the id is free
+}
+
+// A settlement counts only while its claim stands.
+func TestLateSettlement(t *testing.T) {
+	file := newFile(t)
+	b := openBroker(t, file)
+	c := mustConsume(t, b, "q", 1)
+	mustEnqueue(t, b, newMessage("q"))
+	d := receive(t, c)
+	// Another process took this one for dead, and runs the message now.
+	mustExec(t, openConn(t, file), "UPDATE dtask_messages SET owner = 4711, claim = 1, crashes = 1")
+	d.Settle(dtask.Done)
+	flush(t, b)
+	if s := queueState(t, b, "q"); s.Running != 1 {
+		t.Errorf("state %+v: a late settlement had an effect", s)
+	}
+}
+
+// A long-running worker that fetched ahead gives back what it does not get to.
+func TestHoardIsShed(t *testing.T) {
+	file := newFile(t)
+	b := openBroker(t, file)
+	c := mustConsume(t, b, "q", 1)
+	fast := make([]*dtask.Message, 3000)
+	for i := range fast {
+		fast[i] = newMessage("q")
+	}
+	mustEnqueue(t, b, fast...)
+	for range 2000 { // at this rate it fetches ahead
+		receive(t, c).Settle(dtask.Done)
+	}
+	receive(t, c) // and now it is busy
+	other := mustConsume(t, openBroker(t, file), "q", 1)
+	for range 999 {
+		receive(t, other).Settle(dtask.Done)
+	}
+}

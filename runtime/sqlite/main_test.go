@@ -1,0 +1,164 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql/driver"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/brokertest"
+)
+
+func TestMain(m *testing.M) {
+	if file := os.Getenv(chaosEnv); file != "" {
+		os.Exit(chaosWorker(file))
+	}
+	brokertest.Main(m)
+}
+
+func TestConformance(t *testing.T) {
+	brokertest.Run(t, func(t *testing.T) string {
+		return "sqlite:" + filepath.Join(t.TempDir(), "tasks.db")
+	})
+}
+
+// patience is how long a test waits for what must happen.
+const patience = 60 * time.Second
+
+func testContext(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// newFile returns the path of a database that does not exist yet.
+func newFile(t *testing.T) string { return filepath.Join(t.TempDir(), "tasks.db") }
+
+// openBroker opens a broker for the length of the test.
+func openBroker(t *testing.T, file string) *Broker {
+	t.Helper()
+	b, err := Open(testContext(t), "sqlite:"+file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := b.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	})
+	return b
+}
+
+// openConn opens a connection beside the broker's.
+func openConn(t *testing.T, file string) *conn {
+	t.Helper()
+	c, err := connect(testContext(t), dsnOf(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.close() })
+	if err := c.script("PRAGMA busy_timeout = " + busyTimeout); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func mustExec(t *testing.T, c *conn, sql string, args ...driver.Value) {
+	t.Helper()
+	if _, err := c.exec(sql, args...); err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+}
+
+func mustInt(t *testing.T, c *conn, sql string) int64 {
+	t.Helper()
+	n, err := c.int(sql)
+	if err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+	return n
+}
+
+var serial atomic.Int64
+
+func newMessage(queue string) *dtask.Message {
+	return &dtask.Message{
+		ID:         fmt.Sprintf("01890000-0000-7000-8000-%012d", serial.Add(1)),
+		Task:       "pkg.Task",
+		Queue:      queue,
+		Body:       []byte(`{"n":1}`),
+		Attempt:    1,
+		Attempts:   6,
+		EnqueuedAt: time.Now(),
+	}
+}
+
+func mustEnqueue(t *testing.T, b *Broker, ms ...*dtask.Message) {
+	t.Helper()
+	for i, err := range b.EnqueueMany(testContext(t), ms) {
+		if err != nil {
+			t.Fatalf("enqueue message %d: %v", i, err)
+		}
+	}
+}
+
+func mustConsume(t *testing.T, b *Broker, queue string, concurrency int) *consumer {
+	t.Helper()
+	c, err := b.Consume(testContext(t), dtask.ConsumeOptions{Queue: queue, Concurrency: concurrency})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close(testContext(t)) })
+	return c.(*consumer)
+}
+
+func receive(t *testing.T, c *consumer) dtask.Delivery {
+	t.Helper()
+	select {
+	case d, ok := <-c.Deliveries():
+		if !ok {
+			t.Fatal("the deliveries ended")
+		}
+		return d
+	case <-time.After(patience):
+		t.Fatal("no delivery")
+	}
+	panic("unreachable")
+}
+
+// flush waits until what c has settled is durable.
+func flush(t *testing.T, b *Broker) {
+	t.Helper()
+	if err := b.writer.do(testContext(t), func(*conn) error { return nil }, nil); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func queueState(t *testing.T, b *Broker, queue string) dtask.QueueState {
+	t.Helper()
+	states, err := b.Queues(testContext(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range states {
+		if s.Queue == queue {
+			return s
+		}
+	}
+	return dtask.QueueState{Queue: queue}
+}
+
+// eventually waits until done reports true.
+func eventually(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !done(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("it never happens: %s", what)
+		}
+	}
+}

@@ -1,0 +1,263 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	dtask "github.com/dtaskhq/dtask/runtime"
+	"go.uber.org/goleak"
+)
+
+func TestParseURL(t *testing.T) {
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ url, file, err string }{
+		{"sqlite:tasks.db", filepath.Join(here, "tasks.db"), ""},
+		{"sqlite:./a/../tasks.db", filepath.Join(here, "tasks.db"), ""},
+		{"sqlite:/var/lib/tasks.db", "/var/lib/tasks.db", ""},
+		{"sqlite:///var/lib/tasks.db", "/var/lib/tasks.db", ""},
+		{"sqlite:with%20space%3F100%25.db", filepath.Join(here, "with space?100%.db"), ""},
+		{"sqlite:größe.db", filepath.Join(here, "größe.db"), ""},
+		{"sqlite://tasks.db", "", "names a host; use sqlite:tasks.db"},
+		{"sqlite:", "", "names no file"},
+		{"sqlite:///", "/", ""}, // a directory: for SQLite to refuse
+		{"sqlite::memory:", "", "names no file"},
+		{"sqlite:tasks.db?mode=ro", "", "sqlite has no parameters"},
+		{"sqlite:100%.db", "", "write a percent sign in a file name as %25"},
+		{"sqlit:tasks.db", "", "want sqlite:FILE"},
+	} {
+		if runtime.GOOS == "windows" && strings.HasPrefix(c.file, "/") {
+			continue
+		}
+		file, err := parseURL(c.url)
+		switch {
+		case c.err != "":
+			if err == nil || !strings.Contains(err.Error(), c.err) {
+				t.Errorf("%s: error %v, want %q", c.url, err, c.err)
+			}
+		case err != nil || file != c.file:
+			t.Errorf("%s: %q, %v, want %q", c.url, file, err, c.file)
+		}
+	}
+}
+
+func TestOpenOddNames(t *testing.T) {
+	for _, name := range []string{"a b.db", "100%.db", "größe.db", "a#b.db", "a;b'c\".db", "a?b.db"} {
+		if runtime.GOOS == "windows" && strings.ContainsAny(name, `?"`) {
+			continue
+		}
+		file := filepath.Join(t.TempDir(), name)
+		b, err := Open(testContext(t), "sqlite:"+strings.NewReplacer("%", "%25", "?", "%3F").Replace(file))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		mustEnqueue(t, b, newMessage("q"))
+		if err := b.Close(); err != nil {
+			t.Errorf("%s: close: %v", name, err)
+		}
+		if _, err := os.Stat(file); err != nil {
+			t.Errorf("the database is not where the URL says: %v", err)
+		}
+	}
+}
+
+// What cannot be used is refused in one line that names the file.
+func TestOpenRefuses(t *testing.T) {
+	write := func(t *testing.T, data string) string {
+		file := newFile(t)
+		if err := os.WriteFile(file, []byte(data), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	for _, c := range []struct {
+		name string
+		file func(*testing.T) string
+		want string
+	}{
+		{"no directory", func(t *testing.T) string { return filepath.Join(t.TempDir(), "none", "tasks.db") }, "no such file or directory"},
+		{"a directory", func(t *testing.T) string { return t.TempDir() }, "cannot be opened"},
+		{"no database", func(t *testing.T) string { return write(t, strings.Repeat("no database. ", 1000)) }, "no SQLite database"},
+		{"truncated", func(t *testing.T) string {
+			file := newFile(t)
+			b := openBroker(t, file)
+			mustEnqueue(t, b, newMessage("q"))
+			b.Close()
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return write(t, string(data[:len(data)/2]))
+		}, "damaged"},
+		{"a newer version", func(t *testing.T) string {
+			file := newFile(t)
+			openBroker(t, file).Close()
+			mustExec(t, openConn(t, file), "UPDATE dtask_schema SET version = 99")
+			return file
+		}, "schema version 99, this build knows versions up to 1; use a newer build"},
+		{"a damaged version", func(t *testing.T) string {
+			file := newFile(t)
+			openBroker(t, file).Close()
+			mustExec(t, openConn(t, file), "DELETE FROM dtask_schema")
+			return file
+		}, "the file is damaged"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			file := c.file(t)
+			before, _ := os.ReadFile(file)
+			b, err := Open(testContext(t), "sqlite:"+file)
+			if err == nil {
+				b.Close()
+				t.Fatal("opened")
+			}
+			if !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), file) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("error %q, want one line with %q and the name of the file", err, c.want)
+			}
+			if after, _ := os.ReadFile(file); c.name == "no database" && string(after) != string(before) {
+				t.Error("the file was changed")
+			}
+		})
+	}
+}
+
+func TestOpenReadOnly(t *testing.T) {
+	if os.Getuid() == 0 {
+		t.Skip("root may write everything")
+	}
+	file := newFile(t)
+	openBroker(t, file).Close()
+	for _, c := range []struct {
+		name string
+		mode os.FileMode
+		path string
+	}{
+		{"file", 0o400, file},
+		{"directory", 0o500, filepath.Dir(file)},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			info, err := os.Stat(c.path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Chmod(c.path, c.mode); err != nil {
+				t.Fatal(err)
+			}
+			defer os.Chmod(c.path, info.Mode())
+			b, err := Open(testContext(t), "sqlite:"+file)
+			if err == nil {
+				b.Close()
+				t.Fatal("opened")
+			}
+			if !strings.Contains(err.Error(), "allow this user to write") && !strings.Contains(err.Error(), "may write its directory") {
+				t.Errorf("error %q", err)
+			}
+		})
+	}
+}
+
+// The file may be the application's own.
+func TestOpenApplicationFile(t *testing.T) {
+	file := newFile(t)
+	app := openConn(t, file)
+	if err := app.script("PRAGMA user_version = 7; CREATE TABLE users (name TEXT); INSERT INTO users VALUES ('ada')"); err != nil {
+		t.Fatal(err)
+	}
+	b := openBroker(t, file)
+	mustEnqueue(t, b, newMessage("q"))
+	if v := mustInt(t, app, "PRAGMA user_version"); v != 7 {
+		t.Errorf("user_version is %d, want the application's 7", v)
+	}
+	if n := mustInt(t, app, "SELECT count(*) FROM sqlite_schema WHERE name NOT LIKE 'dtask\\_%' ESCAPE '\\' AND tbl_name NOT LIKE 'dtask\\_%' ESCAPE '\\' AND name <> 'sqlite_sequence'"); n != 1 {
+		t.Errorf("%d objects outside of dtask_, want the application's table", n)
+	}
+}
+
+// The file is readable to its owner alone: arguments may be secret.
+func TestFileMode(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("no file modes")
+	}
+	file := newFile(t)
+	b := openBroker(t, file)
+	mustConsume(t, b, "q", 1)
+	entries, err := os.ReadDir(filepath.Dir(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil && info.Mode().Perm() != 0o600 {
+			t.Errorf("%s has mode %v", e.Name(), info.Mode())
+		}
+	}
+}
+
+// Many processes may open a new file at once: one of them makes the tables.
+func TestOpenTogether(t *testing.T) {
+	file := newFile(t)
+	errs := make(chan error)
+	for range 8 {
+		go func() {
+			b, err := Open(context.Background(), "sqlite:"+file)
+			if err == nil {
+				err = errors.Join(b.Enqueue(context.Background(), newMessage("q")), b.Close())
+			}
+			errs <- err
+		}()
+	}
+	for range 8 {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+	}
+	if s := queueState(t, openBroker(t, file), "q"); s.Ready != 8 {
+		t.Errorf("state %+v, want 8 ready", s)
+	}
+}
+
+// Nothing is left behind: no goroutine, and no file but the database.
+func TestCloseLeavesNothing(t *testing.T) {
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	file := newFile(t)
+	for range 3 {
+		b, err := Open(context.Background(), "sqlite:"+file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		mustEnqueue(t, b, newMessage("q"), newMessage("q"))
+		c, err := b.Consume(context.Background(), dtask.ConsumeOptions{Queue: "q", Concurrency: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		(<-c.Deliveries()).Settle(dtask.Done)
+		queueState(t, b, "q")
+		if err := b.Close(); err != nil { // with the consumer open
+			t.Errorf("close: %v", err)
+		}
+		if err := c.Close(context.Background()); err != nil {
+			t.Errorf("close the consumer after its broker: %v", err)
+		}
+	}
+	entries, err := os.ReadDir(filepath.Dir(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(entries) != 1 {
+		t.Errorf("left in the directory: %v", entries)
+	}
+	b, err := Open(context.Background(), "sqlite:"+file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := queueState(t, b, "q"); s.Ready != 3 || s.Running != 0 {
+		t.Errorf("state %+v, want 3 ready", s)
+	}
+	b.Close()
+}

@@ -1,0 +1,92 @@
+package sqlite
+
+import (
+	"database/sql"
+	"errors"
+	"strings"
+	"testing"
+
+	dtask "github.com/dtaskhq/dtask/runtime"
+)
+
+// appDB opens the file as the application does.
+func appDB(t *testing.T, file string) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("sqlite", dsnOf(file)+"?_pragma=busy_timeout(5000)&_txlock=immediate")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+// A message enqueued in the application's transaction is delivered when that
+// commits, and is gone with it.
+func TestWithTx(t *testing.T) {
+	file := newFile(t)
+	b := openBroker(t, file)
+	c := mustConsume(t, b, "q", 1)
+	db := appDB(t, file)
+	if _, err := db.Exec("CREATE TABLE orders (id TEXT)"); err != nil {
+		t.Fatal(err)
+	}
+	order := func(m *dtask.Message, end func(*sql.Tx) error) {
+		t.Helper()
+		tx, err := db.Begin()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tx.Exec("INSERT INTO orders VALUES (?)", m.ID); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Enqueue(WithTx(testContext(t), tx), m); err != nil {
+			t.Fatal(err)
+		}
+		if err := end(tx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	order(newMessage("q"), (*sql.Tx).Rollback)
+	kept := newMessage("q")
+	order(kept, (*sql.Tx).Commit)
+	d := receive(t, c) // nobody told the broker
+	if d.Message().ID != kept.ID {
+		t.Errorf("delivered %s, want the one that was committed, %s", d.Message().ID, kept.ID)
+	}
+	d.Settle(dtask.Done)
+	flush(t, b)
+	if s := queueState(t, b, "q"); s.Ready+s.Running != 0 {
+		t.Errorf("state %+v, want nothing left", s)
+	}
+
+	tx, err := db.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback()
+	ctx := WithTx(testContext(t), tx)
+	m := newMessage("q")
+	errs := b.EnqueueMany(ctx, []*dtask.Message{m, m})
+	if errs[0] != nil || !errors.Is(errs[1], dtask.ErrDuplicate) {
+		t.Errorf("twice in one transaction: %v", errs)
+	}
+	if _, err := tx.Exec("INSERT INTO orders VALUES ('after')"); err != nil {
+		t.Errorf("a duplicate broke the transaction: %v", err)
+	}
+}
+
+// A transaction on another file is refused: its messages would never run.
+func TestWithTxElsewhere(t *testing.T) {
+	b := openBroker(t, newFile(t))
+	other := newFile(t)
+	openBroker(t, other)
+	tx, err := appDB(t, other).Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback()
+	err = b.Enqueue(WithTx(testContext(t), tx), newMessage("q"))
+	if err == nil || !strings.Contains(err.Error(), "open both on one file") {
+		t.Errorf("error %v, want a refusal", err)
+	}
+}
