@@ -86,20 +86,20 @@ func parseConfig(name string, args []string, getenv func(string) string) (*confi
 func newFlags(name string) (*config, *flag.FlagSet) {
 	c := &config{scheduler: true, logFormat: "text"}
 	fs := flag.NewFlagSet(name, flag.ContinueOnError)
-	fs.StringVar(&c.url, "url", "", "`URL` of the broker: sqlite:FILE, amqp://USER:PASSWORD@HOST/VHOST, amqps://…")
-	fs.Var(&c.queues, "queues", "`LIST` of the queues to consume, each with its concurrency if not the default: mail=20,images=4 (default: all queues of the tasks)")
-	fs.IntVar(&c.concurrency, "concurrency", 10, "how many tasks of a queue run at once, `N`")
-	fs.DurationVar(&c.grace, "grace", 30*time.Second, "how long running tasks may take to finish at a stop, `DURATION`")
-	fs.Var(&c.scheduler, "scheduler", "`on|off`: whether to enqueue periodic tasks when they are due")
-	fs.BoolVar(&c.drain, "drain", false, "run what is due, then exit: 0 all done, 3 something went to the dead letters")
+	fs.StringVar(&c.url, "url", "", "`URL` of the broker: sqlite:FILE, amqp://USER:PASSWORD@HOST/VHOST, amqps://…; required")
+	fs.Var(&c.queues, "queues", "consume the queues of `LIST`, each with its concurrency if not the default: mail=20,images (default: all queues of the tasks)")
+	fs.IntVar(&c.concurrency, "concurrency", 10, "run `N` tasks of each queue at once")
+	fs.DurationVar(&c.grace, "grace", 30*time.Second, "at a stop, let running tasks finish for `DURATION`")
+	fs.Var(&c.scheduler, "scheduler", "turn the enqueueing of periodic tasks `on|off`")
+	fs.BoolVar(&c.drain, "drain", false, "run what is due, then exit: 0 if all is done, 3 if something went to the dead letters")
 	fs.BoolVar(&c.drainRetries, "drain-retries", false, "with -drain: also wait for retries that fall due within -grace")
-	fs.IntVar(&c.processes, "processes", 0, "supervise `N` processes that run the tasks; 0: run them in this one")
-	fs.Int64Var(&c.maxTasks, "max-tasks", 0, "with -processes: replace a process after `N` tasks; 0: never")
-	fs.Var(&c.maxMemory, "max-memory", "with -processes: replace a process that uses more memory than `SIZE`, as 512MiB; 0: never")
+	fs.IntVar(&c.processes, "processes", 0, "supervise `N` processes that run the tasks (default: run them in this one)")
+	fs.Int64Var(&c.maxTasks, "max-tasks", 0, "with -processes: replace a process after `N` tasks (default: never)")
+	fs.Var(&c.maxMemory, "max-memory", "with -processes: replace a process that uses more than `SIZE`, as 512MiB (default: never)")
 	fs.StringVar(&c.health, "health", "", "serve /livez, /readyz and /debug/vars on `ADDR`, as :8080 (default: not)")
 	fs.StringVar(&c.pidfile, "pidfile", "", "write the process id to `FILE` (default: not)")
-	fs.Var(&c.logFormat, "log", "`text|json`: the format of the log on standard error")
-	fs.TextVar(&c.logLevel, "log-level", slog.LevelInfo, "`debug|info|warn|error`: the least level that is logged")
+	fs.Var(&c.logFormat, "log", "log as `text|json`, to standard error")
+	fs.TextVar(&c.logLevel, "log-level", slog.LevelInfo, "log what is `debug|info|warn|error` or worse")
 	fs.BoolVar(&c.version, "version", false, "print the version and exit")
 	return c, fs
 }
@@ -148,8 +148,7 @@ func help(w io.Writer, name string) {
 	fmt.Fprintf(w, `Usage:
   %[1]s [flags]                  run tasks until told to stop
   %[1]s [flags] list             print the tasks of this program
-  %[1]s [flags] run TASK [JSON]  run one task now, with its arguments as a JSON
-                                 object (- reads it from standard input)
+  %[1]s [flags] run TASK [JSON]  run one task now; - reads JSON from standard input
 
 Flags, and the variables that set the same:
 `, name)

@@ -53,8 +53,9 @@ type program struct {
 	stdout, stderr io.Writer
 	tables         []dtask.Table
 
-	config *config
-	log    *slog.Logger
+	config    *config
+	log       *slog.Logger
+	schedules []schedule
 }
 
 // run runs the program and returns its exit code.
@@ -79,6 +80,9 @@ func (p *program) run(args []string) int {
 
 	if p.config.url == "" {
 		return p.fail(usagef("no broker; set -url or DTASK_URL, as sqlite:tasks.db or amqp://localhost"))
+	}
+	if err := p.checkTables(); err != nil {
+		return p.fail(err)
 	}
 	slog.SetDefault(p.log)
 	switch {

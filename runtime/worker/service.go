@@ -58,25 +58,29 @@ type service struct {
 
 // newService opens the broker and prepares the worker and the scheduler.
 func (p *program) newService(ctx context.Context, middleware ...dtask.Middleware) (*service, error) {
-	s := &service{queues: p.queueNames(), counts: newCounts(), log: p.log}
-	middleware = append([]dtask.Middleware{s.counts.middleware}, middleware...)
-	config := p.config.workerConfig(p.log, middleware...)
-	// What is wrong with the tables is said before the broker is waited for.
-	if _, err := dtask.NewWorker(dtask.NewClient(nil), config, p.tables...); err != nil {
-		return nil, usageError{err}
-	}
-	schedules, err := schedulesOf(p.handlers())
+	client, err := p.openPatiently(ctx)
 	if err != nil {
-		return nil, usageError{err}
-	}
-	if s.client, err = p.openPatiently(ctx); err != nil {
 		return nil, err
 	}
-	if b, ok := s.client.Broker().(dtask.Scheduler); ok && bool(p.config.scheduler) {
-		s.scheduler = newScheduler(b, schedules, p.log)
+	s := &service{client: client, queues: p.queueNames(), counts: newCounts(), log: p.log}
+	if b, ok := client.Broker().(dtask.Scheduler); ok && bool(p.config.scheduler) {
+		s.scheduler = newScheduler(b, p.schedules, p.log)
 	}
-	s.worker, err = dtask.NewWorker(s.client, config, p.tables...)
+	middleware = append([]dtask.Middleware{s.counts.middleware}, middleware...)
+	s.worker, err = dtask.NewWorker(client, p.config.workerConfig(p.log, middleware...), p.tables...)
 	return s, err
+}
+
+// checkTables reports what is wrong with the tables and the queues, before a
+// broker is waited for and children are started.
+func (p *program) checkTables() (err error) {
+	if _, err := dtask.NewWorker(dtask.NewClient(nil), p.config.workerConfig(p.log), p.tables...); err != nil {
+		return usageError{err}
+	}
+	if p.schedules, err = schedulesOf(p.handlers()); err != nil {
+		return usageError{err}
+	}
+	return nil
 }
 
 // run runs the worker until ctx ends, and cuts its end short when stop hurries.

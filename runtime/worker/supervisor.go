@@ -305,9 +305,6 @@ func (s *supervisor) exited(c *child, err error) {
 	case failedNext:
 		log.Error("replacement ended before it was ready", "how", how(err))
 		p.startAt = time.Now().Add(maxRestart)
-	case c.cmd.ProcessState.ExitCode() == exitUsage:
-		log.Error("process refuses its settings; giving up")
-		s.giveUp(fmt.Errorf("child %d refuses its settings", p.number))
 	default:
 		log.Error("process died; another one takes its place", "how", how(err), "after", time.Since(c.started).Round(time.Millisecond))
 		if time.Since(c.started) >= shortLife {

@@ -100,19 +100,6 @@ func TestSupervisorCrashLoop(t *testing.T) {
 	}
 }
 
-// Settings that only children find wrong end the supervisor at once.
-func TestSupervisorWrongSettings(t *testing.T) {
-	t.Parallel()
-	b := newBench(t, "sqlite:"+filepath.Join(t.TempDir(), "tasks.db"))
-	p := b.start([]string{cronEnv + "=99 * * * * *"}, "-processes", "2")
-	if code := p.exit(t); code == exitOK {
-		t.Errorf("exit code %d", code)
-	}
-	if n := strings.Count(p.stderr.String(), "process started"); n > 4 {
-		t.Errorf("%d processes were started", n)
-	}
-}
-
 // Children that have run enough tasks are replaced; no task is lost or delayed
 // by it.
 func TestSupervisorMaxTasks(t *testing.T) {
