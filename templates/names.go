@@ -30,8 +30,8 @@ func newNames(pkg *scan.Package) *names {
 	}
 	n.chooseImports(pkg)
 
-	// Locals may hide what the file does not mention, such as a variable ctx
-	// of the package.
+	// Locals may hide what no function mentions, such as a variable ctx of the
+	// package.
 	mentioned := n.mentioned(pkg)
 	n.ctx = unused("ctx", mentioned)
 	n.args = unused("args", mentioned)
@@ -41,9 +41,6 @@ func newNames(pkg *scan.Package) *names {
 	}
 	for _, r := range pkg.Receivers {
 		name := unused(scan.Uncapitalize(r.Type), mentioned)
-		if name == r.Type {
-			name = unused(name+"_", mentioned)
-		}
 		mentioned[name] = true
 		n.receivers[r.Type] = name
 	}
@@ -79,6 +76,7 @@ func (n *names) chooseImports(pkg *scan.Package) {
 	}
 	choose(contextPath, "context")
 	choose(timePath, "time")
+	choose(slicesPath, "slices")
 	choose(runtimePath, "dtask")
 	for _, p := range slices.Sorted(maps.Keys(pkg.Imports)) {
 		if n.imports[p] == "" {
@@ -110,14 +108,14 @@ func unused(name string, taken map[string]bool) string {
 
 // generatedNames returns what the generated file declares.
 func generatedNames(pkg *scan.Package) []string {
-	all := []string{"Tasks"}
+	all := []string{scan.TasksFunc, scan.TableFunc}
 	for _, t := range pkg.Tasks {
 		all = append(all, t.Names.Args, t.Names.Task, t.Names.Delay)
 	}
 	return all
 }
 
-// mentioned returns every name that the generated file refers to.
+// mentioned returns every name that generated functions refer to.
 func (n *names) mentioned(pkg *scan.Package) map[string]bool {
 	m := map[string]bool{"error": true, "nil": true}
 	for _, name := range n.imports {
@@ -126,9 +124,6 @@ func (n *names) mentioned(pkg *scan.Package) map[string]bool {
 	for _, name := range generatedNames(pkg) {
 		m[name] = true
 	}
-	for _, r := range pkg.Receivers {
-		m[r.Type] = true
-	}
 	for _, t := range pkg.Tasks {
 		if t.Receiver == nil {
 			m[t.Func] = true
@@ -136,13 +131,6 @@ func (n *names) mentioned(pkg *scan.Package) map[string]bool {
 		for _, w := range t.Result {
 			for _, id := range w.Identifiers() {
 				m[id] = true
-			}
-		}
-		for _, p := range t.Params {
-			for _, w := range p.Type {
-				for _, id := range w.Identifiers() {
-					m[id] = true
-				}
 			}
 		}
 	}

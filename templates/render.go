@@ -19,6 +19,7 @@ const (
 	runtimePath = "github.com/dtaskhq/dtask/runtime"
 	contextPath = "context"
 	timePath    = "time"
+	slicesPath  = "slices"
 )
 
 // Render returns the generated file of a package. The same package gives the
@@ -36,7 +37,12 @@ func Render(pkg *scan.Package) ([]byte, error) {
 		f.Add(w.definition(t)).Line()
 		f.Add(w.delayFunc(t)).Line()
 	}
-	f.Add(w.tasksFunc()).Line()
+	if len(pkg.Tasks) > 0 {
+		f.Add(w.tasksFunc()).Line()
+	}
+	if pkg.Table != nil {
+		f.Add(w.programFunc()).Line()
+	}
 	f.Add(w.assertion())
 
 	var out bytes.Buffer

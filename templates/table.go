@@ -19,7 +19,7 @@ import (
 //	}
 func (w *writer) tasksFunc() *Statement {
 	return doc(wrap(w.tasksDoc())).
-		Func().Id("Tasks").
+		Func().Id(scan.TasksFunc).
 		ParamsFunc(func(g *Group) {
 			for _, r := range w.pkg.Receivers {
 				param := g.Id(w.names.receivers[r.Type])

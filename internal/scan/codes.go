@@ -18,5 +18,6 @@ const (
 	CodeWire             Code = "wire"
 	CodeNameTaken        Code = "name-taken"
 	CodeForeignFile      Code = "foreign-file"
+	CodeTable            Code = "table"
 	CodeDuplicateTask    Code = "duplicate-task"
 )

@@ -10,11 +10,12 @@ import (
 
 // The directives.
 const (
-	directiveTask = "task"
-	directiveCron = "cron"
+	directiveTask  = "task"
+	directiveCron  = "cron"
+	directiveTable = "table"
 )
 
-var directives = []string{directiveTask, directiveCron}
+var directives = []string{directiveTask, directiveCron, directiveTable}
 
 // A directive is a comment that is, or seems to be meant as, a directive of
 // dtask.
@@ -95,7 +96,12 @@ func (p *packageScan) marks(f *ast.File) []mark {
 	for _, group := range f.Comments {
 		var ds []directive
 		for _, c := range group.List {
-			if d, ok := recognise(c); ok && p.wellFormed(d) {
+			d, ok := recognise(c)
+			switch {
+			case !ok || !p.wellFormed(d):
+			case d.name == directiveTable:
+				p.table(f, group, d)
+			default:
 				ds = append(ds, d)
 			}
 		}
@@ -131,7 +137,7 @@ func (p *packageScan) wellFormed(d directive) bool {
 		p.report(p.pos(d.namePos), CodeUnknownDirective, fmt.Sprintf("did you mean //dtask:%s?", near), "unknown directive dtask:%s", d.name)
 		return false
 	default:
-		hint := "the directives are //dtask:" + strings.Join(directives, " and //dtask:")
+		hint := "the directives are //dtask:" + strings.Join(directives, ", //dtask:")
 		p.report(p.pos(d.namePos), CodeUnknownDirective, hint, "unknown directive dtask:%s", d.name)
 		return false
 	}

@@ -26,6 +26,13 @@ type candidate struct {
 	excluded  []string // files beside it that do: tests, and what the build leaves out
 	generated bool     // the generated file exists
 	foreign   bool     // a file of its name exists that dtaskgen did not write
+
+	// A table of the package lists these packages, by path.
+	listed []string
+	// What the table lists could not be found, which is reported.
+	unlisted bool
+	// The package matches no pattern of the run, but is listed.
+	extra bool
 }
 
 func (c *candidate) generatedPath() string { return filepath.Join(c.dir, GeneratedFile) }

@@ -21,14 +21,33 @@ type Package struct {
 	// Receivers are the types of the methods among the tasks, sorted.
 	Receivers []*Receiver
 
-	// Imports maps the path of every package that the types of the tasks
-	// mention to its name.
+	// Table asks for the table of a whole program, or is nil.
+	Table *Table
+
+	// Imports maps the path of every package that the generated code needs,
+	// but for those of dtask itself, to its name.
 	Imports map[string]string
 
 	// Scope holds the names that the package declares itself, outside the
 	// generated file.
 	Scope []string
 }
+
+// A Table assembles the dispatch tables of the packages that a program works
+// for.
+type Table struct {
+	Pos     token.Position
+	Entries []TableEntry // sorted by path
+}
+
+// A TableEntry is a package of a [Table].
+type TableEntry struct {
+	Path      string // of the package, which may be that of the table itself
+	Receivers []*Receiver
+}
+
+// empty reports whether there is nothing to generate.
+func (p *Package) empty() bool { return len(p.Tasks) == 0 && p.Table == nil }
 
 // A Task is an annotated function.
 type Task struct {

@@ -9,8 +9,11 @@ import (
 	"unicode/utf8"
 )
 
-// tasksFunc is the name of the generated dispatch table.
-const tasksFunc = "Tasks"
+// The names of generated functions that do not depend on a task.
+const (
+	TasksFunc = "Tasks"    // the dispatch table of a package
+	TableFunc = "allTasks" // the table of a program
+)
 
 // names returns the names generated for a function, or for a method of typ.
 // They are exported if the function is, and the type too.
@@ -87,16 +90,18 @@ func (p *packageScan) checkGeneratedNames() {
 			}
 		}
 	}
+	if p.pkg.Table != nil {
+		if obj := p.scope().Lookup(TableFunc); obj != nil {
+			p.report(p.pos(obj.Pos()), CodeNameTaken, "rename it",
+				"%s is a name that dtaskgen needs for the table of the program", TableFunc)
+		}
+	}
 	if len(p.pkg.Tasks) == 0 {
 		return
 	}
-	if obj := p.scope().Lookup(tasksFunc); obj != nil {
+	if obj := p.scope().Lookup(TasksFunc); obj != nil {
 		p.report(p.pos(obj.Pos()), CodeNameTaken, "rename it",
-			"%s is a name that dtaskgen needs for the dispatch table of the package", tasksFunc)
-	}
-	if t := owner[tasksFunc]; t != nil {
-		p.report(t.Pos, CodeNameTaken, "rename the function",
-			"task %s needs the name %s of the dispatch table", t.describe(), tasksFunc)
+			"%s is a name that dtaskgen needs for the dispatch table of the package", TasksFunc)
 	}
 	p.checkPredeclared()
 }
@@ -136,10 +141,10 @@ func (w Word) Identifiers() []string {
 
 // checkTaskNames reports names that two tasks of the run share: a worker could
 // not tell their messages apart.
-func (s *scanner) checkTaskNames(pkgs []*Package) {
+func (s *scanner) checkTaskNames(found []*candidate, scanned map[string]*Package) {
 	first := make(map[string]*Task)
-	for _, p := range pkgs {
-		for _, t := range p.Tasks {
+	for _, c := range found {
+		for _, t := range scanned[c.path].Tasks {
 			other := first[t.Name]
 			if other == nil {
 				first[t.Name] = t

@@ -186,7 +186,7 @@ func parseArguments(line string, pos token.Pos) ([]argument, *argumentError) {
 
 // parseValue splits the value from what follows it.
 func parseValue(key, s string, pos token.Pos) (value, rest string, _ *argumentError) {
-	if s == "" || unicode.IsSpace(rune(s[0])) {
+	if s == "" || startsWithSpace(s) {
 		return "", "", &argumentError{pos, fmt.Sprintf("option %s has no value", key), fmt.Sprintf("write %s=VALUE, without spaces", key)}
 	}
 	if s[0] != '"' && s[0] != '`' {
@@ -202,11 +202,16 @@ func parseValue(key, s string, pos token.Pos) (value, rest string, _ *argumentEr
 	}
 	value, err = strconv.Unquote(quoted)
 	rest = s[len(quoted):]
-	if err != nil || rest != "" && !unicode.IsSpace(rune(rest[0])) {
+	if err != nil || rest != "" && !startsWithSpace(rest) {
 		return "", "", &argumentError{pos, fmt.Sprintf("the quoted value of option %s runs into what follows", key), "put a space after the quote"}
 	}
 	if value == "" {
 		return "", "", &argumentError{pos, fmt.Sprintf("option %s has an empty value", key), "leave the option out for its default"}
 	}
 	return value, rest, nil
+}
+
+func startsWithSpace(s string) bool {
+	r, _ := utf8.DecodeRuneInString(s)
+	return unicode.IsSpace(r)
 }

@@ -55,33 +55,47 @@ func Scan(ctx context.Context, config Config) (*Result, error) {
 		return nil, err
 	}
 	s := new(scanner)
-	var result Result
+	found, err = s.findListed(ctx, config, found)
+	if err != nil {
+		return nil, err
+	}
 	loaded, err := load(ctx, config, found)
 	if err != nil {
 		return nil, err
 	}
+	scanned := make(map[string]*Package)
 	for _, c := range found {
 		s.excludedDirectives(c)
-		p := &Package{}
+		scanned[c.path] = &Package{Path: c.path}
 		if len(c.hits) > 0 {
-			if p, err = s.scanPackage(c, loaded[c.path]); err != nil {
+			if scanned[c.path], err = s.scanPackage(c, loaded[c.path]); err != nil {
 				return nil, err
 			}
 		}
+	}
+	s.checkTaskNames(found, scanned)
+	s.fillTables(found, scanned)
+	return s.result(found, scanned), nil
+}
+
+// result sorts out what is to be generated and what is to be removed.
+func (s *scanner) result(found []*candidate, scanned map[string]*Package) *Result {
+	result := new(Result)
+	for _, c := range found {
+		p := scanned[c.path]
 		switch {
-		case len(p.Tasks) > 0:
+		case c.extra:
+		case !p.empty() && c.foreign:
+			s.report(token.Position{Filename: c.generatedPath(), Line: 1, Column: 1}, CodeForeignFile,
+				"rename the file, as dtaskgen needs its name", "%s is not written by dtaskgen", GeneratedFile)
+		case !p.empty():
 			result.Packages = append(result.Packages, p)
 		case c.generated:
 			result.Stale = append(result.Stale, c.generatedPath())
 		}
-		if len(p.Tasks) > 0 && c.foreign {
-			s.report(token.Position{Filename: c.generatedPath(), Line: 1, Column: 1}, CodeForeignFile,
-				"rename the file, as dtaskgen needs its name", "%s is not written by dtaskgen", GeneratedFile)
-		}
 	}
-	s.checkTaskNames(result.Packages)
 	result.Diagnostics = sorted(s.diags)
-	return &result, nil
+	return result
 }
 
 // A scanner collects diagnostics.

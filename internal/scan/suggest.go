@@ -1,7 +1,10 @@
 package scan
 
+import "strings"
+
 // nearest returns the word that was probably meant by got, or "" if none is
-// near.
+// near: one that differs in less than half of its letters, or else begins the
+// same.
 func nearest(got string, words []string) string {
 	best, bestDistance := "", max(2, len(got)/2+1)
 	for _, w := range words {
@@ -9,7 +12,15 @@ func nearest(got string, words []string) string {
 			best, bestDistance = w, d
 		}
 	}
-	return best
+	if best != "" || len(got) < 4 {
+		return best
+	}
+	for _, w := range words {
+		if strings.HasPrefix(w, got[:4]) {
+			return w
+		}
+	}
+	return ""
 }
 
 // distance is the number of letters to insert, delete, replace or swap with
