@@ -101,10 +101,12 @@ func (c *consumer) Close(ctx context.Context) error {
 	return err
 }
 
+const giveUpMessages = "UPDATE dtask_messages SET state = 0, owner = NULL, claim = NULL WHERE state = 1 AND owner = ?"
+
 // giveUp frees the messages of a consumer at no cost of an attempt, and forgets
 // the consumer.
 func giveUp(conn *conn, id int64) error {
-	if _, err := conn.exec("UPDATE dtask_messages SET state = 0, owner = NULL, claim = NULL WHERE state = 1 AND owner = ?", id); err != nil {
+	if _, err := conn.exec(giveUpMessages, id); err != nil {
 		return err
 	}
 	_, err := conn.exec("DELETE FROM dtask_consumers WHERE id = ?", id)

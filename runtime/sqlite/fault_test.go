@@ -167,11 +167,7 @@ func TestHoardIsShed(t *testing.T) {
 	file := newFile(t)
 	b := openBroker(t, file)
 	c := mustConsume(t, b, "q", 1)
-	fast := make([]*dtask.Message, 3000)
-	for i := range fast {
-		fast[i] = newMessage("q")
-	}
-	mustEnqueue(t, b, fast...)
+	mustEnqueue(t, b, newMessages("q", 3000)...)
 	for range 2000 { // at this rate it fetches ahead
 		receive(t, c).Settle(dtask.Done)
 	}

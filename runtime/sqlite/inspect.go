@@ -93,6 +93,21 @@ func (b *Broker) Queues(ctx context.Context) ([]dtask.QueueState, error) {
 	return list, nil
 }
 
+const (
+	selectDead = "SELECT " + columns + " FROM dtask_messages INDEXED BY dtask_dead WHERE state = 2 AND queue = ? ORDER BY due, seq LIMIT CAST(? AS INTEGER)"
+
+	retry      = "UPDATE dtask_messages SET state = 0, due = ?, attempt = 1, crashes = 0, quarantine = 0, returned = 0, returned_since = NULL"
+	retryDead  = retry + someDead
+	deleteDead = "DELETE FROM dtask_messages" + someDead
+	someDead   = " WHERE seq IN (SELECT seq FROM dtask_messages INDEXED BY dtask_dead WHERE state = 2 AND queue = ? ORDER BY due, seq LIMIT ?)"
+	thisDead   = " WHERE id = ? AND queue = ? AND state = 2"
+
+	purgeWaiting = "DELETE FROM dtask_messages WHERE seq IN (SELECT seq FROM dtask_messages INDEXED BY dtask_waiting" +
+		" WHERE state = 0 AND quarantine = 0 AND queue = ? LIMIT ?)"
+	purgeQuarantine = "DELETE FROM dtask_messages WHERE seq IN (SELECT seq FROM dtask_messages INDEXED BY dtask_quarantine" +
+		" WHERE state = 0 AND quarantine > 0 AND queue = ? LIMIT ?)"
+)
+
 // DeadLetters implements [dtask.Inspector]. What cannot be read of a damaged
 // row is left zero.
 func (b *Broker) DeadLetters(ctx context.Context, queue string, limit int) ([]*dtask.Message, error) {
@@ -104,7 +119,7 @@ func (b *Broker) DeadLetters(ctx context.Context, queue string, limit int) ([]*d
 			m.NotBefore = time.Time{} // the column says since when it is dead
 			dead = append(dead, m)
 			return nil
-		}, "SELECT "+columns+" FROM dtask_messages INDEXED BY dtask_dead WHERE state = 2 AND queue = ? ORDER BY due, seq LIMIT ?", queue, int64(limit))
+		}, selectDead, queue, int64(limit))
 	})
 	return dead, err
 }
@@ -115,37 +130,40 @@ const step = 1000
 
 // RetryDead implements [dtask.Inspector].
 func (b *Broker) RetryDead(ctx context.Context, queue string, ids ...string) (int, error) {
-	const retry = "UPDATE dtask_messages SET state = 0, due = ?, attempt = 1, crashes = 0, quarantine = 0, returned = 0, returned_since = NULL"
 	now := time.Now().UnixMilli()
-	return b.eachDead(ctx, retry, []driver.Value{now}, queue, ids)
+	if len(ids) == 0 {
+		return b.inSteps(ctx, retryDead, now, queue, int64(step))
+	}
+	return b.each(ctx, ids, func(c *conn, id string) (int, error) {
+		return c.exec(retry+thisDead, now, id, queue)
+	})
 }
 
 // DeleteDead implements [dtask.Inspector].
 func (b *Broker) DeleteDead(ctx context.Context, queue string, ids ...string) (int, error) {
-	return b.eachDead(ctx, "DELETE FROM dtask_messages", nil, queue, ids)
+	if len(ids) == 0 {
+		return b.inSteps(ctx, deleteDead, queue, int64(step))
+	}
+	return b.each(ctx, ids, func(c *conn, id string) (int, error) {
+		return c.exec("DELETE FROM dtask_messages"+thisDead, id, queue)
+	})
 }
 
-// eachDead applies change to the dead letters of a queue with the given ids,
-// or to all.
-func (b *Broker) eachDead(ctx context.Context, change string, args []driver.Value, queue string, ids []string) (total int, err error) {
-	if len(ids) == 0 {
-		return b.inSteps(ctx, change+" WHERE seq IN (SELECT seq FROM dtask_messages INDEXED BY dtask_dead WHERE state = 2 AND queue = ? ORDER BY due LIMIT ?)",
-			append(args, queue, int64(step))...)
-	}
+// each calls change for each id, and returns how many rows that changed.
+func (b *Broker) each(ctx context.Context, ids []string, change func(*conn, string) (int, error)) (total int, err error) {
 	for chunk := range slices.Chunk(ids, step) {
 		n := 0
-		err := b.writer.do(ctx, func(c *conn) error {
+		if err := b.writer.do(ctx, func(c *conn) error {
 			n = 0
 			for _, id := range chunk {
-				changed, err := c.exec(change+" WHERE id = ? AND queue = ? AND state = 2", slices.Concat(args, []driver.Value{id, queue})...)
+				changed, err := change(c, id)
 				if err != nil {
 					return err
 				}
 				n += changed
 			}
 			return nil
-		}, nil)
-		if err != nil {
+		}, nil); err != nil {
 			return total, err
 		}
 		total += n
@@ -174,13 +192,11 @@ func (b *Broker) inSteps(ctx context.Context, sql string, args ...driver.Value) 
 
 // Purge implements [dtask.Inspector].
 func (b *Broker) Purge(ctx context.Context, queue string) (int, error) {
-	total, err := b.inSteps(ctx, "DELETE FROM dtask_messages WHERE seq IN (SELECT seq FROM dtask_messages INDEXED BY dtask_waiting"+
-		" WHERE state = 0 AND quarantine = 0 AND queue = ? LIMIT ?)", queue, int64(step))
+	total, err := b.inSteps(ctx, purgeWaiting, queue, int64(step))
 	if err != nil {
 		return total, err
 	}
-	n, err := b.inSteps(ctx, "DELETE FROM dtask_messages WHERE seq IN (SELECT seq FROM dtask_messages INDEXED BY dtask_quarantine"+
-		" WHERE state = 0 AND quarantine > 0 AND queue = ? LIMIT ?)", queue, int64(step))
+	n, err := b.inSteps(ctx, purgeQuarantine, queue, int64(step))
 	return total + n, err
 }
 

@@ -98,6 +98,14 @@ func newMessage(queue string) *dtask.Message {
 	}
 }
 
+func newMessages(queue string, n int) []*dtask.Message {
+	ms := make([]*dtask.Message, n)
+	for i := range ms {
+		ms[i] = newMessage(queue)
+	}
+	return ms
+}
+
 func mustEnqueue(t *testing.T, b *Broker, ms ...*dtask.Message) {
 	t.Helper()
 	for i, err := range b.EnqueueMany(testContext(t), ms) {

@@ -24,9 +24,10 @@ func (b *Broker) LastTick(ctx context.Context, schedule string) (tick time.Time,
 }
 
 // Tick implements [dtask.Scheduler]. Times are compared by the millisecond.
-func (b *Broker) Tick(ctx context.Context, schedule string, from, to time.Time, m *dtask.Message) (ticked bool, err error) {
+func (b *Broker) Tick(ctx context.Context, schedule string, from, to time.Time, m *dtask.Message) (bool, error) {
 	var r record
 	if m != nil {
+		var err error
 		if r, err = newRecord(m); err != nil {
 			return false, err
 		}
@@ -35,7 +36,8 @@ func (b *Broker) Tick(ctx context.Context, schedule string, from, to time.Time, 
 	if !from.IsZero() {
 		expected = from.UnixMilli()
 	}
-	err = b.writer.do(ctx, func(c *conn) error {
+	ticked := false // the writer's, until do returns without an error
+	err := b.writer.do(ctx, func(c *conn) error {
 		ticked = false
 		last, err := c.int(lastTick, schedule)
 		if err != nil || last != expected {
