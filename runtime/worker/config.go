@@ -148,7 +148,7 @@ func help(w io.Writer, name string) {
 	fmt.Fprintf(w, `Usage:
   %[1]s [flags]                  run tasks until told to stop
   %[1]s [flags] list             print the tasks of this program
-  %[1]s [flags] run TASK [JSON]  run one task now; - reads JSON from standard input
+  %[1]s [flags] run TASK [JSON]  run one task now (- reads standard input)
 
 Flags, and the variables that set the same:
 `, name)

@@ -1,0 +1,223 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/dtaskhq/dtask/internal/crontab"
+	dtask "github.com/dtaskhq/dtask/runtime"
+)
+
+// ticks is a dtask.Scheduler in memory.
+type ticks struct {
+	mu       sync.Mutex
+	last     map[string]time.Time
+	enqueued []*dtask.Message
+	down     error // what every call fails with, if not nil
+	lost     bool  // ticks happen, and fail all the same
+}
+
+func (b *ticks) LastTick(_ context.Context, schedule string) (time.Time, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.last[schedule], b.down
+}
+
+func (b *ticks) Tick(_ context.Context, schedule string, from, to time.Time, m *dtask.Message) (bool, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.down != nil {
+		return false, b.down
+	}
+	if !b.last[schedule].Equal(from) {
+		return false, nil
+	}
+	if b.last == nil {
+		b.last = make(map[string]time.Time)
+	}
+	b.last[schedule] = to
+	if m != nil {
+		b.enqueued = append(b.enqueued, m)
+	}
+	if b.lost {
+		return false, dtask.ErrUnknownOutcome
+	}
+	return true, nil
+}
+
+func (b *ticks) set(f func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	f()
+}
+
+// times returns the ticks whose messages were enqueued.
+func (b *ticks) times() (times []string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, m := range b.enqueued {
+		times = append(times, m.Headers[TickHeader])
+	}
+	return times
+}
+
+func periodic(t *testing.T, cron string, skipMissed bool) schedule {
+	t.Helper()
+	when, err := crontab.Parse(cron)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return schedule{dtask.Handler{Name: "pkg.Purge", Spec: dtask.Spec{Queue: "q", Cron: cron, SkipMissed: skipMissed, Retries: 2, Schema: "s"}}, when}
+}
+
+func testScheduler(b *ticks, s schedule) *scheduler {
+	return newScheduler(b, []schedule{s}, slog.New(slog.DiscardHandler))
+}
+
+func TestDue(t *testing.T) {
+	at := func(s string) time.Time {
+		if s == "" {
+			return time.Time{}
+		}
+		parsed, err := time.Parse("02 15:04:05", s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return parsed.AddDate(2024, 0, 0)
+	}
+	for _, c := range []struct{ name, cron, last, now, want string }{
+		{"not yet", "0 3 * * *", "05 03:00:00", "06 02:59:59", ""},
+		{"on time", "0 3 * * *", "05 03:00:00", "06 03:00:00", "06 03:00:00"},
+		{"a little late", "0 3 * * *", "05 03:00:00", "06 03:00:40", "06 03:00:00"},
+		{"missed", "0 3 * * *", "05 03:00:00", "06 17:00:00", "06 03:00:00"},
+		{"many missed: the newest", "0 3 * * *", "05 03:00:00", "25 17:00:00", "25 03:00:00"},
+		{"many missed and one due", "*/5 * * * *", "05 03:00:00", "05 17:00:30", "05 17:00:00"},
+		{"all made up for that are no minute late", "* * * * *", "05 03:00:00", "05 03:01:59", "05 03:01:00"},
+		{"since the first start", "* * * * *", "05 03:00:30", "05 03:00:59", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := periodic(t, c.cron, false).due(at(c.last), at(c.now)); !got.Equal(at(c.want)) {
+				t.Errorf("due %v, want %v", got, at(c.want))
+			}
+		})
+	}
+}
+
+// Several schedulers enqueue each tick once, and on time.
+func TestEachTickOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &ticks{}
+		ctx, cancel := context.WithCancel(context.Background())
+		var all sync.WaitGroup
+		for range 5 {
+			all.Go(func() { testScheduler(b, periodic(t, "*/5 * * * *", false)).run(ctx) })
+		}
+		time.Sleep(24*time.Hour + time.Second) // the clock of the bubble starts at midnight
+		cancel()
+		all.Wait()
+		times := b.times()
+		if len(times) != 24*12 {
+			t.Fatalf("%d ticks in a day of five minutes each, want %d", len(times), 24*12)
+		}
+		want := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+		for i, m := range b.enqueued {
+			want = want.Add(5 * time.Minute)
+			if times[i] != want.Format(time.RFC3339) || m.EnqueuedAt.Sub(want) > time.Second {
+				t.Fatalf("tick %s enqueued at %v, want %v", times[i], m.EnqueuedAt, want)
+			}
+		}
+		ids := make(map[string]bool)
+		for _, m := range b.enqueued {
+			if ids[m.ID] {
+				t.Errorf("id %s is used twice", m.ID)
+			}
+			ids[m.ID] = true
+			if err := m.Validate(); err != nil || m.Attempts != 3 || string(m.Body) != "{}" {
+				t.Errorf("message %+v: %v", m, err)
+			}
+		}
+	})
+}
+
+// What came while no worker ran is made up for once, or left out.
+func TestDowntime(t *testing.T) {
+	for _, skip := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			b := &ticks{}
+			runFor := func(d time.Duration) {
+				ctx, cancel := context.WithTimeout(context.Background(), d)
+				defer cancel()
+				testScheduler(b, periodic(t, "0 * * * *", skip)).run(ctx)
+			}
+			runFor(90 * time.Minute)                    // until 01:30
+			time.Sleep(5 * time.Hour)                   // until 06:30
+			runFor(time.Hour)                           // until 07:30
+			time.Sleep(29*time.Minute + 50*time.Second) // until 07:59:50
+			time.Sleep(30 * time.Second)                // a short interruption
+			runFor(time.Minute)
+			want := []string{"2000-01-01T01:00:00Z", "2000-01-01T06:00:00Z", "2000-01-01T07:00:00Z", "2000-01-01T08:00:00Z"}
+			if skip {
+				want = slices.Delete(want, 1, 2)
+			}
+			if got := b.times(); !slices.Equal(got, want) {
+				t.Errorf("skip %v: ticks %v, want %v", skip, got, want)
+			}
+		})
+	}
+}
+
+// A broker that is away at a tick, or that loses the answer, delays the tick
+// and does not double it.
+func TestBrokerAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &ticks{}
+		ctx, cancel := context.WithCancel(context.Background())
+		done := make(chan struct{})
+		go func() { defer close(done); testScheduler(b, periodic(t, "* * * * *", false)).run(ctx) }()
+		time.Sleep(55 * time.Second)
+		for range 10 {
+			b.set(func() { b.down = errors.New("connection refused") })
+			time.Sleep(20 * time.Second)
+			b.set(func() { b.down = dtask.ErrNotScheduler })
+			time.Sleep(5 * time.Second)
+			b.set(func() { b.down, b.lost = nil, true })
+			time.Sleep(5 * time.Second)
+			b.set(func() { b.lost = false })
+			time.Sleep(30 * time.Second)
+		}
+		cancel()
+		<-done
+		times := b.times()
+		if slices.Sort(times); len(times) != 10 || len(slices.Compact(times)) != 10 {
+			t.Errorf("ticks %v, want 10, each once", times)
+		}
+	})
+}
+
+// A drain catches up and does not wait.
+func TestCatchUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &ticks{}
+		s := testScheduler(b, periodic(t, "0 3 * * *", false))
+		for day := range 4 {
+			if err := s.catchUp(context.Background()); err != nil || len(b.times()) != day {
+				t.Errorf("on day %d: %d ticks, error %v", day, len(b.times()), err)
+			}
+			time.Sleep(24 * time.Hour)
+		}
+		b.down = dtask.ErrNotScheduler
+		if err := s.catchUp(context.Background()); err != nil {
+			t.Errorf("another process is the scheduler: %v", err)
+		}
+		b.down = errors.New("no such table")
+		if err := s.catchUp(context.Background()); err == nil {
+			t.Error("no error")
+		}
+	})
+}
