@@ -150,6 +150,9 @@ func (s *scanner) checkTaskNames(found []*candidate, scanned map[string]*Package
 				first[t.Name] = t
 				continue
 			}
+			if comparePos(t.Pos, other.Pos) < 0 {
+				t, other = other, t
+			}
 			d := s.report(t.Pos, CodeDuplicateTask, "give one of the two another name with //dtask:task name=NAME",
 				"two tasks are named %q", t.Name)
 			d.Chain = []Step{{Pos: other.Pos, Text: "the other one is " + other.describe()}}
