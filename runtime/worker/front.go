@@ -15,24 +15,25 @@ type front struct {
 
 // openFront opens what the configuration asks for. stop ends when the process
 // is to stop.
-func (p *program) openFront(stop context.Context) (f *front, err error) {
-	f = &front{}
-	defer func() {
-		if err != nil {
-			f.close()
-		}
-	}()
-	if f.removePid, err = writePidfile(p.config.pidfile); err != nil {
-		return nil, err
-	}
-	if f.health, err = newHealthServer(p.config.health, p.log); err != nil {
-		return nil, err
-	}
-	if f.notify, err = newNotifier(p.getenv); err != nil {
+func (p *program) openFront(stop context.Context) (*front, error) {
+	f := &front{}
+	if err := f.open(p); err != nil {
+		f.close()
 		return nil, err
 	}
 	f.notify.stoppingAfter(stop)
 	return f, nil
+}
+
+func (f *front) open(p *program) (err error) {
+	if f.removePid, err = writePidfile(p.config.pidfile); err != nil {
+		return err
+	}
+	if f.health, err = newHealthServer(p.config.health, p.log); err != nil {
+		return err
+	}
+	f.notify, err = newNotifier(p.getenv)
+	return err
 }
 
 // interval is how often publish must be called.
