@@ -29,6 +29,7 @@ type acker struct {
 	late   []uint64   // settled when the last flush was made, and not acknowledged by it
 	fresh  []uint64   // settled since
 	batch  int        // how many wait at most
+	held   bool       // nothing is acknowledged for now
 	closed bool
 
 	kick  chan struct{} // there is something to acknowledge
@@ -45,11 +46,13 @@ const (
 	acked
 )
 
-func newAcker(ch *amqp.Channel) *acker {
+// newAcker returns an acker for a channel whose consumers have the given
+// prefetch: acknowledgements wait for so many that messages keep coming.
+func newAcker(ch *amqp.Channel, prefetch int) *acker {
 	a := &acker{
 		ch:    ch,
 		base:  1, // RabbitMQ counts from 1 in every channel
-		batch: 1,
+		batch: max(1, min(prefetch/4, maxAckBatch)),
 		kick:  make(chan struct{}, 1),
 		full:  make(chan struct{}, 1),
 		done:  make(chan struct{}),
@@ -57,14 +60,6 @@ func newAcker(ch *amqp.Channel) *acker {
 	}
 	go a.run()
 	return a
-}
-
-// setBatch sets how many acknowledgements wait for each other, so that with the
-// given prefetch messages keep coming.
-func (a *acker) setBatch(prefetch int) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.batch = max(1, min(prefetch/4, maxAckBatch))
 }
 
 // settle has the delivery with the given tag acknowledged soon.
@@ -94,6 +89,16 @@ func (a *acker) reject(tag uint64) {
 	if !a.closed && tag >= a.base && a.states[tag-a.base] == settled {
 		a.states[tag-a.base] = acked
 		a.ch.Reject(tag, false)
+	}
+}
+
+// hold stops acknowledging, or goes on.
+func (a *acker) hold(on bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.held = on
+	if !on {
+		signal(a.kick)
 	}
 }
 
@@ -131,6 +136,9 @@ func (a *acker) run() {
 func (a *acker) flush(all bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.held && !all {
+		return
+	}
 	var last uint64 // RabbitMQ knows no tag that was acknowledged already
 	n := 0
 	for n < len(a.states) && a.states[n] != unsettled {

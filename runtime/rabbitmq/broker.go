@@ -22,6 +22,7 @@ type Broker struct {
 	topology   *topology
 	publishing *link
 	consuming  *link
+	scheduling *link // started by the first schedule
 
 	// maxMessage is the largest message the server takes, in bytes, once it
 	// has refused one; else 0.
@@ -51,6 +52,7 @@ func Open(ctx context.Context, url string) (*Broker, error) {
 	}
 	b.publishing = newLink(c, "publishing", openPubChannel)
 	b.consuming = newLink(c, "consuming", b.listen)
+	b.scheduling = newLink(c, "scheduling", b.openTickChannel)
 	if err := b.publishing.start(ctx); err != nil {
 		b.publishing.close()
 		return nil, err
@@ -60,6 +62,7 @@ func Open(ctx context.Context, url string) (*Broker, error) {
 
 // Close implements dtask.Broker.
 func (b *Broker) Close() error {
+	b.scheduling.close()
 	b.consuming.close()
 	b.publishing.close()
 	return nil

@@ -19,6 +19,9 @@ type consumer struct {
 	concurrency int
 	out         chan dtask.Delivery
 	recheck     chan struct{} // the queue may have been paused or resumed
+	pace        pace
+	carried     chan *delivery // from a subscription that was replaced
+	finishing   sync.WaitGroup // such subscriptions
 
 	ctx  context.Context // ends with Stop
 	stop context.CancelFunc
@@ -39,6 +42,8 @@ func (b *Broker) Consume(ctx context.Context, o dtask.ConsumeOptions) (dtask.Con
 		concurrency: o.Concurrency,
 		out:         make(chan dtask.Delivery),
 		recheck:     make(chan struct{}, 1),
+		pace:        newPace(o.Concurrency, time.Now()),
+		carried:     make(chan *delivery),
 		closing:     make(chan struct{}),
 		ended:       make(chan struct{}),
 	}
@@ -82,7 +87,12 @@ func (c *consumer) run(sub *subscription) {
 	defer close(c.ended)
 	defer c.b.removeConsumer(c)
 	for {
-		err := c.serve(sub)
+		next, err := c.serve(sub)
+		if next != nil {
+			c.replace(sub, next)
+			sub = next
+			continue
+		}
 		if c.ctx.Err() != nil {
 			break
 		}
@@ -99,15 +109,49 @@ func (c *consumer) run(sub *subscription) {
 		}
 	}
 	close(c.out)
-	if sub == nil {
-		return
+	if sub != nil {
+		sub.quiesce()
+		sub.handBackFetched(0)
+		c.err = c.finish(sub)
 	}
-	sub.cancel()
+	c.finishing.Wait()
+}
+
+// replace goes on with another subscription, of another prefetch. What the old
+// one has fetched is delivered all the same, as far as the new prefetch allows;
+// others can have the rest sooner.
+func (c *consumer) replace(old, next *subscription) {
+	for i := range old.sources {
+		next.sources[i].fetched = append(old.sources[i].fetched, next.sources[i].fetched...)
+		old.sources[i].fetched = nil
+	}
+	next.handBackFetched(c.pace.prefetch)
+	c.finishing.Go(func() {
+		old.quiesce()
+		for i := range old.sources {
+			s := &old.sources[i]
+			for len(s.fetched) > 0 {
+				select {
+				case c.carried <- s.fetched[0]:
+					s.fetched = s.fetched[1:]
+				case <-c.ctx.Done():
+					old.handBackFetched(0)
+				}
+			}
+		}
+		c.finish(old)
+	})
+}
+
+// finish closes a subscription that consumes no more, once all it has fetched
+// is settled, or the consumer is closed.
+func (c *consumer) finish(sub *subscription) error {
 	select {
+	case <-sub.settledAll():
 	case <-c.closing:
 	case <-sub.ctx.Done(): // nothing can be settled any more
 	}
-	c.err = sub.close(c.hurry)
+	return sub.close(c.hurry)
 }
 
 // subscribe returns a subscription on an open session. It tries until ctx
@@ -150,42 +194,52 @@ func (c *consumer) session(ctx context.Context, failed *session) (*session, erro
 	return s, err
 }
 
-// serve merges the classes of a subscription into the deliveries, until it is
-// interrupted, for the reason returned, or the consumer is stopped.
-func (c *consumer) serve(sub *subscription) error {
+// serve merges the classes of a subscription into the deliveries, until the
+// consumer is stopped, or the subscription interrupted for the reason
+// returned, or another one is to take its place.
+func (c *consumer) serve(sub *subscription) (next *subscription, err error) {
 	second := time.NewTicker(time.Second)
 	defer second.Stop()
 	for {
 		var out chan<- dtask.Delivery
-		var next *delivery
+		var d *delivery
 		i := sub.pick()
 		if i >= 0 {
-			out, next = c.out, sub.sources[i].fetched[0]
+			out, d = c.out, sub.sources[i].fetched[0]
+			if d.sub.ctx.Err() != nil { // void: its channel is lost
+				sub.picked(i)
+				continue
+			}
 		}
-		var err error
+		changed := false
 		select {
-		case out <- next:
+		case out <- d:
 			sub.picked(i)
-			err = sub.adapt(false)
+			changed = c.pace.adapt(time.Now, false)
 		case <-second.C:
-			err = sub.adapt(true)
-		case d, ok := <-sub.sources[0].in:
-			err = sub.receive(0, d, ok)
-		case d, ok := <-sub.sources[1].in:
-			err = sub.receive(1, d, ok)
-		case d, ok := <-sub.sources[2].in:
-			err = sub.receive(2, d, ok)
-		case d, ok := <-sub.sources[3].in:
-			err = sub.receive(3, d, ok)
+			changed = c.pace.adapt(time.Now, true)
+		case raw, ok := <-sub.sources[0].in:
+			err = sub.receive(0, raw, ok)
+		case raw, ok := <-sub.sources[1].in:
+			err = sub.receive(1, raw, ok)
+		case raw, ok := <-sub.sources[2].in:
+			err = sub.receive(2, raw, ok)
+		case raw, ok := <-sub.sources[3].in:
+			err = sub.receive(3, raw, ok)
+		case d := <-c.carried:
+			sub.carry(d)
 		case <-c.recheck:
 			err = sub.pauseOrResume()
 		case <-sub.ctx.Done():
-			return context.Cause(sub.ctx)
+			return nil, context.Cause(sub.ctx)
 		case <-c.ctx.Done():
-			return nil
+			return nil, nil
 		}
-		if err != nil {
-			return err
+		if err == nil && changed && sub.active {
+			next, err = openSubscription(c, sub.session)
+		}
+		if err != nil || next != nil {
+			return next, err
 		}
 	}
 }

@@ -47,6 +47,10 @@ func (n names) paused(queue string) string { return n.namespace + ".paused." + q
 // registry returns the name of the queue that holds the names of all queues.
 func (n names) registry() string { return n.namespace + ".queues" }
 
+// schedule returns the name of the queue that holds the newest tick of a
+// schedule.
+func (n names) schedule(schedule string) string { return n.namespace + ".schedule." + schedule }
+
 // control returns the name of the exchange through which all workers are told
 // of changes.
 func (n names) control() string { return n.namespace + ".control" }

@@ -26,7 +26,8 @@ const connectTimeout = 5 * time.Second
 type session struct {
 	conn   *amqp.Connection
 	stream *stream
-	pub    *pubChannel // of a session that publishes
+	pub    *pubChannel  // of a session that publishes
+	ticks  *tickChannel // of a session that schedules
 
 	closed chan struct{} // closed when the connection is gone
 	once   sync.Once

@@ -2,7 +2,6 @@ package rabbitmq
 
 import (
 	"fmt"
-	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 )
@@ -48,12 +47,12 @@ func (sub *subscription) picked(picked int) {
 	s.credit -= total
 	s.fetched[0] = nil
 	s.fetched = s.fetched[1:]
-	sub.pace.delivered++
+	sub.consumer.pace.delivered++
 }
 
 // consume begins to consume a class, at the present prefetch.
 func (sub *subscription) consume(s *source) error {
-	prefetch := sub.pace.prefetch
+	prefetch := sub.consumer.pace.prefetch
 	switch s.class {
 	case classLow:
 		prefetch = max(1, prefetch/2)
@@ -73,46 +72,15 @@ func (sub *subscription) consume(s *source) error {
 	return nil
 }
 
-// end ends the consumption of a class. What was fetched stays fetched.
-func (sub *subscription) end(s *source) {
-	if s.in == nil {
+// carry takes a delivery over from another subscription, unless it is void by
+// now.
+func (sub *subscription) carry(d *delivery) {
+	if d.sub.ctx.Err() != nil {
 		return
 	}
-	sub.ch.Cancel(s.tag, false) // its error, too, ends what follows
-	for raw := range s.in {
-		if d := sub.accept(s.class, &raw); d != nil {
+	for i := range sub.sources {
+		if s := &sub.sources[i]; s.class == d.class {
 			s.fetched = append(s.fetched, d)
 		}
 	}
-	s.in = nil
-}
-
-// adapt changes the prefetch if the tasks got faster or slower. For slower
-// ones it hands back what others could run sooner. overdue says that it is
-// time to judge even if little was delivered.
-func (sub *subscription) adapt(overdue bool) error {
-	if !sub.active || !sub.pace.adapt(time.Now, overdue) {
-		return nil
-	}
-	sub.acks.setBatch(sub.pace.prefetch)
-	for i := range sub.sources {
-		s := &sub.sources[i]
-		if s.class == classQuarantine || s.in == nil {
-			continue
-		}
-		// The prefetch of a consumer cannot be changed: it is replaced.
-		old := *s
-		if err := sub.consume(s); err != nil {
-			return err
-		}
-		sub.end(&old)
-		s.fetched = old.fetched
-		for len(s.fetched) > sub.pace.prefetch {
-			last := len(s.fetched) - 1
-			sub.take(s.fetched[last])
-			sub.handBack(s.fetched[last])
-			s.fetched = s.fetched[:last]
-		}
-	}
-	return nil
 }

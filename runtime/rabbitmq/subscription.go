@@ -22,24 +22,30 @@ type subscription struct {
 	acks     *acker
 	sources  [len(consumed)]source
 	active   bool // not paused
-	pace     pace
-	tags     int // how many consumer tags were used
+	tags     int  // how many consumer tags were used
 
 	ctx       context.Context // ends with the channel
 	cancelCtx context.CancelCauseFunc
 
 	moving sync.WaitGroup // messages that are being published again
 
-	mu   sync.Mutex
-	held map[uint64]*delivery // received by the worker and not settled, by tag
+	mu    sync.Mutex
+	held  map[uint64]*delivery // fetched and not settled, by tag
+	empty chan struct{}        // if not nil: closed when held is empty
 }
 
-// subscribe begins to consume on s, unless the queue is paused.
+// subscribe declares the queue and begins to consume it on s, unless it is
+// paused.
 func subscribe(ctx context.Context, c *consumer, s *session) (*subscription, error) {
 	if err := c.b.topology.ensureConsumed(ctx, s, c.queue); err != nil {
 		return nil, err
 	}
-	ch, err := s.channel(ctx)
+	return within(ctx, func() (*subscription, error) { return openSubscription(c, s) }, (*subscription).abandon)
+}
+
+// openSubscription begins to consume a queue on s, unless it is paused.
+func openSubscription(c *consumer, s *session) (*subscription, error) {
+	ch, err := s.conn.Channel()
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +53,7 @@ func subscribe(ctx context.Context, c *consumer, s *session) (*subscription, err
 		consumer: c,
 		session:  s,
 		ch:       ch,
-		acks:     newAcker(ch),
+		acks:     newAcker(ch, c.pace.prefetch),
 		held:     make(map[uint64]*delivery),
 	}
 	sub.ctx, sub.cancelCtx = context.WithCancelCause(context.Background())
@@ -62,7 +68,7 @@ func subscribe(ctx context.Context, c *consumer, s *session) (*subscription, err
 		}
 		sub.cancelCtx(fmt.Errorf("channel lost: %w", err))
 	}()
-	if _, err := within(ctx, func() (struct{}, error) { return struct{}{}, sub.pauseOrResume() }, nil); err != nil {
+	if err := sub.pauseOrResume(); err != nil {
 		sub.abandon()
 		return nil, err
 	}
@@ -82,10 +88,10 @@ func (sub *subscription) pauseOrResume() error {
 	sub.active = !paused
 	if paused {
 		slog.Info("queue paused", "queue", c.queue)
-		sub.cancel()
+		sub.quiesce()
+		sub.handBackFetched(0)
 		return nil
 	}
-	sub.pace = newPace(c.concurrency, time.Now())
 	for i := range sub.sources {
 		if err := sub.consume(&sub.sources[i]); err != nil {
 			return err
@@ -98,15 +104,12 @@ func (sub *subscription) pauseOrResume() error {
 // ended.
 func (sub *subscription) receive(i int, raw amqp.Delivery, more bool) error {
 	s := &sub.sources[i]
+	sub.fetch(s, &raw, more)
 	if more {
-		if d := sub.accept(s.class, &raw); d != nil {
-			s.fetched = append(s.fetched, d)
-		}
 		return nil
 	}
 	// RabbitMQ has cancelled the consumer: the queue was deleted, or lost its
 	// leader. The other classes, and what is being handled, are not concerned.
-	s.in = nil
 	if sub.ch.IsClosed() {
 		<-sub.ctx.Done()
 		return context.Cause(sub.ctx)
@@ -235,27 +238,103 @@ func (sub *subscription) move(d *delivery, p *publication) {
 	})
 }
 
-// cancel stops the consumption and hands back what was fetched and not
-// delivered.
-func (sub *subscription) cancel() {
-	for i := range sub.sources {
-		s := &sub.sources[i]
-		sub.end(s)
-		for _, d := range s.fetched {
-			sub.take(d)
-			sub.handBack(d)
+// quiet is how long no message comes once the server has none to send.
+const quiet = 5 * time.Millisecond
+
+// quiesce stops the consumption. What was fetched stays fetched.
+//
+// With quorum queues a message can be on its way while the consumption is
+// cancelled, and arrive afterwards. The library drops it; it is delivered
+// again when the channel is closed, as if its worker had died. So the server
+// is left without anything to send first: nothing is acknowledged until it has
+// sent all that the prefetch allows, or all there is.
+func (sub *subscription) quiesce() {
+	sub.acks.hold(true)
+	defer sub.acks.hold(false)
+	silence := time.NewTimer(quiet)
+	defer silence.Stop()
+	deadline := time.Now().Add(20 * quiet)
+	for time.Now().Before(deadline) {
+		var i int
+		var raw amqp.Delivery
+		var ok bool
+		select {
+		case raw, ok = <-sub.sources[0].in:
+			i = 0
+		case raw, ok = <-sub.sources[1].in:
+			i = 1
+		case raw, ok = <-sub.sources[2].in:
+			i = 2
+		case raw, ok = <-sub.sources[3].in:
+			i = 3
+		case <-silence.C:
+			deadline = time.Time{}
+			continue
 		}
-		s.fetched = nil
+		sub.fetch(&sub.sources[i], &raw, ok)
+		silence.Reset(quiet)
+	}
+	for i := range sub.sources {
+		if s := &sub.sources[i]; s.in != nil {
+			sub.ch.Cancel(s.tag, false) // its error, too, ends the deliveries
+			for raw := range s.in {
+				sub.fetch(s, &raw, true)
+			}
+			s.in = nil
+		}
 	}
 }
 
-// take removes a delivery from those held, and reports whether it was there.
-func (sub *subscription) take(d *delivery) bool {
+// fetch takes a message of a source; ok is false when the source has ended.
+func (sub *subscription) fetch(s *source, raw *amqp.Delivery, ok bool) {
+	if !ok {
+		s.in = nil
+	} else if d := sub.accept(s.class, raw); d != nil {
+		s.fetched = append(s.fetched, d)
+	}
+}
+
+// handBackFetched hands back what was fetched and is not delivered, except for
+// the first keep messages of each class.
+func (sub *subscription) handBackFetched(keep int) {
+	for i := range sub.sources {
+		s := &sub.sources[i]
+		for len(s.fetched) > keep {
+			last := len(s.fetched) - 1
+			d := s.fetched[last]
+			s.fetched = s.fetched[:last]
+			d.sub.settle(d, func() { d.sub.handBack(d) })
+		}
+	}
+}
+
+// settle does what settles a delivery, unless it is settled or given up.
+func (sub *subscription) settle(d *delivery, how func()) {
 	sub.mu.Lock()
 	defer sub.mu.Unlock()
-	_, ok := sub.held[d.raw.DeliveryTag]
+	if _, ok := sub.held[d.raw.DeliveryTag]; !ok {
+		return
+	}
 	delete(sub.held, d.raw.DeliveryTag)
-	return ok
+	how()
+	if sub.empty != nil && len(sub.held) == 0 {
+		close(sub.empty)
+		sub.empty = nil
+	}
+}
+
+// settledAll returns a channel that is closed once everything fetched is
+// settled.
+func (sub *subscription) settledAll() <-chan struct{} {
+	sub.mu.Lock()
+	defer sub.mu.Unlock()
+	empty := make(chan struct{})
+	if len(sub.held) == 0 {
+		close(empty)
+	} else {
+		sub.empty = empty
+	}
+	return empty
 }
 
 // close ends the subscription in good order: it hands back what is not
@@ -263,12 +342,11 @@ func (sub *subscription) take(d *delivery) bool {
 // waiting.
 func (sub *subscription) close(hurry context.Context) error {
 	sub.mu.Lock()
-	held := sub.held
-	sub.held = nil
-	sub.mu.Unlock()
-	for _, d := range held {
+	for _, d := range sub.held {
 		sub.handBack(d)
 	}
+	sub.held = nil
+	sub.mu.Unlock()
 	_, err := within(hurry, func() (struct{}, error) {
 		sub.moving.Wait()
 		sub.acks.close()
@@ -300,15 +378,14 @@ func (d *delivery) Message() *dtask.Message { return &d.message }
 
 // Settle implements dtask.Delivery.
 func (d *delivery) Settle(v dtask.Verdict) {
-	if !d.sub.take(d) {
-		return // settled before, or given up
-	}
-	switch v {
-	case dtask.Done:
-		d.sub.acks.settle(d.raw.DeliveryTag)
-	case dtask.Requeue:
-		d.sub.requeue(d, d.sub.consumer.b.topology.roughly)
-	case dtask.Bury:
-		d.sub.buryChanged(d)
-	}
+	d.sub.settle(d, func() {
+		switch v {
+		case dtask.Done:
+			d.sub.acks.settle(d.raw.DeliveryTag)
+		case dtask.Requeue:
+			d.sub.requeue(d, d.sub.consumer.b.topology.roughly)
+		case dtask.Bury:
+			d.sub.buryChanged(d)
+		}
+	})
 }

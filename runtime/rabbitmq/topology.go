@@ -70,6 +70,13 @@ func (t *topology) ensure(ctx context.Context, s *session, c class, queue string
 	})
 }
 
+// redeclare declares a class of a queue, even if that was done before.
+func (t *topology) redeclare(ctx context.Context, s *session, c class, queue string) error {
+	return t.declare(ctx, s, func(ch *amqp.Channel) error {
+		return t.declareClasses(s, ch, queue, c)
+	})
+}
+
 // ensureConsumed declares all classes of a queue. It does so even if it did
 // before: consumers call it once for each session.
 func (t *topology) ensureConsumed(ctx context.Context, s *session, queue string) error {

@@ -1,0 +1,306 @@
+package rabbitmq
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	dtask "github.com/dtaskhq/dtask/runtime"
+)
+
+// Every schedule has a queue of its own, with a single active consumer: the
+// process that may tick. In the queue are tokens, the newest of which says when
+// the schedule ticked last. They are never acknowledged before there is a newer
+// one, so that whoever becomes active after the last one has died gets them.
+//
+// A tick is one publish that goes to the work queue and, by the header BCC
+// (https://www.rabbitmq.com/docs/sender-selected), to the queue of the schedule: the task and
+// the token that says so come into being together.
+//
+// The active process publishes on the channel on which it consumes. RabbitMQ
+// takes the frames of a channel in order and makes the next consumer active
+// when the channel has ended, so that no tick of the former process comes
+// after the new one has begun to read. That it has read everything, it knows
+// from a fence: a message that it has published itself after it became active.
+// It keeps its fence, so that its successor has something to receive.
+
+const (
+	headerTick  = "dtask-tick"  // of a token: Unix milliseconds
+	headerFence = "dtask-fence" // of a fence: its name
+
+	// activeWait is how long LastTick waits for this process to become active.
+	activeWait = 500 * time.Millisecond
+
+	// renewAfter is the age at which what is kept is replaced by a copy.
+	// RabbitMQ closes a channel on which a message is not acknowledged for
+	// half an hour (consumer_timeout).
+	renewAfter = 10 * time.Minute
+)
+
+var _ dtask.Scheduler = (*Broker)(nil)
+
+// A tickChannel is the channel of a session through which schedules tick.
+type tickChannel struct {
+	ch      *amqp.Channel
+	session *session
+
+	mu    sync.Mutex
+	posts map[string]*post // by schedule
+}
+
+// A post is this process at the queue of a schedule: waiting, or active.
+type post struct {
+	t     *tickChannel
+	queue string
+	ready chan struct{} // closed once everything was read
+	ended chan struct{} // closed when the consumer was cancelled
+
+	ticking sync.Mutex // one tick at a time
+
+	mu      sync.Mutex
+	active  bool
+	fence   string    // the name of the newest one
+	keptTag uint64    // of a fence of this process
+	newest  time.Time // tick
+	tickTag uint64    // of its token
+	renewed time.Time
+}
+
+// openTickChannel prepares a session for schedules.
+func (b *Broker) openTickChannel(ctx context.Context, s *session) error {
+	ch, err := s.channel(ctx)
+	if err != nil {
+		return err
+	}
+	if err := ch.Confirm(false); err != nil {
+		return err
+	}
+	s.ticks = &tickChannel{ch: ch, session: s, posts: make(map[string]*post)}
+	closed := ch.NotifyClose(make(chan *amqp.Error, 1))
+	go func() {
+		var err error = errSessionClosed
+		if e := <-closed; e != nil {
+			err = e
+		}
+		s.end(fmt.Errorf("channel lost: %w", err)) // begin anew
+	}()
+	return nil
+}
+
+// LastTick implements [dtask.Scheduler]. The first call for a schedule makes
+// this process one of those that wait to tick.
+func (b *Broker) LastTick(ctx context.Context, schedule string) (time.Time, error) {
+	p, err := b.postAt(ctx, schedule)
+	if err != nil {
+		return time.Time{}, err
+	}
+	wait := time.NewTimer(activeWait)
+	defer wait.Stop()
+	select {
+	case <-p.ready:
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return p.newest, p.renew()
+	case <-wait.C:
+		return time.Time{}, dtask.ErrNotScheduler
+	case <-p.ended:
+		return time.Time{}, dtask.ErrNotScheduler
+	case <-ctx.Done():
+		return time.Time{}, ctx.Err()
+	}
+}
+
+// Tick implements [dtask.Scheduler]. Times are compared by the millisecond.
+func (b *Broker) Tick(ctx context.Context, schedule string, from, to time.Time, m *dtask.Message) (bool, error) {
+	p, err := b.postAt(ctx, schedule)
+	if err != nil {
+		return false, err
+	}
+	p.ticking.Lock()
+	defer p.ticking.Unlock()
+	select {
+	case <-p.ready:
+	default:
+		return false, dtask.ErrNotScheduler
+	}
+	p.mu.Lock()
+	newest := p.newest
+	p.mu.Unlock()
+	if unixMilli(newest) != unixMilli(from) {
+		return false, nil
+	}
+	key := p.queue
+	message := token(to)
+	if m != nil {
+		if message, err = encode(m); err != nil {
+			return false, err
+		}
+		c := classOf(m.Priority)
+		// With the token's queue the message always has somewhere to go:
+		// RabbitMQ would not tell that the work queue was deleted.
+		if err := b.topology.redeclare(ctx, p.t.session, c, m.Queue); err != nil {
+			return false, err
+		}
+		key = b.topology.queue(c, m.Queue)
+		message.Headers[headerTick] = to.UnixMilli()
+		message.Headers["BCC"] = []any{p.queue}
+	}
+	if err := p.t.publish(ctx, key, message); err != nil {
+		return false, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if to.After(p.newest) {
+		p.newest = time.UnixMilli(to.UnixMilli())
+	}
+	return true, nil
+}
+
+// unixMilli is t.UnixMilli, and 0 for the zero time.
+func unixMilli(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+// token returns a message that records a tick.
+func token(tick time.Time) amqp.Publishing {
+	return amqp.Publishing{DeliveryMode: amqp.Persistent, Headers: amqp.Table{headerTick: tick.UnixMilli()}}
+}
+
+// publish publishes and waits for the confirm. After an error the session is
+// over, and with it the right to tick: what became of the message is found out
+// by who becomes active next.
+func (t *tickChannel) publish(ctx context.Context, key string, m amqp.Publishing) error {
+	confirm, err := t.ch.PublishWithDeferredConfirm("", key, true, false, m)
+	if err == nil {
+		select {
+		case <-confirm.Done():
+			if confirm.Acked() {
+				return nil
+			}
+			err = errors.New("RabbitMQ did not take the tick; the queue may be full")
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+	}
+	t.session.end(fmt.Errorf("tick unconfirmed: %w", err))
+	return fmt.Errorf("%w: %w", dtask.ErrUnknownOutcome, err)
+}
+
+// postAt returns the post of this process at a schedule, on the current
+// session.
+func (b *Broker) postAt(ctx context.Context, schedule string) (*post, error) {
+	if err := b.scheduling.start(ctx); err != nil {
+		return nil, err
+	}
+	s, err := b.scheduling.session(ctx)
+	if err != nil {
+		return nil, err
+	}
+	t := s.ticks
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if p := t.posts[schedule]; p != nil && !isClosed(p.ended) {
+		return p, nil
+	}
+	queue := b.topology.schedule(schedule)
+	if len(queue) > 255 {
+		return nil, fmt.Errorf("schedule %.40q…: the name of its queue has %d bytes, at most 255", schedule, len(queue))
+	}
+	if err := b.topology.declare(ctx, s, func(ch *amqp.Channel) error {
+		return declareQueue(ch, queue, amqp.Table{
+			amqp.QueueTypeArg:            amqp.QueueTypeQuorum,
+			amqp.SingleActiveConsumerArg: true,
+			"x-delivery-limit":           int64(unlimited),
+		})
+	}); err != nil {
+		return nil, err
+	}
+	p, err := within(ctx, func() (*post, error) { return t.takePost(queue) }, nil)
+	if err != nil {
+		s.end(err)
+		return nil, err
+	}
+	t.posts[schedule] = p
+	return p, nil
+}
+
+// takePost begins to consume the queue of a schedule.
+func (t *tickChannel) takePost(queue string) (*post, error) {
+	p := &post{t: t, queue: queue, ready: make(chan struct{}), ended: make(chan struct{})}
+	in, err := t.ch.Consume(queue, rand.Text(), false, false, false, false, nil)
+	if err != nil {
+		return nil, err
+	}
+	go func() {
+		defer close(p.ended)
+		for d := range in {
+			if err := p.receive(&d); err != nil {
+				t.session.end(err)
+			}
+		}
+	}()
+	// In an empty queue nothing would tell an active consumer that it is one.
+	return p, p.raise("hello")
+}
+
+// raise publishes a fence.
+func (p *post) raise(name string) error {
+	_, err := p.t.ch.PublishWithDeferredConfirm("", p.queue, true, false, amqp.Publishing{
+		DeliveryMode: amqp.Persistent,
+		Headers:      amqp.Table{headerFence: name},
+	})
+	return err
+}
+
+// receive takes what is in the queue: this process is active.
+func (p *post) receive(d *amqp.Delivery) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.active {
+		p.active, p.fence = true, rand.Text()
+		if err := p.raise(p.fence); err != nil {
+			return err
+		}
+	}
+	outdated := d.DeliveryTag // the message to be removed
+	if ms, ok := d.Headers[headerTick].(int64); ok {
+		if tick := time.UnixMilli(ms); !tick.Before(p.newest) {
+			p.newest = tick
+			outdated, p.tickTag = p.tickTag, d.DeliveryTag
+		}
+	} else if d.Headers[headerFence] == p.fence {
+		outdated, p.keptTag = p.keptTag, d.DeliveryTag
+		p.renewed = time.Now()
+		if !isClosed(p.ready) {
+			close(p.ready)
+			slog.Debug("this process is the scheduler", "queue", p.queue)
+		}
+	}
+	if outdated == 0 {
+		return nil
+	}
+	return p.t.ch.Ack(outdated, false)
+}
+
+// renew replaces what is kept by copies, if it is old. p.mu is held.
+func (p *post) renew() error {
+	if time.Since(p.renewed) < renewAfter {
+		return nil
+	}
+	p.renewed = time.Now()
+	if !p.newest.IsZero() {
+		if _, err := p.t.ch.PublishWithDeferredConfirm("", p.queue, true, false, token(p.newest)); err != nil {
+			return err
+		}
+	}
+	return p.raise(p.fence)
+}
