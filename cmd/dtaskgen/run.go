@@ -100,8 +100,11 @@ func generate(ctx context.Context, o options, stdout, stderr io.Writer) (found b
 	if err != nil {
 		return false, err
 	}
-	p := printer{dir: dir, json: o.json, out: stdout}
+	if o.check {
+		result.Diagnostics = append(result.Diagnostics, wireChanges(result.Packages, files)...)
+	}
 	(&printer{dir: dir, json: o.json, out: stderr}).diagnostics(result.Diagnostics)
+	p := printer{dir: dir, json: o.json, out: stdout}
 	switch {
 	case result.Failed():
 		return true, nil

@@ -18,6 +18,7 @@ const (
 	CodeWire             Code = "wire"
 	CodeNameTaken        Code = "name-taken"
 	CodeForeignFile      Code = "foreign-file"
+	CodeWireChange       Code = "wire-change"
 	CodeTable            Code = "table"
 	CodeDuplicateTask    Code = "duplicate-task"
 )
