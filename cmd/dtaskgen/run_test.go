@@ -2,11 +2,13 @@ package main
 
 import (
 	"bytes"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -95,7 +97,7 @@ func TestCheckSeesChange(t *testing.T) {
 	before := readFile(t, filepath.Join(dir, "dtask_gen.go"))
 	writeFile(t, filepath.Join(dir, "m.go"), strings.Replace(task, "n int", "count int", 1))
 	code, stdout, stderr := dtaskgen(t, "-check")
-	if code != 1 || stderr != "" {
+	if code != 1 || !strings.HasPrefix(stderr, "m.go:4:6: warning: the message of m.Task changes") {
 		t.Errorf("exit %d, %s", code, stderr)
 	}
 	for _, want := range []string{"--- dtask_gen.go\n", "-//\tn int\n", "+//\tcount int\n"} {
@@ -115,6 +117,29 @@ func TestFileIsRemovedWithTheLastTask(t *testing.T) {
 	mustGenerate(t, "./...")
 	if _, err := os.Stat(filepath.Join(dir, "dtask_gen.go")); !os.IsNotExist(err) {
 		t.Errorf("the generated file is still there: %v", err)
+	}
+}
+
+// Runs at the same time, as by two go generate, make the same file.
+func TestConcurrentRuns(t *testing.T) {
+	dir := module(t, map[string]string{"m.go": task})
+	mustGenerate(t)
+	want := readFile(t, filepath.Join(dir, "dtask_gen.go"))
+	if err := os.Remove(filepath.Join(dir, "dtask_gen.go")); err != nil {
+		t.Fatal(err)
+	}
+	var runs sync.WaitGroup
+	for range 4 {
+		runs.Go(func() {
+			var stderr bytes.Buffer
+			if code := run(t.Context(), nil, io.Discard, &stderr); code != 0 {
+				t.Errorf("exit %d\n%s", code, &stderr)
+			}
+		})
+	}
+	runs.Wait()
+	if got := readFile(t, filepath.Join(dir, "dtask_gen.go")); got != want {
+		t.Errorf("generated:\n%s", got)
 	}
 }
 
