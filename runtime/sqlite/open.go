@@ -141,7 +141,7 @@ func create(file string) error {
 	return f.Close()
 }
 
-// busyTimeout is how long a transaction waits for one of another process, in
+// busyTimeout is how long a connection waits for one of another process, in
 // milliseconds.
 const busyTimeout = "5000"
 

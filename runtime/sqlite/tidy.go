@@ -30,7 +30,7 @@ func (w *writer) tidy() {
 			return
 		}
 	}
-	w.truncateLog()
+	w.conn.script("PRAGMA wal_checkpoint(TRUNCATE)") // unless somebody is reading
 	w.untidy = false
 }
 
@@ -40,12 +40,4 @@ func (w *writer) canShrink() bool {
 	const incremental = 2
 	mode, err := w.conn.int("PRAGMA auto_vacuum")
 	return err == nil && mode == incremental
-}
-
-// truncateLog moves the write-ahead log into the database and empties it,
-// unless somebody is reading: it does not wait.
-func (w *writer) truncateLog() {
-	w.conn.script("PRAGMA busy_timeout = 0")
-	w.conn.script("PRAGMA wal_checkpoint(TRUNCATE)")
-	w.conn.script("PRAGMA busy_timeout = " + busyTimeout)
 }

@@ -29,6 +29,7 @@ type writer struct {
 	process     process
 	dataVersion int64                // of the last look at the file
 	lastActive  time.Time            // when something last happened
+	othersAt    time.Time            // when another connection last committed
 	retryAt     time.Time            // no transaction before, after one that failed
 	lastClaim   int64                // number of the newest claim
 	quarantined map[string]*consumer // who runs a message of the queue alone
@@ -67,7 +68,9 @@ type operation struct {
 	done chan struct{}
 }
 
+// newWriter returns a writer on c, which it owns.
 func newWriter(file string, c *conn) *writer {
+	c.script("PRAGMA busy_timeout = 0") // begin waits in its own way
 	return &writer{
 		file:        file,
 		conn:        c,
@@ -183,12 +186,17 @@ func (w *writer) lookOutside(now time.Time) {
 		return
 	}
 	w.process.lookForDead(w.conn, now)
+	w.noticeCommits(now)
+}
+
+// noticeCommits looks whether another connection has committed something.
+func (w *writer) noticeCommits(now time.Time) {
 	version, err := w.conn.int("PRAGMA data_version")
 	if err != nil || version == w.dataVersion {
 		return
 	}
 	w.dataVersion = version
-	w.lastActive = now
+	w.lastActive, w.othersAt = now, now
 	w.watch.changed()
 	w.lookAgain()
 	w.readPaused()
@@ -241,6 +249,34 @@ func (w *writer) pause(now time.Time) time.Duration {
 	return pause
 }
 
+// The lock of the file goes to whoever asks when it is free: SQLite has no
+// queue for it. Its own way to wait, with pauses that grow to 100 ms, leaves a
+// process that asks now and then no chance against one that always does. So
+// the writers ask often, and a writer that has company lets the others go
+// first.
+const (
+	lockPatience  = 5 * time.Second        // how long a transaction waits for its turn
+	firstLockWait = 100 * time.Microsecond // between two tries; doubles
+	lastLockWait  = 2 * time.Millisecond
+	courtesy      = 200 * time.Microsecond // what the others get to go first
+	companyFor    = 100 * time.Millisecond // how long a commit of another one counts as company
+)
+
+// begin begins a transaction that writes.
+func (w *writer) begin() error {
+	start := time.Now()
+	if start.Sub(w.othersAt) < companyFor {
+		time.Sleep(courtesy)
+	}
+	for wait := firstLockWait; ; wait = min(2*wait, lastLockWait) {
+		_, err := w.conn.exec("BEGIN IMMEDIATE")
+		if !isBusy(err) || time.Since(start) > lockPatience {
+			return err
+		}
+		time.Sleep(wait)
+	}
+}
+
 // gather gives the callers that the last transaction has answered the chance to
 // come again before the next one begins. Else they would fall into two groups
 // that wait for each other's sync.
@@ -261,10 +297,11 @@ func (w *writer) transact(now time.Time) {
 	w.gather()
 	// The inbox is emptied only with the lock in hand: who gives up waiting
 	// for the lock takes his message back.
-	if _, err := w.conn.exec("BEGIN IMMEDIATE"); err != nil {
+	if err := w.begin(); err != nil {
 		w.refuse(w.take(), err, now)
 		return
 	}
+	w.noticeCommits(now)
 	in := w.take()
 	w.lastInserts = len(in.inserts)
 	err := w.apply(&in, now)
@@ -421,7 +458,7 @@ func (w *writer) salvage(in inbox, now time.Time) {
 
 // alone runs f in a transaction of its own.
 func (w *writer) alone(f func() error) error {
-	if _, err := w.conn.exec("BEGIN IMMEDIATE"); err != nil {
+	if err := w.begin(); err != nil {
 		return err
 	}
 	err := f()

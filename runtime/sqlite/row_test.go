@@ -1,0 +1,120 @@
+package sqlite
+
+import (
+	"database/sql/driver"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	dtask "github.com/dtaskhq/dtask/runtime"
+)
+
+// A row that cannot be read goes to the dead letters, with the reason; its
+// neighbours do not notice.
+func TestDamagedRows(t *testing.T) {
+	file := newFile(t)
+	b := openBroker(t, file)
+	edit := openConn(t, file)
+	damage := map[string]string{ // column → what is in it
+		"headers":        `'{"a":'`,
+		"failures":       `'{"not":"an array"}'`,
+		"attempt":        `-1`,
+		"attempts":       `99999999999999`,
+		"priority":       `0`, // sound
+		"keep":           `9223372036854775807`,
+		"returned":       `-9223372036854775808`,
+		"returned_since": `9223372036854775807`, // a time, if a late one
+	}
+	sound := map[string]bool{"priority": true, "returned_since": true}
+	for column, value := range damage {
+		m := newMessage("q")
+		m.ID = column
+		mustEnqueue(t, b, m)
+		mustExec(t, edit, "UPDATE dtask_messages SET "+column+" = "+value+" WHERE id = ?", column)
+	}
+	c := mustConsume(t, b, "q", 20)
+	for range sound {
+		d := receive(t, c)
+		if !sound[d.Message().ID] {
+			t.Errorf("delivered with a damaged %s: %+v", d.Message().ID, d.Message())
+		}
+		d.Settle(dtask.Done)
+	}
+	flush(t, b)
+	dead, err := b.DeadLetters(testContext(t), "q", 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(dead) != len(damage)-len(sound) {
+		t.Errorf("%d dead letters, want %d", len(dead), len(damage)-len(sound))
+	}
+	for _, m := range dead {
+		n := len(m.Failures)
+		if n == 0 || m.Failures[n-1].Kind != dtask.FailureUndecodable || !strings.Contains(m.Failures[n-1].Error, m.ID+" is ") {
+			t.Errorf("dead letter %s says %+v", m.ID, m.Failures)
+		}
+	}
+}
+
+// FuzzReadMessage reads rows of any content: it neither panics nor returns a
+// message that the worker could not handle.
+func FuzzReadMessage(f *testing.F) {
+	good, err := newRecord(newMessage("q"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(0, "x", int64(-1), byte('s'))
+	f.Add(12, `{"a":1}`, int64(0), byte('s'))
+	f.Add(13, `[{"attempt":1}]`, int64(0), byte('s'))
+	f.Add(9, "", int64(1<<62), byte('i'))
+	f.Fuzz(func(t *testing.T, column int, text string, number int64, kind byte) {
+		row := good
+		var value driver.Value
+		switch kind {
+		case 'i':
+			value = number
+		case 's':
+			value = text
+		case 'b':
+			value = []byte(text)
+		case 'f':
+			value = float64(number)
+		}
+		row[uint(column)%uint(len(row))] = value
+		var m dtask.Message
+		if err := readMessage(&m, row[:]); err != nil {
+			if !strings.Contains(err.Error(), "damaged") || len(err.Error()) > 2000 {
+				t.Errorf("error %q", err)
+			}
+			return
+		}
+		if m.Attempt < 1 || m.Attempts < 1 || m.Priority < dtask.PriorityLow || m.Priority > dtask.PriorityHigh || m.Keep < 0 {
+			t.Errorf("read %+v", m)
+		}
+		again, err := newRecord(&m)
+		if err != nil {
+			t.Fatalf("what was read cannot be written: %v", err)
+		}
+		var m2 dtask.Message
+		if err := readMessage(&m2, again[:]); err != nil {
+			t.Fatalf("what was written cannot be read: %v", err)
+		}
+		if third, err := newRecord(&m2); err != nil || !reflect.DeepEqual(again, third) {
+			t.Errorf("read %+v, written and read again %+v, %v", m, m2, err)
+		}
+	})
+}
+
+// A message is never due before its time: what is below a millisecond counts.
+func TestDueIsRoundedUp(t *testing.T) {
+	m := newMessage("q")
+	m.NotBefore = m.EnqueuedAt.Add(time.Hour).Truncate(time.Millisecond).Add(time.Nanosecond)
+	r, err := newRecord(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if due := time.UnixMilli(r.due()); due.Before(m.NotBefore) || due.Sub(m.NotBefore) >= time.Millisecond {
+		t.Errorf("due %v, not before %v", due, m.NotBefore)
+	}
+}
