@@ -16,6 +16,7 @@ type command struct {
 }
 
 var commands = map[string]command{
+	"brokers":   {"measure dtask on its brokers, beside the bare clients and other task systems", runBrokers},
 	"parse":     {"list and parse the module in the current directory (a part of generator)", runParse},
 	"corpus":    {"generate tasks from popular modules", runCorpus},
 	"generator": {"time dtaskgen on a large module, beside goverter and wire", runGenerator},

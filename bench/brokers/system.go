@@ -1,0 +1,73 @@
+// Package brokers measures dtask on its brokers beside the bare clients of
+// these brokers and beside other task systems.
+//
+// Every system does the same work: a task of a string of 20 bytes and an
+// int64 is durable (fsync, publisher confirm) before its caller goes on, and
+// is acknowledged after it was executed. Every measurement ends with the proof
+// that all tasks were executed.
+package brokers
+
+import "context"
+
+// A task is what the systems carry.
+type task struct {
+	Name string `json:"name"`
+	N    int64  `json:"n"`
+}
+
+// setup is what a system is opened with.
+type setup struct {
+	place       string     // the URL of the server, or the file
+	concurrency int        // of the worker
+	handle      func(task) // what executing a task means
+}
+
+// A system is a task system that is measured.
+type system interface {
+	// enqueue returns once t is durable. It is called concurrently.
+	enqueue(ctx context.Context, t task) error
+
+	// start starts the worker and returns once it consumes.
+	start(ctx context.Context) error
+
+	// stop stops the worker, if it was started, and closes the connections.
+	// All tasks have been executed.
+	stop(ctx context.Context) error
+}
+
+// A row is a system in the table.
+type row struct {
+	name   string
+	open   func(context.Context, setup) (system, error)
+	role   role
+	enough int64 // tasks to preload at most, for systems that drain slowly
+}
+
+type role int
+
+const (
+	ours role = iota
+	raw       // the bare client
+	peer
+)
+
+// A group is the rows on one broker.
+type group struct {
+	broker string
+	files  bool // each measurement has a file of its own
+	rows   []row
+}
+
+var rabbitMQ = group{"RabbitMQ", false, []row{
+	{name: "dtask", open: openDtask, role: ours},
+	{name: "plain amqp091-go", open: openRawAMQP, role: raw},
+	{name: "machinery v2", open: openMachinery, role: peer},
+}}
+
+var sqlite = group{"SQLite", true, []row{
+	{name: "dtask", open: openDtask, role: ours},
+	{name: "plain SQL, one writer, group commit", open: openRawSQLite, role: raw},
+	{name: "goqite", open: openGoqite, role: peer, enough: 4000},
+	{name: "backlite", open: openBacklite, role: peer, enough: 1000},
+	{name: "River on SQLite", open: openRiver, role: peer, enough: 4000},
+}}
