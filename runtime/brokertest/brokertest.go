@@ -60,6 +60,7 @@ func Run(t *testing.T, store Store) {
 		{"Results", testResults},
 		{"Schedule", testSchedule},
 		{"ScheduleContended", testScheduleContended},
+		{"Cycles", testCycles},
 		{"WorkerOutcomes", testWorkerOutcomes},
 		{"WorkerUnknown", testWorkerUnknown},
 		{"WorkerStop", testWorkerStop},
