@@ -23,6 +23,7 @@ type Broker struct {
 	publishing *link
 	consuming  *link
 	scheduling *link // started by the first schedule
+	waiting    *waiting
 
 	// maxMessage is the largest message the server takes, in bytes, once it
 	// has refused one; else 0.
@@ -53,6 +54,7 @@ func Open(ctx context.Context, url string) (*Broker, error) {
 	b.publishing = newLink(c, "publishing", openPubChannel)
 	b.consuming = newLink(c, "consuming", b.listen)
 	b.scheduling = newLink(c, "scheduling", b.openTickChannel)
+	b.waiting = newWaiting(c)
 	if err := b.publishing.start(ctx); err != nil {
 		b.publishing.close()
 		return nil, err
@@ -62,6 +64,7 @@ func Open(ctx context.Context, url string) (*Broker, error) {
 
 // Close implements dtask.Broker.
 func (b *Broker) Close() error {
+	b.waiting.link.close()
 	b.scheduling.close()
 	b.consuming.close()
 	b.publishing.close()
@@ -76,6 +79,11 @@ func (b *Broker) Enqueue(ctx context.Context, m *dtask.Message) error {
 	if err != nil {
 		return err
 	}
+	if m.Keep > 0 {
+		if err := b.accept(ctx, m); err != nil {
+			return err
+		}
+	}
 	return b.publish(ctx, p)
 }
 
@@ -87,6 +95,7 @@ func (b *Broker) EnqueueMany(ctx context.Context, ms []*dtask.Message) []error {
 	for i, m := range ms {
 		ps[i], errs[i] = b.publication(m, b.topology.exactly)
 	}
+	b.acceptMany(ctx, ms, ps, errs)
 	b.publishMany(ctx, ps, errs)
 	return errs
 }

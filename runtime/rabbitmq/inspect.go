@@ -106,21 +106,24 @@ func (b *Broker) DeadLetters(ctx context.Context, queue string, limit int) ([]*d
 func (b *Broker) RetryDead(ctx context.Context, queue string, ids ...string) (int, error) {
 	return b.takeDead(ctx, queue, ids, func(ds []amqp.Delivery) []error {
 		errs := make([]error, len(ds))
+		ms := make([]*dtask.Message, len(ds))
 		ps := make([]*publication, len(ds))
 		for i, d := range ds {
-			ps[i], errs[i] = b.revive(&d, queue)
+			ms[i], ps[i], errs[i] = b.revive(&d, queue)
 		}
+		b.acceptMany(ctx, ms, ps, errs)
 		b.publishMany(ctx, ps, errs)
 		return errs
 	})
 }
 
-// revive returns a dead letter on its way back to its queue.
-func (b *Broker) revive(d *amqp.Delivery, queue string) (*publication, error) {
+// revive returns a dead letter, and its way back to its queue.
+func (b *Broker) revive(d *amqp.Delivery, queue string) (*dtask.Message, *publication, error) {
 	m, err := decode(d, classDead, queue)
+	m.Keep = min(m.Keep, maxKeep) // a producer in another language may ask for more
 	if err != nil { // malformed; the worker will say so again
 		name := b.topology.queue(classDefault, queue)
-		return &publication{message: forward(d), queue: queue, class: classDefault, route: func() route { return direct(name) }}, nil
+		return &m, &publication{message: forward(d), queue: queue, class: classDefault, route: func() route { return direct(name) }}, nil
 	}
 	m.Attempt = 1
 	m.NotBefore = time.Time{}
@@ -128,7 +131,8 @@ func (b *Broker) revive(d *amqp.Delivery, queue string) (*publication, error) {
 	if !m.Expires.IsZero() && time.Until(m.Expires) < 0 {
 		m.Expires = time.Time{} // it is wanted all the same
 	}
-	return b.publication(&m, b.topology.exactly)
+	p, err := b.publication(&m, b.topology.exactly)
+	return &m, p, err
 }
 
 // DeleteDead implements dtask.Inspector. It finds ids among the oldest 65,535.

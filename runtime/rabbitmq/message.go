@@ -21,6 +21,7 @@ const (
 	headerAttempts      = "dtask-attempts"
 	headerNotBefore     = "dtask-not-before"     // Unix milliseconds
 	headerExpires       = "dtask-expires"        // Unix milliseconds
+	headerKeep          = "dtask-keep"           // milliseconds
 	headerFailures      = "dtask-failures"       // JSON
 	headerReturned      = "dtask-returned"       // how often
 	headerReturnedSince = "dtask-returned-since" // Unix milliseconds
@@ -68,6 +69,9 @@ func encode(m *dtask.Message) (amqp.Publishing, error) {
 	}
 	if m.Returned > 0 {
 		h[headerReturned] = int64(m.Returned)
+	}
+	if m.Keep > 0 {
+		h[headerKeep] = max(1, m.Keep.Milliseconds())
 	}
 	setTime(h, headerTimestamp, m.EnqueuedAt)
 	setTime(h, headerNotBefore, m.NotBefore)
@@ -169,6 +173,7 @@ func decode(d *amqp.Delivery, c class, queue string) (dtask.Message, error) {
 	r.count(headerAttempt, &m.Attempt, 1)
 	r.count(headerAttempts, &m.Attempts, 1)
 	r.count(headerReturned, &m.Returned, 0)
+	r.milliseconds(headerKeep, &m.Keep)
 	r.time(headerTimestamp, &m.EnqueuedAt)
 	r.time(headerNotBefore, &m.NotBefore)
 	r.time(headerExpires, &m.Expires)
@@ -214,6 +219,13 @@ func (r *headerReader) count(name string, v *int, low int) {
 		return
 	}
 	*v = int(n)
+}
+
+// milliseconds reads a duration.
+func (r *headerReader) milliseconds(name string, d *time.Duration) {
+	n := 0
+	r.count(name, &n, 0)
+	*d = time.Duration(n) * time.Millisecond
 }
 
 // time reads a time in Unix milliseconds.

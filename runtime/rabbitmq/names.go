@@ -55,6 +55,9 @@ func (n names) schedule(schedule string) string { return n.namespace + ".schedul
 // of changes.
 func (n names) control() string { return n.namespace + ".control" }
 
+// results returns the name of the stream that holds the outcomes of messages.
+func (n names) results() string { return n.namespace + ".results" }
+
 // level returns the name of a level of delay, an exchange and a queue.
 func (n names) level(i int) string { return fmt.Sprintf("%s.delay.%02d", n.namespace, i) }
 

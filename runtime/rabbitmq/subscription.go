@@ -172,7 +172,7 @@ func (sub *subscription) bury(d *delivery, reason string) {
 	p := forward(&d.raw)
 	fs := append(d.message.Failures, dtask.Failure{Attempt: d.message.Attempt, At: time.Now(), Error: reason})
 	p.Headers[headerFailures] = encodeFailures(fs)
-	sub.move(d, sub.publicationTo(classDead, p))
+	sub.moveDead(d, p, fs)
 }
 
 // handBack returns a message to the queue it came from, as it came, except for
@@ -204,7 +204,27 @@ func (sub *subscription) buryChanged(d *delivery) {
 		sub.bury(d, "the message cannot be stored: "+err.Error())
 		return
 	}
-	sub.move(d, sub.publicationTo(classDead, p))
+	sub.moveDead(d, p, d.message.Failures)
+}
+
+// moveDead moves a message to the dead letters in the given form, and records
+// that if its outcome is to be kept.
+func (sub *subscription) moveDead(d *delivery, p amqp.Publishing, failures []dtask.Failure) {
+	ps := []*publication{sub.publicationTo(classDead, p)}
+	if d.message.Keep > 0 {
+		ps = append(ps, sub.consumer.b.deadRecord(&d.message, failures))
+	}
+	sub.move(d, ps...)
+}
+
+// done removes a message that was executed, once that is recorded if its
+// outcome is to be kept.
+func (sub *subscription) done(d *delivery) {
+	if d.message.Keep > 0 {
+		sub.move(d, sub.consumer.b.doneRecord(&d.message))
+		return
+	}
+	sub.acks.settle(d.raw.DeliveryTag)
 }
 
 func (sub *subscription) publicationTo(c class, p amqp.Publishing) *publication {
@@ -212,30 +232,40 @@ func (sub *subscription) publicationTo(c class, p amqp.Publishing) *publication 
 	return &publication{message: p, queue: sub.consumer.queue, class: c, route: func() route { return direct(name) }}
 }
 
-// move publishes a message and acknowledges its delivery once that is
-// confirmed. In between a fault can double it, but not lose it.
-func (sub *subscription) move(d *delivery, p *publication) {
+// move publishes what is to take the place of a delivery, and acknowledges it
+// once that is confirmed. In between a fault can double it, but not lose it.
+func (sub *subscription) move(d *delivery, ps ...*publication) {
 	sub.moving.Go(func() {
-		for attempt := 0; ; attempt++ {
-			err := sub.consumer.b.publish(sub.ctx, p)
-			switch {
-			case err == nil:
-				sub.acks.settle(d.raw.DeliveryTag)
-				return
-			case sub.ctx.Err() != nil:
-				return // RabbitMQ delivers it again
-			case errors.Is(err, dtask.ErrTooLarge):
-				slog.Error("message cannot be published again; RabbitMQ moves it to the dead letters as it is",
-					"queue", sub.consumer.queue, "id", p.message.MessageId, "err", err)
-				sub.acks.reject(d.raw.DeliveryTag)
-				return
-			}
-			slog.Error("message cannot be published; trying on", "queue", sub.consumer.queue, "id", p.message.MessageId, "err", err)
-			if !sleep(sub.ctx, backoff(attempt)) {
+		for _, p := range ps {
+			if !sub.store(d, p) {
 				return
 			}
 		}
+		sub.acks.settle(d.raw.DeliveryTag)
 	})
+}
+
+// store publishes until that is confirmed. It returns false if that cannot be:
+// RabbitMQ delivers the message again, or has it moved to the dead letters.
+func (sub *subscription) store(d *delivery, p *publication) bool {
+	for attempt := 0; ; attempt++ {
+		err := sub.consumer.b.publish(sub.ctx, p)
+		switch {
+		case err == nil:
+			return true
+		case sub.ctx.Err() != nil:
+			return false
+		case errors.Is(err, dtask.ErrTooLarge):
+			slog.Error("message cannot be published again; RabbitMQ moves it to the dead letters as it is",
+				"queue", sub.consumer.queue, "id", p.message.MessageId, "err", err)
+			sub.acks.reject(d.raw.DeliveryTag)
+			return false
+		}
+		slog.Error("message cannot be published; trying on", "queue", sub.consumer.queue, "id", p.message.MessageId, "err", err)
+		if !sleep(sub.ctx, backoff(attempt)) {
+			return false
+		}
+	}
 }
 
 // quiet is how long no message comes once the server has none to send.
@@ -381,7 +411,7 @@ func (d *delivery) Settle(v dtask.Verdict) {
 	d.sub.settle(d, func() {
 		switch v {
 		case dtask.Done:
-			d.sub.acks.settle(d.raw.DeliveryTag)
+			d.sub.done(d)
 		case dtask.Requeue:
 			d.sub.requeue(d, d.sub.consumer.b.topology.roughly)
 		case dtask.Bury:

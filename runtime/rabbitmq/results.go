@@ -1,0 +1,186 @@
+package rabbitmq
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	dtask "github.com/dtaskhq/dtask/runtime"
+)
+
+// What becomes of the messages whose Keep is set is recorded in a stream
+// (https://www.rabbitmq.com/docs/streams), a log that anybody can read from
+// any place without taking something away. Of an id it holds that the message
+// was accepted, before the message itself is published, and then its outcome.
+// The newest record is the one that counts: a dead letter that is retried is
+// accepted again. So a reader that has come to the end of the stream knows
+// whether a message is done, on its way, or was never there.
+
+const (
+	// maxKeep is the age at which RabbitMQ removes records.
+	maxKeep = 7 * 24 * time.Hour
+
+	// resultsSize is how much is stored, in bytes, before records are removed
+	// that are younger. Both is done by whole segments.
+	resultsSize    = 4 << 30
+	resultsSegment = 64 << 20
+
+	headerRecord       = "dtask-record"    // of a record: its kind
+	headerStreamOffset = "x-stream-offset" // RabbitMQ's, of streams
+
+	// classResults is the class of the stream. It belongs to no queue, but to
+	// all.
+	classResults class = "results"
+)
+
+// A recordKind says what a record is about.
+type recordKind string
+
+const (
+	recordAccepted recordKind = "accepted"
+	recordDone     recordKind = "done"  // the body is the value
+	recordDead     recordKind = "dead"  // the body is an array with the last failure
+	recordFence    recordKind = "fence" // see catchUp
+)
+
+// A record is an entry of the stream.
+type record struct {
+	offset  int64 // its place
+	kind    recordKind
+	id      string
+	task    string
+	nonce   string    // of an accepted one: the same if it is published twice
+	expires time.Time // of an outcome
+	body    []byte
+}
+
+// decodeRecord returns the record of a delivery. One that is malformed has no
+// kind.
+func decodeRecord(d *amqp.Delivery) record {
+	rec := record{id: d.MessageId, task: d.Type, nonce: d.CorrelationId, body: d.Body}
+	r := headerReader{h: d.Headers}
+	var kind string
+	r.string(headerRecord, &kind)
+	r.time(headerExpires, &rec.expires)
+	rec.offset, _ = r.integer(headerStreamOffset)
+	if r.err == nil {
+		rec.kind = recordKind(kind)
+	}
+	return rec
+}
+
+// result returns the outcome that a record holds.
+func (r *record) result() dtask.Result {
+	result := dtask.Result{Task: r.task}
+	if r.kind == recordDone {
+		result.Value = r.body
+		return result
+	}
+	var fs []dtask.Failure
+	if err := json.Unmarshal(r.body, &fs); err != nil || len(fs) == 0 {
+		fs = []dtask.Failure{{Kind: dtask.FailureUndecodable, Error: "the record of the failure is malformed"}}
+	}
+	result.Failure = &fs[len(fs)-1]
+	return result
+}
+
+// acceptance returns the record that m is on its way.
+func (b *Broker) acceptance(m *dtask.Message) (*publication, error) {
+	if m.Keep > maxKeep {
+		return nil, fmt.Errorf("keep %v: RabbitMQ keeps results for %v at most", m.Keep, maxKeep)
+	}
+	p := b.record(recordAccepted, m.ID, m.Task)
+	p.message.CorrelationId = newNonce()
+	return p, nil
+}
+
+// doneRecord returns the record that m was executed.
+func (b *Broker) doneRecord(m *dtask.Message) *publication {
+	p := b.record(recordDone, m.ID, m.Task)
+	setTime(p.message.Headers, headerExpires, time.Now().Add(m.Keep))
+	p.message.Body = m.Result
+	return p
+}
+
+// deadRecord returns the record that m is among the dead letters, by the last
+// of its failures.
+func (b *Broker) deadRecord(m *dtask.Message, failures []dtask.Failure) *publication {
+	p := b.record(recordDead, m.ID, m.Task)
+	setTime(p.message.Headers, headerExpires, time.Now().Add(m.Keep))
+	p.message.Body = []byte(encodeFailures(failures[max(0, len(failures)-1):]))
+	return p
+}
+
+// record returns a record on its way to the stream.
+func (b *Broker) record(kind recordKind, id, task string) *publication {
+	stream := b.topology.results()
+	return &publication{
+		message: amqp.Publishing{
+			Headers:      amqp.Table{headerRecord: string(kind)},
+			ContentType:  "application/json",
+			DeliveryMode: amqp.Persistent,
+			MessageId:    id,
+			Type:         task,
+			Timestamp:    time.Now(),
+		},
+		queue: stream,
+		class: classResults,
+		route: func() route { return direct(stream) },
+	}
+}
+
+// accept records that m is on its way, before it is: nobody can have executed
+// it by then.
+func (b *Broker) accept(ctx context.Context, m *dtask.Message) error {
+	p, err := b.acceptance(m)
+	if err != nil {
+		return err
+	}
+	return b.publish(ctx, p)
+}
+
+// acceptMany does what accept does for those of ms whose Keep is set and whose
+// publication is not nil. One that fails sets the error, and the publication
+// to nil.
+func (b *Broker) acceptMany(ctx context.Context, ms []*dtask.Message, ps []*publication, errs []error) {
+	records := make([]*publication, len(ms))
+	kept := false
+	for i, m := range ms {
+		if ps[i] != nil && m.Keep > 0 {
+			records[i], errs[i] = b.acceptance(m)
+			kept = true
+		}
+	}
+	if !kept {
+		return
+	}
+	b.publishMany(ctx, records, errs)
+	for i, err := range errs {
+		if err != nil {
+			ps[i] = nil
+		}
+	}
+}
+
+// ensureResults declares the stream of results, unless that was done before.
+func (t *topology) ensureResults(ctx context.Context, s *session) error {
+	name := t.results()
+	if _, ok := t.known.Load(name); ok {
+		return nil
+	}
+	return t.declare(ctx, s, func(ch *amqp.Channel) error {
+		if err := declareQueue(ch, name, amqp.Table{
+			amqp.QueueTypeArg:                 amqp.QueueTypeStream,
+			amqp.StreamMaxAgeArg:              fmt.Sprintf("%dD", maxKeep/(24*time.Hour)),
+			amqp.StreamMaxLenBytesArg:         int64(resultsSize),
+			amqp.StreamMaxSegmentSizeBytesArg: int64(resultsSegment),
+		}); err != nil {
+			return err
+		}
+		t.known.Store(name, struct{}{})
+		return nil
+	})
+}

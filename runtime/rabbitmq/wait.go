@@ -1,0 +1,269 @@
+package rabbitmq
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	dtask "github.com/dtaskhq/dtask/runtime"
+)
+
+const (
+	// maxCatchUps is how many calls read the stream at once.
+	maxCatchUps = 32
+
+	// streamPrefetch is how many records RabbitMQ sends ahead, each of up to
+	// dtask.MaxBodySize. They are acknowledged by halves of it.
+	streamPrefetch = 100
+
+	// clockSkew is how far the clock of a client may be ahead of that of
+	// RabbitMQ without making a wait slow.
+	clockSkew = 5 * time.Second
+)
+
+// A waiting is what those who wait for results have in common.
+type waiting struct {
+	link *link         // started by the first wait
+	room chan struct{} // holds an element for each catch-up
+
+	mu   sync.Mutex
+	tail *tail // nil while nobody waits
+}
+
+func newWaiting(c *config) *waiting {
+	plain := func(context.Context, *session) error { return nil }
+	return &waiting{link: newLink(c, "waiting", plain), room: make(chan struct{}, maxCatchUps)}
+}
+
+var _ dtask.Results = (*Broker)(nil)
+
+// Result implements [dtask.Results]. For a message that was purged, or that
+// RabbitMQ itself has moved to the dead letters, it waits until ctx ends.
+func (b *Broker) Result(ctx context.Context, id string) (dtask.Result, error) {
+	if err := b.waiting.link.start(ctx); err != nil {
+		return dtask.Result{}, err
+	}
+	for attempt := 0; ; attempt++ {
+		s, err := b.waiting.link.session(ctx)
+		if err != nil {
+			return dtask.Result{}, err
+		}
+		r, err := b.await(ctx, s, id)
+		if err == nil || errors.Is(err, dtask.ErrNoResult) || errors.Is(err, dtask.ErrClosed) || isPermanent(err) || ctx.Err() != nil {
+			return r, err
+		}
+		// The connection is lost, or the stream was deleted: read again.
+		b.topology.known.Delete(b.topology.results())
+		if !sleep(ctx, backoff(min(attempt, 3))) {
+			return dtask.Result{}, fmt.Errorf("%w: %w", ctx.Err(), err)
+		}
+	}
+}
+
+// await waits for the outcome of a message on s.
+func (b *Broker) await(ctx context.Context, s *session, id string) (dtask.Result, error) {
+	if err := b.topology.ensureResults(ctx, s); err != nil {
+		return dtask.Result{}, err
+	}
+	w, err := b.waiting.watch(ctx, s, b.topology.results(), id)
+	if err != nil {
+		return dtask.Result{}, err
+	}
+	defer b.waiting.leave(w)
+	h, err := b.lookUp(ctx, s, id)
+	if err != nil {
+		return dtask.Result{}, err
+	}
+	for {
+		r, pending, err := h.outcome()
+		if !pending {
+			return r, err
+		}
+		select {
+		case <-w.news:
+			for _, rec := range w.tail.take(w) {
+				h.add(rec)
+			}
+		case <-w.tail.ended:
+			return dtask.Result{}, w.tail.err
+		case <-ctx.Done():
+			return dtask.Result{}, ctx.Err()
+		}
+	}
+}
+
+// lookUp returns what is recorded of a message by now.
+func (b *Broker) lookUp(ctx context.Context, s *session, id string) (*history, error) {
+	select {
+	case b.waiting.room <- struct{}{}:
+		defer func() { <-b.waiting.room }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if t, ok := uuidTime(id); ok {
+		h := newHistory(id)
+		if err := b.catchUp(ctx, s, t.Add(-clockSkew), h); err != nil || h.newest != nil {
+			return h, err
+		}
+	}
+	h := newHistory(id)
+	return h, b.catchUp(ctx, s, "first", h)
+}
+
+// catchUp adds to h what the stream holds from a place on: "first", or a
+// time. To know where the present end is it publishes a fence, a record of its
+// own, and reads up to it.
+func (b *Broker) catchUp(ctx context.Context, s *session, from any, h *history) error {
+	r, err := within(ctx, func() (*streamReader, error) { return readStream(s, b.topology.results(), from) }, (*streamReader).close)
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	fence := newNonce()
+	if err := b.publish(ctx, b.record(recordFence, fence, "")); err != nil {
+		if errors.Is(err, dtask.ErrUnknownOutcome) {
+			return ctx.Err() // what is unknown is of no interest to who waits
+		}
+		return err
+	}
+	for {
+		rec, err := r.next(ctx)
+		switch {
+		case err != nil:
+			return err
+		case rec.id == fence:
+			return nil
+		case rec.id == h.id:
+			if h.add(rec); rec.kind == recordDone {
+				return nil // nothing can follow
+			}
+		}
+	}
+}
+
+// A history is what is recorded of one message, from the oldest record on.
+type history struct {
+	id     string
+	offset int64               // of the last record
+	nonces map[string]struct{} // of the times it was accepted
+	newest *record             // nil if there is none
+}
+
+func newHistory(id string) *history {
+	return &history{id: id, offset: -1, nonces: make(map[string]struct{})}
+}
+
+// add adds a record, unless it was added before: the catch-up and the tail
+// overlap, and what a lost connection left unconfirmed is published twice.
+func (h *history) add(rec record) {
+	if rec.offset <= h.offset {
+		return
+	}
+	h.offset = rec.offset
+	switch rec.kind {
+	case recordAccepted:
+		if _, ok := h.nonces[rec.nonce]; ok {
+			return
+		}
+		h.nonces[rec.nonce] = struct{}{}
+	case recordDone, recordDead:
+	default:
+		return
+	}
+	h.newest = &rec
+}
+
+// outcome returns the outcome, or that it is still to come.
+func (h *history) outcome() (r dtask.Result, pending bool, err error) {
+	switch {
+	case h.newest == nil:
+		return r, false, dtask.ErrNoResult
+	case h.newest.kind == recordAccepted:
+		return r, true, nil
+	case time.Now().After(h.newest.expires):
+		return r, false, dtask.ErrNoResult
+	}
+	return h.newest.result(), false, nil
+}
+
+// uuidTime returns the time that a UUIDv7 holds (RFC 9562, section 5.7).
+func uuidTime(id string) (time.Time, bool) {
+	if len(id) != 36 || id[8] != '-' || id[13] != '-' || id[14] != '7' {
+		return time.Time{}, false
+	}
+	ms, err := strconv.ParseUint(id[:8]+id[9:13], 16, 48)
+	// AMQP has no times before 1970.
+	return time.UnixMilli(int64(ms)), err == nil && ms > uint64(clockSkew.Milliseconds())
+}
+
+// newNonce returns a text that nobody else has.
+func newNonce() string { return rand.Text() }
+
+// A streamReader reads a stream from a place on.
+type streamReader struct {
+	ch *amqp.Channel
+	in <-chan amqp.Delivery
+}
+
+// readStream begins to read a stream on s. When it returns, the place is
+// fixed: what is published from then on is read for certain.
+func readStream(s *session, stream string, from any) (*streamReader, error) {
+	ch, err := s.conn.Channel()
+	if err != nil {
+		return nil, err
+	}
+	in, err := consumeStream(ch, stream, from)
+	if err != nil {
+		go ch.Close()
+		switch {
+		case isCode(err, amqp.PreconditionFailed):
+			err = permanent(fmt.Errorf("%w; every node of the cluster needs a replica, see rabbitmq-streams add_replica", err))
+		case isCode(err, amqp.AccessRefused):
+			err = permanent(fmt.Errorf("%w; the user lacks a permission; grant read for it", err))
+		}
+		return nil, fmt.Errorf("read stream %s: %w", stream, err)
+	}
+	return &streamReader{ch, in}, nil
+}
+
+func consumeStream(ch *amqp.Channel, stream string, from any) (<-chan amqp.Delivery, error) {
+	if err := ch.Qos(streamPrefetch, 0, false); err != nil {
+		return nil, err
+	}
+	in, err := ch.Consume(stream, "results", false, false, false, false, amqp.Table{headerStreamOffset: from})
+	if err != nil {
+		return nil, err
+	}
+	// RabbitMQ answers before it has looked up the place. One channel is served
+	// in order: with a second answer that is done.
+	return in, ch.Qos(streamPrefetch, 0, false)
+}
+
+// next returns the next record.
+func (r *streamReader) next(ctx context.Context) (record, error) {
+	select {
+	case d, ok := <-r.in:
+		if !ok {
+			return record{}, errStreamEnded
+		}
+		if d.DeliveryTag%(streamPrefetch/2) == 0 {
+			if err := r.ch.Ack(d.DeliveryTag, true); err != nil {
+				return record{}, err
+			}
+		}
+		return decodeRecord(&d), nil
+	case <-ctx.Done():
+		return record{}, ctx.Err()
+	}
+}
+
+var errStreamEnded = errors.New("the connection is lost, or the stream was deleted")
+
+// close ends the reading. It does not wait for RabbitMQ.
+func (r *streamReader) close() { go r.ch.Close() }
