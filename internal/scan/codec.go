@@ -1,6 +1,9 @@
 package scan
 
-import "go/types"
+import (
+	"fmt"
+	"go/types"
+)
 
 // A codec says how encoding/json treats a type: by its own methods, or by its
 // kind.
@@ -8,57 +11,72 @@ type codec struct {
 	marshal   *types.Selection // what encodes it: MarshalJSON, MarshalText, or nil
 	unmarshal *types.Selection // what decodes it: UnmarshalJSON, UnmarshalText, or nil
 	text      bool             // by the Text pair
-	problem   string           // why the two do not fit
-	hint      string
+
+	marshalsValue   bool // marshal has a value receiver
+	unmarshalsValue bool // unmarshal has a value receiver
 }
 
 // own reports whether the type encodes itself.
 func (c codec) own() bool { return c.marshal != nil || c.unmarshal != nil }
 
-// codecOf returns how a value of type t is encoded and decoded. Pointer methods
-// are called only for values that are addressable: those behind a pointer or in
-// a slice.
-func (p *packageScan) codecOf(t types.Type, addressable bool) codec {
+// codecOf returns how a value of type t is encoded and decoded.
+func (s *scanner) codecOf(t types.Type) codec {
+	if c, ok := s.codecs[t]; ok {
+		return c
+	}
+	c := codecBy("JSON", t)
+	if !c.own() {
+		c = codecBy("Text", t)
+	}
+	s.codecs[t] = c
+	return c
+}
+
+// codecBy returns what the methods MarshalJSON and UnmarshalJSON, or MarshalText
+// and UnmarshalText, make of a type.
+func codecBy(suffix string, t types.Type) codec {
 	onValue := types.NewMethodSet(t)
 	onPointer := types.NewMethodSet(types.NewPointer(t))
-	marshalJSON := method(onPointer, "MarshalJSON", isMarshal)
-	marshalText := method(onPointer, "MarshalText", isMarshal)
-	unmarshalJSON := method(onPointer, "UnmarshalJSON", isUnmarshal)
-	unmarshalText := method(onPointer, "UnmarshalText", isUnmarshal)
+	return codec{
+		marshal:         method(onPointer, "Marshal"+suffix, isMarshal),
+		unmarshal:       method(onPointer, "Unmarshal"+suffix, isUnmarshal),
+		text:            suffix == "Text",
+		marshalsValue:   method(onValue, "Marshal"+suffix, isMarshal) != nil,
+		unmarshalsValue: method(onValue, "Unmarshal"+suffix, isUnmarshal) != nil,
+	}
+}
 
+// misfit returns why a type that encodes itself does not come back, and what to
+// do, or "". Pointer methods are called only for values that are addressable:
+// those behind a pointer or in a slice.
+func (p *packageScan) misfit(t types.Type, c codec, addressable bool) (reason, hint string) {
 	name := p.typeString(t)
-	c := codec{marshal: marshalJSON, unmarshal: unmarshalJSON}
-	suffix := "JSON"
-	if marshalJSON == nil && unmarshalJSON == nil {
-		c = codec{marshal: marshalText, unmarshal: unmarshalText, text: true}
-		suffix = "Text"
+	marshal, unmarshal := "MarshalJSON", "UnmarshalJSON"
+	if c.text {
+		marshal, unmarshal = "MarshalText", "UnmarshalText"
 	}
+	const giveName = "give the embedded field a name"
 	switch {
-	case !c.own():
-		return c
 	case c.unmarshal == nil:
-		c.problem = name + " has a Marshal" + suffix + " and no Unmarshal" + suffix
-		c.hint = "write Unmarshal" + suffix + " as well"
+		return fmt.Sprintf("%s has %s and no %s", name, marshal, unmarshal), "write " + unmarshal + " as well"
 	case c.marshal == nil:
-		c.problem = name + " has an Unmarshal" + suffix + " and no Marshal" + suffix
-		c.hint = "write Marshal" + suffix + " as well"
+		return fmt.Sprintf("%s has %s and no %s", name, unmarshal, marshal), "write " + marshal + " as well"
 	case takenOver(t, c.marshal) != nil:
-		c.problem = name + " would be encoded as its embedded " + p.typeString(takenOver(t, c.marshal).Type()) + " alone"
-		c.hint = "give the embedded field a name"
+		field := p.typeString(takenOver(t, c.marshal).Type())
+		return fmt.Sprintf("%s would be encoded as its embedded %s alone", name, field), giveName
 	case takenOver(t, c.unmarshal) != nil:
-		c.problem = name + " would be decoded as its embedded " + p.typeString(takenOver(t, c.unmarshal).Type()) + " alone"
-		c.hint = "give the embedded field a name"
-	case method(onValue, c.marshal.Obj().Name(), isMarshal) == nil && !addressable:
-		c.problem = "the Marshal" + suffix + " of " + name + " has a pointer receiver, so it is not called for a value"
-		c.hint = "pass a pointer"
+		field := p.typeString(takenOver(t, c.unmarshal).Type())
+		return fmt.Sprintf("%s would be decoded as its embedded %s alone", name, field), giveName
+	case !c.marshalsValue && !addressable:
+		hint := "pass a pointer"
 		if !p.foreign(t) {
-			c.hint += ", or give Marshal" + suffix + " a value receiver"
+			hint += ", or give " + marshal + " a value receiver"
 		}
-	case method(onValue, c.unmarshal.Obj().Name(), isUnmarshal) != nil && !isMap(t):
-		c.problem = "the Unmarshal" + suffix + " of " + name + " has no pointer receiver, so what it decodes is lost"
-		c.hint = "give it a pointer receiver"
+		return fmt.Sprintf("the %s of %s has a pointer receiver, so it is not called for a value", marshal, name), hint
+	case c.unmarshalsValue && !isMap(t):
+		return fmt.Sprintf("the %s of %s has no pointer receiver, so what it decodes is lost", unmarshal, name), "give it a pointer receiver"
 	}
-	return c
+	return "", ""
 }
 
 // takenOver returns the embedded field that a method of a struct comes from, if

@@ -114,9 +114,9 @@ func (p *packageScan) marks(f *ast.File) []mark {
 			}
 			continue
 		}
-		hint, place := place(f, group, p.loaded.Fset)
+		hint, where := placement(f, group, p.loaded.Fset)
 		for _, d := range ds {
-			p.report(p.pos(d.pos), CodeMisplaced, hint, "dtask:%s %s", d.name, place)
+			p.report(p.pos(d.pos), CodeMisplaced, hint, "dtask:%s %s", d.name, where)
 		}
 	}
 	return marks
@@ -170,9 +170,9 @@ func (p *packageScan) mark(fn *ast.FuncDecl, ds []directive) mark {
 	return m
 }
 
-// place says what a comment that is no function's documentation belongs to, to
+// placement says what a comment that is no function's documentation belongs to, to
 // follow "dtask:task", and what to do about it.
-func place(f *ast.File, group *ast.CommentGroup, fset *token.FileSet) (hint, text string) {
+func placement(f *ast.File, group *ast.CommentGroup, fset *token.FileSet) (hint, text string) {
 	const move = "put it directly above a function"
 	if group == f.Doc {
 		return move, "is on the package clause"

@@ -10,7 +10,7 @@ import (
 
 // ScanFile scans a package of one file that is in memory.
 func ScanFile(fset *token.FileSet, f *ast.File, pkg *types.Package, errs []types.Error) *Result {
-	s := new(scanner)
+	s := newScanner()
 	c := &candidate{path: pkg.Path(), module: "example.com"}
 	p, err := s.scanPackage(c, &packages.Package{
 		PkgPath:    pkg.Path(),

@@ -36,7 +36,22 @@ type lostField struct {
 // jsonFields returns the fields of a struct that encoding/json encodes, those
 // of embedded structs among them, and those it loses though no tag says so. The
 // rules are in the documentation of json.Marshal.
-func jsonFields(st *types.Struct) (fields []jsonField, lost []lostField) {
+func (s *scanner) jsonFields(st *types.Struct) (fields []jsonField, lost []lostField) {
+	known, ok := s.fields[st]
+	if !ok {
+		known.fields, known.lost = findJSONFields(st)
+		s.fields[st] = known
+	}
+	return known.fields, known.lost
+}
+
+// structFields are the fields of a struct, for the wire.
+type structFields struct {
+	fields []jsonField
+	lost   []lostField
+}
+
+func findJSONFields(st *types.Struct) (fields []jsonField, lost []lostField) {
 	c := &fieldCollector{}
 	c.collect(st, "", 0, false, nil)
 	byName := make(map[string][]jsonField)

@@ -10,6 +10,7 @@ import (
 	"context"
 	"fmt"
 	"go/token"
+	"go/types"
 	"slices"
 	"strings"
 
@@ -54,7 +55,7 @@ func Scan(ctx context.Context, config Config) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := new(scanner)
+	s := newScanner()
 	found, err = s.findListed(ctx, config, found)
 	if err != nil {
 		return nil, err
@@ -98,9 +99,19 @@ func (s *scanner) result(found []*candidate, scanned map[string]*Package) *Resul
 	return result
 }
 
-// A scanner collects diagnostics.
+// A scanner collects diagnostics, and remembers what it found out about types,
+// as tasks share many.
 type scanner struct {
-	diags []*Diagnostic
+	diags  []*Diagnostic
+	codecs map[types.Type]codec
+	fields map[*types.Struct]structFields
+}
+
+func newScanner() *scanner {
+	return &scanner{
+		codecs: make(map[types.Type]codec),
+		fields: make(map[*types.Struct]structFields),
+	}
 }
 
 // scanPackage returns the tasks of a package.

@@ -71,7 +71,7 @@ func (s *schema) fields(st *types.Struct) {
 }
 
 func (s *schema) structLines(st *types.Struct) []schemaLine {
-	fields, _ := jsonFields(st)
+	fields, _ := s.p.jsonFields(st)
 	var lines []schemaLine
 	for _, f := range fields {
 		lines = append(lines, s.line(f.name, f.v.Type(), f.options))
@@ -97,7 +97,7 @@ func (s *schema) typ(t types.Type) schemaLine {
 	if isTime(t) || isNamed(t, "time", "Duration") {
 		return same(s.p.typeString(t))
 	}
-	if c := s.p.codecOf(t, true); c.own() {
+	if c := s.p.codecOf(t); c.own() {
 		// What it writes is its own affair.
 		form := "JSON"
 		if c.text {
@@ -111,7 +111,7 @@ func (s *schema) typ(t types.Type) schemaLine {
 	case *types.Pointer:
 		return s.typ(u.Elem()).behind("*")
 	case *types.Slice:
-		if b, ok := u.Elem().Underlying().(*types.Basic); ok && b.Kind() == types.Byte && !s.p.codecOf(types.Unalias(u.Elem()), true).own() {
+		if b, ok := u.Elem().Underlying().(*types.Basic); ok && b.Kind() == types.Byte && !s.p.codecOf(types.Unalias(u.Elem())).own() {
 			return same("base64")
 		}
 		return s.typ(u.Elem()).behind("[]")

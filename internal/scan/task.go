@@ -270,7 +270,7 @@ func (p *packageScan) arguments(t *Task, sig *types.Signature) {
 	if own {
 		_, t.OwnArgs = obj.Type().Underlying().(*types.Struct)
 	}
-	if t.OwnArgs && p.codecOf(obj.Type(), true).own() {
+	if t.OwnArgs && p.codecOf(obj.Type()).own() {
 		p.report(p.pos(obj.Pos()), CodeWire, "rename the type, to have it as a field of the arguments",
 			"%s encodes itself; the arguments of a task are encoded field by field", t.Names.Args)
 		return
