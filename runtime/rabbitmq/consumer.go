@@ -211,7 +211,7 @@ func (c *consumer) serve(sub *subscription) (next *subscription, err error) {
 				continue
 			}
 		}
-		changed := false
+		changed, ended := false, false
 		select {
 		case out <- d:
 			sub.picked(i)
@@ -219,13 +219,13 @@ func (c *consumer) serve(sub *subscription) (next *subscription, err error) {
 		case <-second.C:
 			changed = c.pace.adapt(time.Now, true)
 		case raw, ok := <-sub.sources[0].in:
-			err = sub.receive(0, raw, ok)
+			ended = !sub.fetch(&sub.sources[0], &raw, ok)
 		case raw, ok := <-sub.sources[1].in:
-			err = sub.receive(1, raw, ok)
+			ended = !sub.fetch(&sub.sources[1], &raw, ok)
 		case raw, ok := <-sub.sources[2].in:
-			err = sub.receive(2, raw, ok)
+			ended = !sub.fetch(&sub.sources[2], &raw, ok)
 		case raw, ok := <-sub.sources[3].in:
-			err = sub.receive(3, raw, ok)
+			ended = !sub.fetch(&sub.sources[3], &raw, ok)
 		case d := <-c.carried:
 			sub.carry(d)
 		case <-c.recheck:
@@ -235,13 +235,30 @@ func (c *consumer) serve(sub *subscription) (next *subscription, err error) {
 		case <-c.ctx.Done():
 			return nil, nil
 		}
-		if err == nil && changed && sub.active {
+		switch {
+		case err != nil:
+		case ended && !sub.ch.IsClosed():
+			next, err = c.afterCancel(sub)
+		case changed && sub.active:
 			next, err = openSubscription(c, sub.session)
 		}
 		if err != nil || next != nil {
 			return next, err
 		}
 	}
+}
+
+// afterCancel returns the subscription to go on with after RabbitMQ has
+// cancelled one of a source, because the queue was deleted. It is a new one,
+// for the channel may be left with consumers of queues that are no more; what
+// is being handled is not concerned.
+func (c *consumer) afterCancel(sub *subscription) (*subscription, error) {
+	slog.Error("RabbitMQ has cancelled the consumption of a queue, which may have been deleted; declaring it again", "queue", c.queue)
+	if !sleep(c.ctx, minBackoff) { // more may be about to be deleted
+		return nil, nil
+	}
+	c.b.topology.forget()
+	return subscribe(sub.ctx, c, sub.session)
 }
 
 func (b *Broker) addConsumer(c *consumer) {

@@ -117,11 +117,7 @@ func (p *pubChannel) watch(blocking <-chan amqp.Blocking, closed <-chan *amqp.Er
 			close(*p.tick.Swap(&tick))
 		case e := <-closed:
 			// A channel without its connection is of no use: begin anew.
-			var err error = errSessionClosed
-			if e != nil {
-				err = e
-			}
-			p.session.end(fmt.Errorf("channel lost: %w", err))
+			p.session.end(fmt.Errorf("publishing: %w", reason(e)))
 			return
 		case <-p.session.closed:
 			return
@@ -325,6 +321,9 @@ type attempt struct {
 
 // send tries until the message is sent.
 func (a *attempt) send(ctx context.Context) (*pending, error) {
+	if err := a.m.message.Headers.Validate(); err != nil {
+		return nil, err // of a foreign message: it would cost the connection
+	}
 	for {
 		s, err := a.nextSession(ctx)
 		if err != nil {
@@ -352,10 +351,7 @@ func (a *attempt) send(ctx context.Context) (*pending, error) {
 		}
 		w, err := s.pub.send(&a.m.message, r)
 		if err != nil {
-			if !s.conn.IsClosed() && !s.pub.ch.IsClosed() {
-				return nil, err // the message cannot be encoded
-			}
-			s.end(err) // nextSession returns another
+			s.end(explain(err)) // nextSession returns another
 			continue
 		}
 		return w, nil

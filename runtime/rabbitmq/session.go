@@ -76,16 +76,34 @@ func dial(ctx context.Context, c *config, host, role string) (*session, error) {
 	s := &session{conn: conn, stream: st, closed: make(chan struct{})}
 	ended := conn.NotifyClose(make(chan *amqp.Error, 1))
 	go func() {
-		var err error = errSessionClosed
-		if e := <-ended; e != nil {
-			err = e
-		}
-		s.end(fmt.Errorf("connection to %s lost: %w", host, err))
+		s.end(fmt.Errorf("connection to %s: %w", host, reason(<-ended)))
 	}()
 	return s, nil
 }
 
 var errSessionClosed = errors.New("closed")
+
+// reason returns why a connection or channel was closed. What the library
+// found out by itself it dresses up as an exception of the server; here that is
+// undone.
+func reason(e *amqp.Error) error {
+	switch {
+	case e == nil:
+		return errSessionClosed
+	case !e.Server:
+		return errors.New(e.Reason)
+	}
+	return e
+}
+
+// explain does for an error of a call what reason does.
+func explain(err error) error {
+	var e *amqp.Error
+	if errors.As(err, &e) {
+		return reason(e)
+	}
+	return err
+}
 
 // startTLS makes the TLS handshake.
 func startTLS(ctx context.Context, raw net.Conn, config *tls.Config, host string) (net.Conn, error) {

@@ -62,11 +62,7 @@ func openSubscription(c *consumer, s *session) (*subscription, error) {
 	}
 	closed := ch.NotifyClose(make(chan *amqp.Error, 1))
 	go func() {
-		var err error = errSessionClosed
-		if e := <-closed; e != nil {
-			err = e
-		}
-		sub.cancelCtx(fmt.Errorf("channel lost: %w", err))
+		sub.cancelCtx(fmt.Errorf("channel: %w", reason(<-closed)))
 	}()
 	if err := sub.pauseOrResume(); err != nil {
 		sub.abandon()
@@ -98,29 +94,6 @@ func (sub *subscription) pauseOrResume() error {
 		}
 	}
 	return nil
-}
-
-// receive takes a message of a source; more is false when the source has
-// ended.
-func (sub *subscription) receive(i int, raw amqp.Delivery, more bool) error {
-	s := &sub.sources[i]
-	sub.fetch(s, &raw, more)
-	if more {
-		return nil
-	}
-	// RabbitMQ has cancelled the consumer: the queue was deleted, or lost its
-	// leader. The other classes, and what is being handled, are not concerned.
-	if sub.ch.IsClosed() {
-		<-sub.ctx.Done()
-		return context.Cause(sub.ctx)
-	}
-	slog.Error("RabbitMQ has cancelled the consumer of a queue, which may have been deleted; declaring it again",
-		"queue", sub.consumer.b.topology.queue(s.class, sub.consumer.queue))
-	sub.consumer.b.topology.forget()
-	if err := sub.consumer.b.topology.ensureConsumed(sub.ctx, sub.session, sub.consumer.queue); err != nil {
-		return err
-	}
-	return sub.consume(s)
 }
 
 // accept returns a received message as a delivery, or nil if it is not for the
@@ -315,13 +288,15 @@ func (sub *subscription) quiesce() {
 	}
 }
 
-// fetch takes a message of a source; ok is false when the source has ended.
-func (sub *subscription) fetch(s *source, raw *amqp.Delivery, ok bool) {
+// fetch takes a message of a source. ok is false, and so is the result, when
+// the source has ended.
+func (sub *subscription) fetch(s *source, raw *amqp.Delivery, ok bool) bool {
 	if !ok {
 		s.in = nil
 	} else if d := sub.accept(s.class, raw); d != nil {
 		s.fetched = append(s.fetched, d)
 	}
+	return ok
 }
 
 // handBackFetched hands back what was fetched and is not delivered, except for

@@ -20,6 +20,7 @@ type Proxy struct {
 	frozen  bool
 	refused bool
 	closed  bool
+	count   int
 	conns   map[net.Conn]struct{}
 }
 
@@ -85,6 +86,20 @@ func (p *Proxy) set(flag *bool, v bool) {
 	p.changed.Broadcast()
 }
 
+// Accepted returns how many connections were made since the last Forget.
+func (p *Proxy) Accepted() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.count
+}
+
+// Forget sets the count of Accepted to 0.
+func (p *Proxy) Forget() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.count = 0
+}
+
 // Conns returns how many connections clients hold open.
 func (p *Proxy) Conns() int {
 	p.mu.Lock()
@@ -115,6 +130,7 @@ func (p *Proxy) serve(client net.Conn) {
 	defer client.Close()
 	p.mu.Lock()
 	refused := p.refused
+	p.count++
 	p.mu.Unlock()
 	if refused {
 		client.(*net.TCPConn).SetLinger(0)

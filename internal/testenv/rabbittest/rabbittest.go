@@ -89,6 +89,9 @@ func StartNode(t testing.TB, o rabbitnode.Options) *Node {
 	return &Node{n, t}
 }
 
+// For returns the node for use in another test, a subtest.
+func (n *Node) For(t testing.TB) *Node { return &Node{n.Node, t} }
+
 // Ctl runs rabbitmqctl against the node.
 func (n *Node) Ctl(args ...string) string {
 	n.t.Helper()

@@ -1,0 +1,355 @@
+package rabbitmq_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/dtaskhq/dtask/internal/testenv/rabbittest"
+	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq"
+)
+
+// Connections that are cut under load cost nothing.
+func TestConnectionCut(t *testing.T) {
+	noLeaks(t)
+	proxy, url := rabbittest.ProxyURL(t, rabbittest.URL(t))
+	b := open(t, url)
+	l := startLoad(t, b, "q")
+	for range 5 {
+		l.progress(50)
+		proxy.Cut()
+	}
+	l.progress(50)
+	l.finish()
+}
+
+// A link that goes silent is given up after two heartbeats.
+func TestHalfOpen(t *testing.T) {
+	noLeaks(t)
+	proxy, url := rabbittest.ProxyURL(t, rabbittest.URL(t))
+	b := open(t, url+"?heartbeat=1")
+	l := startLoad(t, b, "q")
+	l.progress(50)
+	for range 2 {
+		proxy.Freeze()
+		// Both connections are given up; the new ones hang in the handshake.
+		eventually(t, func() string {
+			if n := proxy.Accepted(); n < 4 {
+				return "the silent connections are not given up"
+			}
+			return ""
+		})
+		proxy.Cut()
+		proxy.Resume()
+		l.progress(50)
+		proxy.Forget()
+	}
+	l.finish()
+}
+
+// A link that goes silent right after the handshake is noticed, too.
+func TestHalfOpenAfterDial(t *testing.T) {
+	noLeaks(t)
+	proxy, url := rabbittest.ProxyURL(t, rabbittest.URL(t))
+	b := open(t, url+"?heartbeat=1")
+	proxy.Freeze()
+	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+	defer cancel()
+	if err := b.Enqueue(ctx, message("q")); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("enqueue into silence: %v, want the error of the context", err)
+	}
+	eventually(t, func() string {
+		if proxy.Accepted() < 2 {
+			return "the silence is not noticed"
+		}
+		return ""
+	})
+	proxy.Cut()
+	proxy.Resume()
+	enqueue(t, b, message("q"))
+}
+
+// While the broker is away an enqueue fails by its context and says why, and
+// then works again.
+func TestUnreachable(t *testing.T) {
+	noLeaks(t)
+	proxy, url := rabbittest.ProxyURL(t, rabbittest.URL(t))
+	b := open(t, url)
+	c := consume(t, b, "q", 1)
+	proxy.Refuse()
+	proxy.Cut()
+	eventually(t, func() string {
+		ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+		defer cancel()
+		err := b.Enqueue(ctx, message("other"))
+		if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, dtask.ErrUnknownOutcome) || !strings.Contains(err.Error(), "no connection to RabbitMQ") {
+			return "enqueue: " + errText(err)
+		}
+		return ""
+	})
+	proxy.Resume()
+	m := message("q")
+	enqueue(t, b, m)
+	d := receive(t, c)
+	if d.Message().ID != m.ID {
+		t.Errorf("delivered %s, want %s", d.Message().ID, m.ID)
+	}
+	d.Settle(dtask.Done)
+}
+
+func errText(err error) string {
+	if err == nil {
+		return "no error"
+	}
+	return err.Error()
+}
+
+// A server that accepts connections and says nothing is no server.
+func TestSilentListener(t *testing.T) {
+	noLeaks(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
+	defer cancel()
+	_, err = rabbitmq.Open(ctx, "amqp://guest:geheim@"+l.Addr().String())
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("open: %v, want the error of the context", err)
+	}
+	if strings.Contains(err.Error(), "geheim") {
+		t.Errorf("the error shows the password: %v", err)
+	}
+}
+
+// Of several hosts one is enough.
+func TestSeveralHosts(t *testing.T) {
+	noLeaks(t)
+	raw := rabbittest.URL(t)
+	dead, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dead.Close()
+	first, _ := rabbittest.ProxyURL(t, raw)
+	second, _ := rabbittest.ProxyURL(t, raw)
+	u, _ := url.Parse(raw)
+	hosts := dead.Addr().String() + "," + first.Addr() + "," + second.Addr()
+	b := open(t, "amqp://guest:guest@"+hosts+u.Path)
+	l := startLoad(t, b, "q")
+	for range 3 {
+		for _, p := range []*rabbittest.Proxy{first, second} {
+			l.progress(20)
+			p.Refuse()
+			p.Cut()
+			l.progress(20)
+			p.Resume()
+		}
+	}
+	l.finish()
+}
+
+// Errors that trying again will not mend are told at once, with the remedy and
+// without the password.
+func TestPermanentErrors(t *testing.T) {
+	noLeaks(t)
+	u, err := url.Parse(rabbittest.URL(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ name, url, want string }{
+		{"password", "amqp://guest:geheim@" + u.Host + u.Path, `refuses user "guest"; check user and password`},
+		{"user", "amqp://nobody:geheim@" + u.Host + u.Path, `refuses user "nobody"; check user and password`},
+		{"vhost", "amqp://guest:guest@" + u.Host + "/nope", `does not let user "guest" into virtual host "nope"`},
+		{"tls", "amqps://guest:geheim@" + u.Host + u.Path, "does not speak TLS"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := rabbitmq.Open(testContext(t), c.url)
+			if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "geheim") {
+				t.Errorf("open: %v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
+// A queue that exists with other arguments is an error that names both, not a
+// reason to reconnect for ever.
+func TestOtherArguments(t *testing.T) {
+	raw := rabbittest.URL(t)
+	ch := rawChannel(t, raw)
+	if _, err := ch.QueueDeclare("dtask.queue.q", true, false, false, false, amqp.Table{
+		"x-queue-type": "quorum", "x-delivery-limit": 3, "x-overflow": "reject-publish",
+		"x-dead-letter-exchange": "", "x-dead-letter-routing-key": "dtask.dead.q", "x-dead-letter-strategy": "at-least-once",
+	}); err != nil {
+		t.Fatal(err)
+	}
+	b := open(t, raw)
+	check := func(err error) {
+		t.Helper()
+		if err == nil || !strings.Contains(err.Error(), "dtask.queue.q") || !strings.Contains(err.Error(), "x-delivery-limit") {
+			t.Errorf("error %v, want queue and argument", err)
+		}
+	}
+	check(b.Enqueue(testContext(t), message("q")))
+	_, err := b.Consume(testContext(t), dtask.ConsumeOptions{Queue: "q", Concurrency: 1})
+	check(err)
+	enqueue(t, b, message("other")) // it goes on with others
+}
+
+// rawChannel returns a channel of the bare client, to look behind the scenes.
+func rawChannel(t *testing.T, url string) *amqp.Channel {
+	t.Helper()
+	conn, err := amqp.Dial(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	ch, err := conn.Channel()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ch
+}
+
+// Queues deleted under load are declared again; what is enqueued afterwards
+// arrives.
+func TestQueueDeleted(t *testing.T) {
+	noLeaks(t)
+	raw := rabbittest.URL(t)
+	b := open(t, raw)
+	c := consume(t, b, "q", 5)
+	ch := rawChannel(t, raw)
+	for range 3 {
+		for _, name := range []string{"dtask.queue.q", "dtask.high.q", "dtask.dead.q"} {
+			if _, err := ch.QueueDelete(name, false, false, false); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, p := range []dtask.PriorityLevel{dtask.PriorityHigh, dtask.PriorityDefault, dtask.PriorityLow} {
+			m := message("q")
+			m.Priority = p
+			enqueue(t, b, m)
+			d := receive(t, c)
+			if d.Message().ID != m.ID {
+				t.Errorf("delivered %s, want %s", d.Message().ID, m.ID)
+			}
+			d.Settle(dtask.Done)
+		}
+	}
+	m := message("q")
+	enqueue(t, b, m)
+	receive(t, c).Settle(dtask.Bury)
+	eventually(t, func() string {
+		if dead, err := b.DeadLetters(testContext(t), "q", 10); err != nil || len(dead) != 1 || dead[0].ID != m.ID {
+			return "the dead letter is missing: " + errText(err)
+		}
+		return ""
+	})
+}
+
+// A settlement of a lost session has no effect on a later one: with delivery
+// tags that start from 1 again, it would remove another message.
+func TestStaleSettlement(t *testing.T) {
+	noLeaks(t)
+	raw := rabbittest.URL(t)
+	proxy, url := rabbittest.ProxyURL(t, raw)
+	victim, other := open(t, url), open(t, raw)
+	c := consume(t, victim, "q", 2)
+	enqueue(t, victim, message("q"), message("q"))
+	stale := []dtask.Delivery{receive(t, c), receive(t, c)}
+
+	taker := consume(t, other, "q", 2)
+	proxy.Cut()
+	for range stale {
+		receive(t, taker).Settle(dtask.Done) // taken over
+	}
+	if err := taker.Close(testContext(t)); err != nil {
+		t.Fatal(err)
+	}
+	enqueue(t, other, message("q"), message("q"))
+	fresh := []dtask.Delivery{receive(t, c), receive(t, c)}
+	for i, v := range []dtask.Verdict{dtask.Done, dtask.Requeue} {
+		stale[i].Settle(v)
+	}
+	if err := c.Close(testContext(t)); err != nil { // gives up the fresh ones
+		t.Fatal(err)
+	}
+	got := make(map[string]bool)
+	again := consume(t, other, "q", 2)
+	for range fresh {
+		d := receive(t, again)
+		got[d.Message().ID] = true
+		d.Settle(dtask.Done)
+	}
+	for _, d := range fresh {
+		if !got[d.Message().ID] {
+			t.Errorf("%s was removed by a stale settlement", d.Message().ID)
+		}
+	}
+}
+
+// Malformed messages go to the dead letters with the reason; those of producers
+// that know little are fine.
+func TestForeignMessages(t *testing.T) {
+	noLeaks(t)
+	raw := rabbittest.URL(t)
+	b := open(t, raw)
+	c := consume(t, b, "q", 2)
+	ch := rawChannel(t, raw)
+	publish := func(p amqp.Publishing) {
+		t.Helper()
+		if err := ch.Publish("", "dtask.queue.q", true, false, p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	bad := map[string]amqp.Publishing{
+		"the property type":     {MessageId: "no type", Body: []byte("{}")},
+		"header dtask-attempts": {MessageId: "bad attempts", Type: "t", Headers: amqp.Table{"dtask-attempts": "many"}},
+		"header dtask-attempt":  {MessageId: "no attempt", Type: "t", Headers: amqp.Table{"dtask-attempt": int32(0)}},
+		"header dtask-expires":  {MessageId: "never", Type: "t", Headers: amqp.Table{"dtask-expires": int64(1) << 62}},
+		"header dtask-failures": {MessageId: "no history", Type: "t", Headers: amqp.Table{"dtask-failures": "{"}},
+		"header dtask-schema":   {MessageId: "no schema", Type: "t", Headers: amqp.Table{"dtask-schema": amqp.Table{"a": "b"}}},
+		"the body has":          {MessageId: "huge", Type: "t", Body: make([]byte, dtask.MaxBodySize+1)},
+	}
+	for _, p := range bad {
+		publish(p)
+	}
+	publish(amqp.Publishing{Type: "mail.Send", MessageId: "plain", Body: []byte(`{"to":"a"}`), Headers: amqp.Table{
+		"tenant": "blue", "n": int32(7), "nested": amqp.Table{"x": "y"}, "x-opt": "theirs", "dtask-attempts": int16(3),
+	}})
+	d := receive(t, c)
+	m := d.Message()
+	if m.ID != "plain" || m.Task != "mail.Send" || m.Queue != "q" || m.Attempt != 1 || m.Attempts != 3 ||
+		len(m.Headers) != 2 || m.Headers["tenant"] != "blue" || m.Headers["n"] != "7" {
+		t.Errorf("delivered %+v", m)
+	}
+	d.Settle(dtask.Done)
+
+	var dead []*dtask.Message
+	eventually(t, func() string {
+		var err error
+		if dead, err = b.DeadLetters(testContext(t), "q", 100); err != nil || len(dead) != len(bad) {
+			return "dead letters are missing: " + errText(err)
+		}
+		return ""
+	})
+	for _, m := range dead {
+		found := false
+		for reason, p := range bad {
+			if p.MessageId == m.ID {
+				found = len(m.Failures) > 0 && strings.Contains(m.Failures[len(m.Failures)-1].Error, reason)
+			}
+		}
+		if !found {
+			t.Errorf("dead letter %s says %v", m.ID, m.Failures)
+		}
+	}
+}

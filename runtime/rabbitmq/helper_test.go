@@ -1,0 +1,213 @@
+package rabbitmq_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq"
+)
+
+// patience is how long a test waits for what must happen.
+const patience = 60 * time.Second
+
+func testContext(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// noLeaks checks that no goroutine outlives the test. It is called first.
+func noLeaks(t *testing.T) {
+	before := goleak.IgnoreCurrent()
+	t.Cleanup(func() { goleak.VerifyNone(t, before) })
+}
+
+// open opens a broker that is closed at the end of the test.
+func open(t *testing.T, url string) *rabbitmq.Broker {
+	t.Helper()
+	b, err := rabbitmq.Open(testContext(t), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.Close() })
+	return b
+}
+
+func consume(t *testing.T, b dtask.Broker, queue string, concurrency int) dtask.Consumer {
+	t.Helper()
+	c, err := b.Consume(testContext(t), dtask.ConsumeOptions{Queue: queue, Concurrency: concurrency})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close(testContext(t)) })
+	return c
+}
+
+func receive(t *testing.T, c dtask.Consumer) dtask.Delivery {
+	t.Helper()
+	select {
+	case d, ok := <-c.Deliveries():
+		if !ok {
+			t.Fatal("the deliveries ended")
+		}
+		return d
+	case <-time.After(patience):
+		t.Fatal("no delivery")
+	}
+	panic("unreachable")
+}
+
+var serial atomic.Int64
+
+func message(queue string) *dtask.Message {
+	return &dtask.Message{
+		ID: fmt.Sprint("id-", serial.Add(1)), Task: "pkg.Task", Queue: queue, Body: []byte(`{"n":1}`),
+		Attempt: 1, Attempts: 6, EnqueuedAt: time.Now(),
+	}
+}
+
+func enqueue(t *testing.T, b dtask.Broker, ms ...*dtask.Message) {
+	t.Helper()
+	for _, m := range ms {
+		if err := b.Enqueue(testContext(t), m); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// eventually waits until check returns an empty string.
+func eventually(t *testing.T, check func() string) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		complaint := check()
+		if complaint == "" {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(complaint)
+		}
+	}
+}
+
+// A load enqueues without pause from several goroutines, and executes what it
+// has enqueued, while a test does harm.
+type load struct {
+	t         *testing.T
+	b         dtask.Broker
+	cancel    context.CancelFunc
+	producers sync.WaitGroup
+	workers   sync.WaitGroup
+	consumer  dtask.Consumer
+
+	mu        sync.Mutex
+	confirmed map[string]bool
+	executed  map[string]int
+}
+
+// startLoad starts a load on a queue. Every third message is delayed.
+func startLoad(t *testing.T, b dtask.Broker, queue string) *load {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	l := &load{
+		t: t, b: b, cancel: cancel,
+		consumer:  consume(t, b, queue, 10),
+		confirmed: make(map[string]bool), executed: make(map[string]int),
+	}
+	t.Cleanup(cancel)
+	for i := range 4 {
+		l.producers.Go(func() {
+			for n := 0; ctx.Err() == nil; n++ {
+				m := message(queue)
+				if i == 0 && n%3 == 0 {
+					m.NotBefore = time.Now().Add(time.Duration(n%5) * 300 * time.Millisecond)
+				}
+				try, done := context.WithTimeout(context.Background(), patience)
+				err := b.Enqueue(try, m)
+				done()
+				if err != nil {
+					t.Errorf("enqueue: %v", err)
+					continue
+				}
+				l.mu.Lock()
+				l.confirmed[m.ID] = true
+				l.mu.Unlock()
+				time.Sleep(time.Millisecond)
+			}
+		})
+	}
+	for range 10 {
+		l.workers.Go(func() {
+			for d := range l.consumer.Deliveries() {
+				m := d.Message()
+				if early := time.Until(m.NotBefore.Truncate(time.Millisecond)); early > 0 {
+					t.Errorf("%s is %v early", m.ID, early)
+				}
+				l.mu.Lock()
+				l.executed[m.ID]++
+				n := l.executed[m.ID]
+				l.mu.Unlock()
+				if m.Attempt == 1 && n == 1 && len(m.ID)%5 == 0 {
+					m.Attempt++ // a failure, with a retry
+					m.NotBefore = time.Now().Add(50 * time.Millisecond)
+					d.Settle(dtask.Requeue)
+					continue
+				}
+				d.Settle(dtask.Done)
+			}
+		})
+	}
+	return l
+}
+
+// progress waits until n more messages were executed.
+func (l *load) progress(n int) {
+	l.t.Helper()
+	count := func() int {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return len(l.executed)
+	}
+	want := count() + n
+	eventually(l.t, func() string {
+		if got := count(); got < want {
+			return fmt.Sprintf("%d messages executed, want %d: no progress", got, want)
+		}
+		return ""
+	})
+}
+
+// finish ends the load and checks that everything confirmed was executed.
+func (l *load) finish() {
+	l.t.Helper()
+	l.cancel()
+	l.producers.Wait()
+	eventually(l.t, func() string {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		lost := 0
+		for id := range l.confirmed {
+			if l.executed[id] == 0 {
+				lost++
+			}
+		}
+		if lost > 0 {
+			return fmt.Sprintf("%d of %d confirmed messages are lost", lost, len(l.confirmed))
+		}
+		return ""
+	})
+	l.consumer.Stop()
+	l.workers.Wait()
+	if err := l.consumer.Close(testContext(l.t)); err != nil {
+		l.t.Errorf("close the consumer: %v", err)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.t.Logf("%d confirmed, %d executed", len(l.confirmed), len(l.executed))
+}

@@ -1,0 +1,239 @@
+package rabbitmq_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/dtaskhq/dtask/internal/testenv/rabbitnode"
+	"github.com/dtaskhq/dtask/internal/testenv/rabbittest"
+	dtask "github.com/dtaskhq/dtask/runtime"
+)
+
+// What a whole node can suffer. It is one test with one node: starting one
+// takes its time.
+func TestNode(t *testing.T) {
+	node := rabbittest.StartNode(t, rabbitnode.Options{})
+	for _, c := range []struct {
+		name string
+		test func(*testing.T, *rabbittest.Node)
+	}{
+		{"Blocked", testBlocked},
+		{"BlockedConsumer", testBlockedConsumer},
+		{"DiskAlarm", testDiskAlarm},
+		{"StopApp", testStopApp},
+		{"Crash", testCrash},
+		{"ConnectionsClosed", testConnectionsClosed},
+		{"MaxMessageSize", testMaxMessageSize},
+		{"QueueFull", testQueueFull},
+		{"ConsumerTimeout", testConsumerTimeout},
+		{"UserDeleted", testUserDeleted},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			noLeaks(t)
+			c.test(t, node.For(t))
+		})
+	}
+}
+
+// nodeURL returns a URL of the node whose namespace is the test's own.
+func nodeURL(t *testing.T, n *rabbittest.Node) string {
+	_, name, _ := strings.Cut(t.Name(), "/")
+	return n.URL() + "?namespace=" + name
+}
+
+// Under a memory alarm an enqueue fails by its context with ErrBlocked; it
+// works when the alarm is over.
+func testBlocked(t *testing.T, n *rabbittest.Node) {
+	b := open(t, nodeURL(t, n))
+	enqueue(t, b, message("q"))
+	n.Ctl("set_vm_memory_high_watermark", "0.000001")
+	defer n.Ctl("set_vm_memory_high_watermark", "0.4")
+	// The server says so when it has read the first publish.
+	first := make(chan error, 1)
+	go func() { first <- b.Enqueue(testContext(t), message("q")) }()
+	eventually(t, func() string {
+		ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+		defer cancel()
+		err := b.Enqueue(ctx, message("q"))
+		if !errors.Is(err, dtask.ErrBlocked) || !errors.Is(err, context.DeadlineExceeded) {
+			return "enqueue: " + errText(err)
+		}
+		if errors.Is(err, dtask.ErrUnknownOutcome) {
+			return "it was sent before the server said that it is blocked"
+		}
+		return ""
+	})
+	n.Ctl("set_vm_memory_high_watermark", "0.4")
+	if err := <-first; err != nil {
+		t.Errorf("an enqueue that waits for the end of the alarm: %v", err)
+	}
+	enqueue(t, b, message("q"))
+}
+
+// Under an alarm a worker goes on with what is there; retries wait.
+func testBlockedConsumer(t *testing.T, n *rabbittest.Node) {
+	b := open(t, nodeURL(t, n))
+	for range 20 {
+		enqueue(t, b, message("q"))
+	}
+	n.Ctl("set_vm_memory_high_watermark", "0.000001")
+	defer n.Ctl("set_vm_memory_high_watermark", "0.4")
+	c := consume(t, b, "q", 2)
+	var retried string
+	for i := range 20 {
+		d := receive(t, c)
+		if i == 0 {
+			retried = d.Message().ID
+			d.Message().Attempt++
+			d.Settle(dtask.Requeue)
+			continue
+		}
+		d.Settle(dtask.Done)
+	}
+	n.Ctl("set_vm_memory_high_watermark", "0.4")
+	d := receive(t, c)
+	if d.Message().ID != retried || d.Message().Attempt != 2 {
+		t.Errorf("delivered %s at attempt %d, want %s at 2", d.Message().ID, d.Message().Attempt, retried)
+	}
+	d.Settle(dtask.Done)
+}
+
+func testDiskAlarm(t *testing.T, n *rabbittest.Node) {
+	b := open(t, nodeURL(t, n))
+	l := startLoad(t, b, "q")
+	l.progress(20)
+	n.Ctl("set_disk_free_limit", "1000GB")
+	n.Ctl("set_disk_free_limit", "50MB")
+	l.progress(50)
+	l.finish()
+}
+
+func testStopApp(t *testing.T, n *rabbittest.Node) {
+	b := open(t, nodeURL(t, n))
+	l := startLoad(t, b, "q")
+	l.progress(50)
+	n.Ctl("stop_app")
+	n.Ctl("start_app")
+	l.progress(50)
+	l.finish()
+}
+
+func testCrash(t *testing.T, n *rabbittest.Node) {
+	b := open(t, nodeURL(t, n))
+	l := startLoad(t, b, "q")
+	for range 2 {
+		l.progress(50)
+		n.Crash()
+		n.Restart()
+	}
+	l.progress(50)
+	l.finish()
+}
+
+func testConnectionsClosed(t *testing.T, n *rabbittest.Node) {
+	b := open(t, nodeURL(t, n))
+	l := startLoad(t, b, "q")
+	for range 3 {
+		l.progress(30)
+		n.Ctl("close_all_connections", "by the operator")
+	}
+	l.progress(30)
+	l.finish()
+}
+
+// A message beyond the server's own limit fails alone, though it costs the
+// channel of all.
+func testMaxMessageSize(t *testing.T, n *rabbittest.Node) {
+	n.Ctl("eval", "application:set_env(rabbit, max_message_size, 100000), persistent_term:put(max_message_size, 100000).")
+	defer n.Ctl("eval", "application:set_env(rabbit, max_message_size, 134217728), persistent_term:put(max_message_size, 134217728).")
+	b := open(t, nodeURL(t, n))
+	ms := make([]*dtask.Message, 200)
+	for i := range ms {
+		ms[i] = message("q")
+	}
+	ms[100].Body = []byte(`"` + strings.Repeat("x", 200_000) + `"`)
+	for i, err := range b.EnqueueMany(testContext(t), ms) {
+		if i == 100 != errors.Is(err, dtask.ErrTooLarge) || i != 100 && err != nil {
+			t.Errorf("message %d: %v", i, err)
+		}
+	}
+	if err := b.Enqueue(testContext(t), ms[100]); !errors.Is(err, dtask.ErrTooLarge) || !strings.Contains(err.Error(), "100000") {
+		t.Errorf("again: %v, want ErrTooLarge with the limit", err)
+	}
+	seen := make(map[string]bool)
+	c := consume(t, b, "q", 10)
+	for len(seen) < 199 { // those confirmed before the channel was lost may come twice
+		d := receive(t, c)
+		seen[d.Message().ID] = true
+		d.Settle(dtask.Done)
+	}
+}
+
+func testQueueFull(t *testing.T, n *rabbittest.Node) {
+	n.Ctl("set_policy", "full", `^QueueFull\.queue\.q$`, `{"max-length":5}`, "--apply-to", "queues")
+	defer n.Ctl("clear_policy", "full")
+	b := open(t, nodeURL(t, n))
+	accepted := 0
+	for {
+		err := b.Enqueue(testContext(t), message("q"))
+		if errors.Is(err, dtask.ErrQueueFull) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if accepted++; accepted > 50 {
+			t.Fatal("the queue is never full")
+		}
+	}
+	enqueue(t, b, message("other"))
+	c := consume(t, b, "q", 1)
+	for range accepted {
+		receive(t, c).Settle(dtask.Done)
+	}
+	eventually(t, func() string { return strings.Trim(errText(b.Enqueue(testContext(t), message("q"))), "no error") })
+}
+
+// A task that outlasts the consumer_timeout of the server costs the channel,
+// but nothing is lost.
+func testConsumerTimeout(t *testing.T, n *rabbittest.Node) {
+	n.Ctl("eval", "application:set_env(rabbit, consumer_timeout, 1000), application:set_env(rabbit, channel_tick_interval, 500).")
+	defer n.Ctl("eval", "application:set_env(rabbit, consumer_timeout, 1800000), application:set_env(rabbit, channel_tick_interval, 60000).")
+	b := open(t, nodeURL(t, n))
+	c := consume(t, b, "q", 2)
+	slow, quick := message("q"), message("q")
+	enqueue(t, b, slow)
+	held := receive(t, c)
+	again := receive(t, c) // after the timeout
+	if again.Message().ID != slow.ID {
+		t.Fatalf("delivered %s, want %s again", again.Message().ID, slow.ID)
+	}
+	held.Settle(dtask.Done) // void
+	again.Settle(dtask.Done)
+	enqueue(t, b, quick)
+	d := receive(t, c)
+	if d.Message().ID != quick.ID {
+		t.Errorf("delivered %s, want %s", d.Message().ID, quick.ID)
+	}
+	d.Settle(dtask.Done)
+}
+
+// A user who is deleted and comes back has not lost anything.
+func testUserDeleted(t *testing.T, n *rabbittest.Node) {
+	n.Ctl("add_user", "worker", "pw")
+	n.Ctl("set_permissions", "worker", ".*", ".*", ".*")
+	defer n.Ctl("delete_user", "worker")
+	b := open(t, strings.Replace(nodeURL(t, n), "guest:guest", "worker:pw", 1))
+	m := message("q")
+	enqueue(t, b, m)
+	n.Ctl("clear_permissions", "worker")
+	err := b.Enqueue(testContext(t), message("new"))
+	if err == nil || !strings.Contains(err.Error(), "permission") {
+		t.Errorf("enqueue without permission: %v", err)
+	}
+	n.Ctl("set_permissions", "worker", ".*", ".*", ".*")
+	enqueue(t, b, message("new"))
+}
