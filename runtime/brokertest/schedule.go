@@ -28,8 +28,9 @@ func openScheduler(t *testing.T, url string) schedulingBroker {
 // lastTick waits until b may tick the schedule, and returns its newest tick.
 func lastTick(t *testing.T, b dtask.Scheduler, schedule string) time.Time {
 	t.Helper()
+	ctx := testContext(t)
 	for {
-		tick, err := b.LastTick(testContext(t), schedule)
+		tick, err := b.LastTick(ctx, schedule)
 		if !errors.Is(err, dtask.ErrNotScheduler) {
 			if err != nil {
 				t.Fatalf("LastTick: %v", err)
@@ -121,10 +122,11 @@ func testScheduleContended(t *testing.T, store Store) {
 	)
 	watch := func() {
 		b := openScheduler(t, url)
+		ctx := testContext(t)
 		for mine := 0; ; {
-			last, err := b.LastTick(testContext(t), "pkg.Often")
+			last, err := b.LastTick(ctx, "pkg.Often")
 			switch {
-			case errors.Is(err, dtask.ErrNotScheduler):
+			case errors.Is(err, dtask.ErrNotScheduler) && ctx.Err() == nil:
 				time.Sleep(time.Millisecond)
 				continue
 			case err != nil:
@@ -132,7 +134,7 @@ func testScheduleContended(t *testing.T, store Store) {
 				return
 			case last.IsZero():
 				last = start
-				if _, err := b.Tick(testContext(t), "pkg.Often", time.Time{}, start, nil); err != nil {
+				if _, err := b.Tick(ctx, "pkg.Often", time.Time{}, start, nil); err != nil {
 					t.Errorf("first Tick: %v", err)
 					return
 				}
@@ -143,7 +145,7 @@ func testScheduleContended(t *testing.T, store Store) {
 			}
 			m := message("q")
 			m.ID = fmt.Sprintf("tick-%d", to.Unix())
-			ticked, err := b.Tick(testContext(t), "pkg.Often", last, to, m)
+			ticked, err := b.Tick(ctx, "pkg.Often", last, to, m)
 			switch {
 			case errors.Is(err, dtask.ErrNotScheduler):
 				continue

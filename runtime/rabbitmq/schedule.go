@@ -51,7 +51,7 @@ type tickChannel struct {
 	session *session
 
 	mu    sync.Mutex
-	posts map[string]*post // by schedule
+	posts map[string]*post // by queue
 }
 
 // A post is this process at the queue of a schedule: waiting, or active.
@@ -195,25 +195,38 @@ func (t *tickChannel) publish(ctx context.Context, key string, m amqp.Publishing
 	return fmt.Errorf("%w: %w", dtask.ErrUnknownOutcome, err)
 }
 
-// postAt returns the post of this process at a schedule, on the current
-// session.
+// postAt returns the post of this process at a schedule, on one session after
+// the other until it has one, or ctx ends.
 func (b *Broker) postAt(ctx context.Context, schedule string) (*post, error) {
+	queue := b.topology.schedule(schedule)
+	if len(queue) > 255 {
+		return nil, fmt.Errorf("schedule %.40q…: the name of its queue has %d bytes, at most 255", schedule, len(queue))
+	}
 	if err := b.scheduling.start(ctx); err != nil {
 		return nil, err
 	}
 	s, err := b.scheduling.session(ctx)
-	if err != nil {
-		return nil, err
+	for err == nil {
+		var p *post
+		if p, err = b.postOn(ctx, s, queue); err == nil {
+			return p, nil
+		}
+		if isPermanent(err) || ctx.Err() != nil {
+			break
+		}
+		s.end(err) // next returns another
+		s, err = b.scheduling.next(ctx, s)
 	}
+	return nil, err
+}
+
+// postOn returns the post at the queue of a schedule on s.
+func (b *Broker) postOn(ctx context.Context, s *session, queue string) (*post, error) {
 	t := s.ticks
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if p := t.posts[schedule]; p != nil && !isClosed(p.ended) {
+	if p := t.posts[queue]; p != nil && !isClosed(p.ended) {
 		return p, nil
-	}
-	queue := b.topology.schedule(schedule)
-	if len(queue) > 255 {
-		return nil, fmt.Errorf("schedule %.40q…: the name of its queue has %d bytes, at most 255", schedule, len(queue))
 	}
 	if err := b.topology.declare(ctx, s, func(ch *amqp.Channel) error {
 		return declareQueue(ch, queue, amqp.Table{
@@ -225,12 +238,10 @@ func (b *Broker) postAt(ctx context.Context, schedule string) (*post, error) {
 		return nil, err
 	}
 	p, err := within(ctx, func() (*post, error) { return t.takePost(queue) }, nil)
-	if err != nil {
-		s.end(err)
-		return nil, err
+	if err == nil {
+		t.posts[queue] = p
 	}
-	t.posts[schedule] = p
-	return p, nil
+	return p, err
 }
 
 // takePost begins to consume the queue of a schedule.
