@@ -1,0 +1,45 @@
+//go:build unix
+
+package chaos
+
+import (
+	"testing"
+	"time"
+)
+
+// T2: connections are reset, stalled, and closed by RabbitMQ, under load.
+func TestConnections(t *testing.T) {
+	tr := rabbit(t, "T2 connections cut, frozen, closed")
+	proxy, through := tr.proxied()
+	tr.work(through, 2, crew{Concurrency: 10})
+	tr.produce(through, load{Callers: 16})
+	inject(
+		scale(17*time.Second, 2*time.Minute),
+		fault{3 * time.Second, proxy.Cut},
+		fault{7500 * time.Millisecond, func() { freeze(proxy, time.Second) }},
+		fault{15 * time.Second, func() { freeze(proxy, 4*time.Second) }},
+		fault{10 * time.Second, tr.closeAll},
+	)
+	a := tr.settle()
+	tr.require(a, onePercent(a))
+}
+
+// T5: tasks are acknowledged on the connection that delivered them or not at
+// all. A client that acknowledges a delivery of a lost connection on the next
+// one removes another task, which is lost when its worker dies.
+func TestStaleAcknowledgements(t *testing.T) {
+	const workers, concurrency = 3, 16
+	tr := rabbit(t, "T5 cut, then kill")
+	proxy, through := tr.proxied()
+	c := crew{Concurrency: concurrency}
+	sleep, cycles := scale(time.Second, 2*time.Second), scale(5, 12)
+	tr.produce(tr.url, load{Count: scale(500, 2000), Callers: 32, Sleep: sleep})
+	tr.work(through, workers, c)
+	inject(time.Duration(cycles)*2*sleep, fault{2 * sleep, func() {
+		proxy.Cut()
+		time.Sleep(sleep * 6 / 10) // connected again, and half way through the tasks
+		tr.murder(through, c)
+	}})
+	// What is in execution at a cut or a kill is executed again, no more.
+	tr.require(tr.finish(), allowance{duplicated: cycles * (workers + 1) * concurrency})
+}

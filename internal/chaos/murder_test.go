@@ -1,0 +1,63 @@
+//go:build unix
+
+package chaos
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// T4: workers are killed, and suspended for longer than their connections
+// last, in the middle of tasks.
+func TestMurder(t *testing.T) {
+	onBrokers(t, "T4 workers killed and suspended", func(tr *trial) {
+		const concurrency = 8
+		url := tr.url
+		if strings.HasPrefix(url, "amqp") {
+			url += "?heartbeat=1"
+		}
+		c := crew{Concurrency: concurrency}
+		tr.work(url, 3, c)
+		tr.produce(url, load{Callers: 8, Pause: 10 * time.Millisecond, Sleep: 20 * time.Millisecond})
+		faults := 0
+		inject(
+			scale(12*time.Second, 100*time.Second),
+			fault{time.Second, func() { faults++; tr.murder(url, c) }},
+			fault{5500 * time.Millisecond, func() { faults++; tr.suspend(5 * time.Second) }},
+		)
+		// What is in execution, or just executed, is executed again.
+		tr.require(tr.settle(), allowance{duplicated: faults * 2 * concurrency})
+	})
+}
+
+// T8: one task that kills its worker ends among the dead letters after its
+// attempts, and takes nobody with it.
+func TestPoison(t *testing.T) {
+	onBrokers(t, "T8 poison", func(tr *trial) {
+		const concurrency = 10
+		c := crew{Concurrency: concurrency}
+		healthy := load{Callers: 16, Count: scale(1_000, 10_000), Sleep: 5 * time.Millisecond}
+		tr.produce(tr.url, healthy)
+		tr.produce(tr.url, load{Task: poison.Name(), Callers: 1, Count: 1})
+		tr.work(tr.url, 2, c)
+		deaths := 0
+		tr.eventually("the poison is a dead letter", func() bool {
+			for i, w := range tr.workers {
+				select {
+				case <-w.gone:
+					deaths++
+					tr.workers[i] = tr.hire(tr.url, c)
+				default:
+				}
+			}
+			return tr.state().Dead > 0
+		})
+		a := tr.finish()
+		tr.require(a, allowance{duplicated: deaths * 2 * concurrency, buried: 1})
+		// One more than its attempts: the last one alone, to be sure of it.
+		if limit := poison.Spec().Retries + 2; deaths > limit {
+			tr.Errorf("the poison killed %d workers, at most %d allowed", deaths, limit)
+		}
+	})
+}

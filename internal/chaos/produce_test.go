@@ -1,0 +1,98 @@
+//go:build unix
+
+package chaos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	dtask "github.com/dtaskhq/dtask/runtime"
+)
+
+// A load is what a producer enqueues.
+type load struct {
+	Task     string        // its name
+	Count    int           // 0: until it is stopped
+	Callers  int           // concurrent calls of Delay
+	Pause    time.Duration // of each caller after each call
+	Sleep    time.Duration // how long each task works
+	Delayed  int           // how many of a hundred are delayed …
+	MaxDelay time.Duration // … by one second to this
+}
+
+// enqueueTimeout bounds each call of Delay: longer than any fault.
+const enqueueTimeout = time.Minute
+
+// produce enqueues the load.
+func (l *load) produce(name, url string, log *ledger, stopped <-chan struct{}) error {
+	client, err := open(url)
+	if err != nil {
+		return err
+	}
+	fmt.Println("ready")
+	var next atomic.Int64
+	var callers sync.WaitGroup
+	for range l.Callers {
+		callers.Go(func() {
+			for {
+				n := int(next.Add(1))
+				if l.Count > 0 && n > l.Count {
+					return
+				}
+				l.enqueue(client, fmt.Sprintf("%s-%d", name, n), log)
+				select {
+				case <-stopped:
+					return
+				case <-time.After(l.Pause):
+				}
+			}
+		})
+	}
+	callers.Wait()
+	return client.Close()
+}
+
+// open opens a client, and tries as long as a call of Delay may take: the
+// broker may be down just now.
+func open(url string) (*dtask.Client, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), enqueueTimeout)
+	defer cancel()
+	return dtask.Open(ctx, url)
+}
+
+// enqueue enqueues one task, and notes it.
+func (l *load) enqueue(client *dtask.Client, id string, log *ledger) {
+	ctx, cancel := context.WithTimeout(dtask.NewContext(context.Background(), client), enqueueTimeout)
+	defer cancel()
+	var delay time.Duration
+	if rand.IntN(100) < l.Delayed {
+		delay = time.Second + rand.N(l.MaxDelay-time.Second+1)
+	}
+	enqueue(ctx, tasks[l.Task], id, l.Sleep, delay, log)
+}
+
+// enqueue enqueues a task under the given id, notes it, and returns the error
+// of Delay.
+func enqueue(ctx context.Context, t dtask.Task[args, dtask.None], id string, sleep, delay time.Duration, log *ledger) error {
+	log.note(attempted, id, "")
+	began := time.Now()
+	options := []dtask.Option{dtask.ID(id)}
+	if delay > 0 {
+		options = append(options, dtask.Delay(delay))
+	}
+	_, err := t.Delay(ctx, args{Sleep: sleep, Due: began.Add(delay).UnixMilli()}, options...)
+	switch {
+	case err == nil:
+		log.note(confirmed, id, time.Since(began).Microseconds())
+	case errors.Is(err, dtask.ErrUnknownOutcome):
+		log.note(unknown, id, err)
+	default:
+		log.note(failed, id, err)
+	}
+	return err
+}
