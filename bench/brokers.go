@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"runtime/pprof"
 	"time"
 
 	"github.com/dtaskhq/dtask/bench/brokers"
@@ -19,7 +20,19 @@ func runBrokers(ctx context.Context, args []string) error {
 	flags.StringVar(&o.Broker, "broker", "", "rabbitmq or sqlite (default both)")
 	flags.StringVar(&o.Only, "only", "", "the letters to measure, separated by commas: A B64 B256 D10 D100 G E")
 	flags.StringVar(&o.Rows, "rows", "", "the rows to measure beside dtask, by parts of their names, separated by commas")
+	profile := flags.String("cpuprofile", "", "write a CPU profile of all measurements to this file")
 	flags.Parse(args)
+	if *profile != "" {
+		f, err := os.Create(*profile)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return err
+		}
+		defer pprof.StopCPUProfile()
+	}
 
 	dir, err := os.MkdirTemp("", "dtask-bench")
 	if err != nil {

@@ -2,7 +2,10 @@ module github.com/dtaskhq/dtask/bench
 
 go 1.26.0
 
-require github.com/dtaskhq/dtask v0.0.0
+require (
+	github.com/dtaskhq/dtask v0.0.0
+	github.com/google/uuid v1.6.0
+)
 
 require (
 	cloud.google.com/go v0.75.0 // indirect
@@ -16,7 +19,6 @@ require (
 	github.com/golang/snappy v0.0.1 // indirect
 	github.com/gomodule/redigo v1.9.2 // indirect
 	github.com/google/go-cmp v0.6.0 // indirect
-	github.com/google/uuid v1.6.0 // indirect
 	github.com/googleapis/gax-go/v2 v2.0.5 // indirect
 	github.com/jmespath/go-jmespath v0.4.0 // indirect
 	github.com/jstemmer/go-junit-report v0.9.1 // indirect

@@ -19,10 +19,11 @@ const (
 	letterD10  letter = "D10"  // a worker drains preloaded tasks, concurrency 10, tasks/s
 	letterD100 letter = "D100" // concurrency 100
 	letterG    letter = "G"    // 64 callers and a worker (concurrency 100) together, tasks/s from end to end
+	letterCPU  letter = "CPU"  // processor time of the process in G, µs/task
 	letterE    letter = "E"    // enqueue to handler at 100 tasks/s, median in ms
 )
 
-var letters = []letter{letterA, letterB64, letterB256, letterD10, letterD100, letterG, letterE}
+var letters = []letter{letterA, letterB64, letterB256, letterD10, letterD100, letterG, letterCPU, letterE}
 
 // A measure is an experiment, which yields some of the letters.
 type measure struct {
@@ -41,7 +42,7 @@ var measures = []measure{
 	{[]letter{letterB256, letterD100}, 100, func(m *measurement, ctx context.Context) error {
 		return m.enqueueThenDrain(ctx, 256, letterB256, letterD100)
 	}},
-	{[]letter{letterG}, 100, (*measurement).together},
+	{[]letter{letterG, letterCPU}, 100, (*measurement).together},
 	{[]letter{letterE}, 10, (*measurement).latency},
 }
 
@@ -80,7 +81,7 @@ func (m *measurement) together(ctx context.Context) error {
 	if err := m.system.start(ctx); err != nil {
 		return err
 	}
-	start := time.Now()
+	start, cpu := time.Now(), cpuTime()
 	if _, err := m.enqueue(ctx, 64); err != nil {
 		return err
 	}
@@ -88,6 +89,7 @@ func (m *measurement) together(ctx context.Context) error {
 		return err
 	}
 	m.results[letterG] = m.ledger.since(start)
+	m.results[letterCPU] = float64((cpuTime() - cpu).Microseconds()) / float64(m.ledger.next.Load())
 	return nil
 }
 

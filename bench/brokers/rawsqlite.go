@@ -7,9 +7,52 @@ import (
 	"errors"
 	"strings"
 	"sync"
+	"time"
 
+	"github.com/google/uuid"
 	_ "modernc.org/sqlite" // the driver
 )
+
+// A rawSchema is what a hand-written queue stores of a task.
+type rawSchema struct {
+	create string
+	insert string // without the values
+	values string // of a row
+	claim  string
+	args   func(body []byte) []any // of a row
+}
+
+// bodyOnly is the least that can be stored: no retry, no delay, no priority,
+// no dead letter and no second queue could be made of it.
+var bodyOnly = rawSchema{
+	create: `CREATE TABLE raw (seq INTEGER PRIMARY KEY, claimed INTEGER NOT NULL DEFAULT 0, body BLOB NOT NULL);
+		CREATE INDEX ready ON raw (seq) WHERE claimed = 0`,
+	insert: "INSERT INTO raw (body)",
+	values: "(?)",
+	claim: `UPDATE raw SET claimed = 1 WHERE seq IN
+		(SELECT seq FROM raw WHERE claimed = 0 ORDER BY seq LIMIT ?) RETURNING seq, body`,
+	args: func(body []byte) []any { return []any{body} },
+}
+
+// wholeMessage is what a task needs to be retried, delayed and looked at: the
+// same work as that of dtask.
+var wholeMessage = rawSchema{
+	create: `CREATE TABLE raw (
+			seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, task TEXT NOT NULL, queue TEXT NOT NULL, body BLOB NOT NULL,
+			schema TEXT NOT NULL, priority INTEGER NOT NULL DEFAULT 0, attempt INTEGER NOT NULL DEFAULT 1, attempts INTEGER NOT NULL,
+			enqueued_at INTEGER NOT NULL, due INTEGER NOT NULL, state INTEGER NOT NULL DEFAULT 0, owner INTEGER);
+		CREATE INDEX ready ON raw (queue, priority, due) WHERE state = 0;
+		CREATE INDEX running ON raw (owner) WHERE state = 1`,
+	insert: "INSERT INTO raw (id, task, queue, body, schema, attempts, enqueued_at, due)",
+	values: "(?, ?, ?, ?, ?, ?, ?, ?)",
+	claim: `UPDATE raw SET state = 1, owner = 1 WHERE seq IN
+		(SELECT seq FROM raw WHERE state = 0 AND queue = 'bench' AND priority = 0 AND due <= unixepoch('subsec') * 1000
+			ORDER BY due, seq LIMIT ?) RETURNING seq, body`,
+	args: func(body []byte) []any {
+		now := time.Now().UnixMilli()
+		return []any{uuid.Must(uuid.NewV7()).String(), "bench.Task", "bench", body, "0123456789abcdef", 4, now, now}
+	},
+}
 
 // rawSQLite is a hand-written queue at its best: WAL and synchronous=FULL, one
 // goroutine that writes, and whatever is pending (tasks, completions, a claim
@@ -17,11 +60,12 @@ import (
 type rawSQLite struct {
 	db      *sql.DB
 	conn    *sql.Conn
+	schema  rawSchema
 	handle  func(task)
 	workers int
 
 	inserts chan rawInsert
-	settled chan int64 // ids
+	settled chan int64 // of a row
 	hungry  chan struct{}
 	claimed chan rawRow // nil while there is no worker
 	started chan chan rawRow
@@ -36,12 +80,12 @@ type rawSQLite struct {
 }
 
 type rawInsert struct {
-	body []byte
+	args []any
 	done chan error
 }
 
 type rawRow struct {
-	id   int64
+	seq  int64
 	body []byte
 }
 
@@ -55,13 +99,18 @@ func openSQLite(path string) (*sql.DB, error) {
 		"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=busy_timeout(5000)&_txlock=immediate")
 }
 
-func openRawSQLite(ctx context.Context, s setup) (system, error) {
+// openRawSQLite returns what opens a hand-written queue.
+func openRawSQLite(schema rawSchema) func(context.Context, setup) (system, error) {
+	return func(ctx context.Context, s setup) (system, error) { return newRawSQLite(ctx, schema, s) }
+}
+
+func newRawSQLite(ctx context.Context, schema rawSchema, s setup) (system, error) {
 	db, err := openSQLite(s.place)
 	if err != nil {
 		return nil, err
 	}
 	r := &rawSQLite{
-		db: db, handle: s.handle, workers: s.concurrency,
+		db: db, schema: schema, handle: s.handle, workers: s.concurrency,
 		inserts: make(chan rawInsert, 1024),
 		settled: make(chan int64, 2*claimSize),
 		hungry:  make(chan struct{}, 1),
@@ -80,24 +129,21 @@ func (r *rawSQLite) prepare(ctx context.Context) (err error) {
 	if r.conn, err = r.db.Conn(ctx); err != nil {
 		return err
 	}
-	if _, err := r.conn.ExecContext(ctx, `
-		CREATE TABLE raw (id INTEGER PRIMARY KEY, claimed INTEGER NOT NULL DEFAULT 0, body BLOB NOT NULL);
-		CREATE INDEX ready ON raw (id) WHERE claimed = 0`); err != nil {
+	if _, err := r.conn.ExecContext(ctx, r.schema.create); err != nil {
 		return err
 	}
 	r.insert, r.remove = make(map[int]*sql.Stmt), make(map[int]*sql.Stmt)
 	for _, n := range chunks {
-		values := strings.Repeat(",(?)", n)[1:]
-		if r.insert[n], err = r.conn.PrepareContext(ctx, "INSERT INTO raw (body) VALUES "+values); err != nil {
+		values := strings.Repeat(","+r.schema.values, n)[1:]
+		if r.insert[n], err = r.conn.PrepareContext(ctx, r.schema.insert+" VALUES "+values); err != nil {
 			return err
 		}
 		marks := strings.Repeat(",?", n)[1:]
-		if r.remove[n], err = r.conn.PrepareContext(ctx, "DELETE FROM raw WHERE id IN ("+marks+")"); err != nil {
+		if r.remove[n], err = r.conn.PrepareContext(ctx, "DELETE FROM raw WHERE seq IN ("+marks+")"); err != nil {
 			return err
 		}
 	}
-	r.claim, err = r.conn.PrepareContext(ctx, `UPDATE raw SET claimed = 1 WHERE id IN
-		(SELECT id FROM raw WHERE claimed = 0 ORDER BY id LIMIT ?) RETURNING id, body`)
+	r.claim, err = r.conn.PrepareContext(ctx, r.schema.claim)
 	return err
 }
 
@@ -106,7 +152,7 @@ func (r *rawSQLite) enqueue(ctx context.Context, t task) error {
 	if err != nil {
 		return err
 	}
-	in := rawInsert{body, make(chan error, 1)}
+	in := rawInsert{r.schema.args(body), make(chan error, 1)}
 	r.inserts <- in
 	select {
 	case err := <-in.done:
@@ -129,7 +175,7 @@ func (r *rawSQLite) start(context.Context) error {
 					if json.Unmarshal(row.body, &t) == nil {
 						r.handle(t)
 					}
-					r.settled <- row.id
+					r.settled <- row.seq
 					if len(claimed) < claimSize {
 						select {
 						case r.hungry <- struct{}{}:
@@ -157,8 +203,8 @@ func (r *rawSQLite) write(ctx context.Context) error {
 		select {
 		case in := <-r.inserts:
 			pending = append(pending, in)
-		case id := <-r.settled:
-			done = append(done, id)
+		case seq := <-r.settled:
+			done = append(done, seq)
 		case <-r.hungry:
 			if !ready {
 				continue
@@ -173,8 +219,8 @@ func (r *rawSQLite) write(ctx context.Context) error {
 			select {
 			case in := <-r.inserts:
 				pending = append(pending, in)
-			case id := <-r.settled:
-				done = append(done, id)
+			case seq := <-r.settled:
+				done = append(done, seq)
 			case <-r.hungry:
 				demand = true
 			default:
@@ -206,18 +252,19 @@ func (r *rawSQLite) commit(ctx context.Context, inserts []rawInsert, done []int6
 		return nil, err
 	}
 	defer tx.Rollback()
-	args := make([]any, 0, max(len(inserts), len(done)))
+	var args []any
+	width := 1
 	for _, in := range inserts {
-		args = append(args, in.body)
+		args, width = append(args, in.args...), len(in.args)
 	}
-	if err := inChunks(ctx, r.insert, args); err != nil {
+	if err := inChunks(ctx, r.insert, args, width); err != nil {
 		return nil, err
 	}
 	args = args[:0]
-	for _, id := range done {
-		args = append(args, id)
+	for _, seq := range done {
+		args = append(args, seq)
 	}
-	if err := inChunks(ctx, r.remove, args); err != nil {
+	if err := inChunks(ctx, r.remove, args, 1); err != nil {
 		return nil, err
 	}
 	if claim {
@@ -228,10 +275,11 @@ func (r *rawSQLite) commit(ctx context.Context, inserts []rawInsert, done []int6
 	return rows, tx.Commit()
 }
 
-func inChunks(ctx context.Context, statements map[int]*sql.Stmt, args []any) error {
+// inChunks executes statements for all rows, of which each has width arguments.
+func inChunks(ctx context.Context, statements map[int]*sql.Stmt, args []any, width int) error {
 	for _, n := range chunks {
-		for ; len(args) >= n; args = args[n:] {
-			if _, err := statements[n].ExecContext(ctx, args[:n]...); err != nil {
+		for ; len(args) >= n*width; args = args[n*width:] {
+			if _, err := statements[n].ExecContext(ctx, args[:n*width]...); err != nil {
 				return err
 			}
 		}
@@ -248,7 +296,7 @@ func (r *rawSQLite) take(ctx context.Context) ([]rawRow, error) {
 	var rows []rawRow
 	for found.Next() {
 		var row rawRow
-		if err := found.Scan(&row.id, &row.body); err != nil {
+		if err := found.Scan(&row.seq, &row.body); err != nil {
 			return nil, err
 		}
 		rows = append(rows, row)

@@ -66,7 +66,8 @@ var rabbitMQ = group{"RabbitMQ", false, []row{
 
 var sqlite = group{"SQLite", true, []row{
 	{name: "dtask", open: openDtask, role: ours},
-	{name: "plain SQL, one writer, group commit", open: openRawSQLite, role: raw},
+	{name: "plain SQL, whole messages", open: openRawSQLite(wholeMessage), role: raw},
+	{name: "plain SQL, bodies only", open: openRawSQLite(bodyOnly), role: raw},
 	{name: "goqite", open: openGoqite, role: peer, enough: 4000},
 	{name: "backlite", open: openBacklite, role: peer, enough: 1000},
 	{name: "River on SQLite", open: openRiver, role: peer, enough: 4000},

@@ -97,7 +97,7 @@ func (t *Table) Print(w io.Writer) {
 
 func (l letter) title() string {
 	return map[letter]string{
-		letterA: "A", letterB64: "B 64", letterB256: "B 256", letterD10: "D 10", letterD100: "D 100", letterG: "G", letterE: "E p50",
+		letterA: "A", letterB64: "B 64", letterB256: "B 256", letterD10: "D 10", letterD100: "D 100", letterG: "G", letterCPU: "CPU in G", letterE: "E p50",
 	}[l]
 }
 
@@ -106,6 +106,8 @@ func (l letter) format(v float64) string {
 	switch {
 	case l == letterE:
 		return fmt.Sprintf("%.2f ms", v)
+	case l == letterCPU:
+		return fmt.Sprintf("%.0f µs", v)
 	case v < 10_000:
 		return fmt.Sprintf("%.0f/s", v)
 	}

@@ -36,10 +36,12 @@ var wireReasons = []struct {
 	{"interface", regexp.MustCompile(`is an interface, which|: any comes back`)},
 	{"error", regexp.MustCompile(`: an error cannot be decoded`)},
 	{"context in a struct", regexp.MustCompile(`: a context belongs`)},
-	{"unexported field", regexp.MustCompile(`unexported`)},
+	{"unexported field", regexp.MustCompile(`unexported|has fields that would be lost`)},
 	{"function", regexp.MustCompile(`: a function cannot leave`)},
 	{"channel", regexp.MustCompile(`: a channel cannot leave`)},
 	{"belongs to the process or a connection", regexp.MustCompile(`belongs to |is a stream or has`)},
+	{"key of a map", regexp.MustCompile(`JSON has no keys of|: a key of type`)},
+	{"pointer to what may be nil itself", regexp.MustCompile(`would come back nil where`)},
 	{"half a pair of marshalling methods", regexp.MustCompile(` has (a|an) (Unm|M)arshal\w+ and no `)},
 }
 
