@@ -120,7 +120,8 @@ func (b *Broker) RetryDead(ctx context.Context, queue string, ids ...string) (in
 // revive returns a dead letter, and its way back to its queue.
 func (b *Broker) revive(d *amqp.Delivery, queue string) (*dtask.Message, *publication, error) {
 	m, err := decode(d, classDead, queue)
-	m.Keep = min(m.Keep, maxKeep) // a producer in another language may ask for more
+	// A producer in another language may ask for more.
+	m.Keep = min(m.Keep, maxKeep)
 	if err != nil { // malformed; the worker will say so again
 		name := b.topology.queue(classDefault, queue)
 		return &m, &publication{message: forward(d), queue: queue, class: classDefault, route: func() route { return direct(name) }}, nil

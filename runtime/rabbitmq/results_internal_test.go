@@ -1,0 +1,78 @@
+package rabbitmq
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	dtask "github.com/dtaskhq/dtask/runtime"
+)
+
+func TestHistory(t *testing.T) {
+	accepted := func(nonce string) record { return record{kind: recordAccepted, nonce: nonce} }
+	outcome := func(kind recordKind, body string, keep time.Duration) record {
+		return record{kind: kind, task: "t", body: []byte(body), expires: time.Now().Add(keep)}
+	}
+	done := outcome(recordDone, "7", time.Hour)
+	dead := outcome(recordDead, `[{"attempt":3,"error":"no"}]`, time.Hour)
+	for _, c := range []struct {
+		name    string
+		records []record
+		want    string // "none", "pending", or the value or error
+	}{
+		{"never there", nil, "none"},
+		{"on its way", []record{accepted("a")}, "pending"},
+		{"executed", []record{accepted("a"), done}, "7"},
+		{"executed, and accepted twice by a fault", []record{accepted("a"), done, accepted("a")}, "7"},
+		{"of a producer that records nothing", []record{done}, "7"},
+		{"among the dead letters", []record{accepted("a"), dead}, "no"},
+		{"retried from there", []record{accepted("a"), dead, accepted("b")}, "pending"},
+		{"and executed", []record{accepted("a"), dead, accepted("b"), done}, "7"},
+		{"expired", []record{accepted("a"), outcome(recordDone, "7", -time.Second)}, "none"},
+		{"malformed", []record{accepted("a"), outcome(recordDead, "{", time.Hour)}, "the record of the failure is malformed"},
+		{"of a later version", []record{accepted("a"), done, {kind: "archived"}}, "7"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := newHistory("id")
+			for i, r := range c.records {
+				r.offset = int64(i)
+				h.add(r)
+			}
+			for i, r := range c.records { // by the tail, too
+				r.offset = int64(i)
+				h.add(r)
+			}
+			r, pending, err := h.outcome()
+			var got string
+			switch {
+			case pending:
+				got = "pending"
+			case errors.Is(err, dtask.ErrNoResult):
+				got = "none"
+			case r.Failure != nil:
+				got = r.Failure.Error
+			default:
+				got = string(r.Value)
+			}
+			if got != c.want {
+				t.Errorf("outcome: %s (%v), want %s", got, err, c.want)
+			}
+		})
+	}
+}
+
+func TestUUIDTime(t *testing.T) {
+	// The example of RFC 9562, appendix A.6.
+	got, ok := uuidTime("017F22E2-79B0-7CC3-98C4-DC0C0C07398F")
+	if want := time.Date(2022, 2, 22, 19, 22, 22, 0, time.UTC); !ok || !got.Equal(want) {
+		t.Errorf("uuidTime: %v, %v, want %v", got, ok, want)
+	}
+	for _, id := range []string{
+		"", "never", "017F22E2-79B0-4CC3-98C4-DC0C0C07398F", "017F22E2-79B0-7CC3-98C4-DC0C0C07398",
+		"g17F22E2-79B0-7CC3-98C4-DC0C0C07398F", "00000000-0000-7000-8000-000000000000",
+	} {
+		if got, ok := uuidTime(id); ok {
+			t.Errorf("uuidTime(%q) = %v, want none", id, got)
+		}
+	}
+}

@@ -1,0 +1,318 @@
+package rabbitmq_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/dtaskhq/dtask/internal/testenv/rabbittest"
+	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq"
+)
+
+// Results in one virtual host, each test with a namespace of its own.
+func TestResults(t *testing.T) {
+	url := rabbittest.URL(t)
+	for _, c := range []struct {
+		name string
+		test func(t *testing.T, url, namespace string)
+	}{
+		{"AcrossCut", testResultAcrossCut},
+		{"ManyWaiters", testManyWaiters},
+		{"Search", testResultSearch},
+		{"RetriedDeadLetter", testResultOfRetried},
+		{"Malformed", testResultOfMalformed},
+		{"StreamDeleted", testResultStreamDeleted},
+		{"KeepTooLong", testKeepTooLong},
+		{"NoStreamUnasked", testNoStreamUnasked},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			noLeaks(t)
+			c.test(t, url+"?namespace="+c.name, c.name)
+		})
+	}
+}
+
+// uuid returns a UUIDv7 of the given time.
+func uuid(at time.Time) string {
+	ms := fmt.Sprintf("%012x", at.UnixMilli())
+	return fmt.Sprintf("%s-%s-7000-8000-%012d", ms[:8], ms[8:], serial.Add(1))
+}
+
+// kept returns a message whose outcome is kept.
+func kept(queue string) *dtask.Message {
+	m := message(queue)
+	m.ID = uuid(time.Now())
+	m.Keep = time.Hour
+	return m
+}
+
+// execute settles the next n messages of a queue as done, with their ids as
+// the values. It returns when that is durable.
+func execute(t *testing.T, b dtask.Broker, queue string, n int) {
+	t.Helper()
+	settle(t, b, queue, n, func(m *dtask.Message) dtask.Verdict {
+		m.Result = fmt.Appendf(nil, "%q", m.ID)
+		return dtask.Done
+	})
+}
+
+func settle(t *testing.T, b dtask.Broker, queue string, n int, f func(*dtask.Message) dtask.Verdict) {
+	t.Helper()
+	c := consume(t, b, queue, n)
+	for range n {
+		d := receive(t, c)
+		d.Settle(f(d.Message()))
+	}
+	if err := c.Close(testContext(t)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// checkValue checks that a message has the outcome that execute gives it.
+func checkValue(ctx context.Context, b *rabbitmq.Broker, m *dtask.Message) error {
+	r, err := b.Result(ctx, m.ID)
+	switch {
+	case err != nil:
+		return fmt.Errorf("result of %s: %w", m.ID, err)
+	case r.Failure != nil || r.Task != m.Task || string(r.Value) != fmt.Sprintf("%q", m.ID):
+		return fmt.Errorf("result of %s (%s): %s %s %+v", m.ID, m.Task, r.Task, r.Value, r.Failure)
+	}
+	return nil
+}
+
+func checkNoResult(t *testing.T, b *rabbitmq.Broker, id string) {
+	t.Helper()
+	if r, err := b.Result(testContext(t), id); !errors.Is(err, dtask.ErrNoResult) {
+		t.Errorf("result of %s: %+v, %v, want ErrNoResult", id, r, err)
+	}
+}
+
+// checkPending checks that a message has no outcome by now.
+func checkPending(t *testing.T, b *rabbitmq.Broker, id string) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(testContext(t))
+	defer cancel()
+	result := make(chan error, 1)
+	go func() {
+		r, err := b.Result(ctx, id)
+		if err == nil {
+			err = fmt.Errorf("an outcome: %+v", r)
+		}
+		result <- err
+	}()
+	select {
+	case err := <-result:
+		t.Errorf("result of %s: %v, want that it waits", id, err)
+		return
+	case <-time.After(200 * time.Millisecond):
+	}
+	cancel()
+	if err := <-result; !errors.Is(err, context.Canceled) {
+		t.Errorf("result of %s: %v, want the error of the context", id, err)
+	}
+}
+
+// What comes of a message while the one who waits is cut off is there when it
+// is back.
+func testResultAcrossCut(t *testing.T, url, _ string) {
+	worker := open(t, url)
+	proxy, cut := rabbittest.ProxyURL(t, url)
+	b := open(t, cut)
+
+	m := kept("work")
+	enqueue(t, b, m)
+	result := make(chan error, 1)
+	go func() { result <- checkValue(testContext(t), b, m) }()
+	watched := func() string {
+		if !b.Watched(m.ID) {
+			return "nobody waits for the outcome"
+		}
+		return ""
+	}
+	eventually(t, watched)
+	proxy.Cut()
+	eventually(t, watched) // again
+	proxy.Refuse()
+	proxy.Cut()
+	execute(t, worker, "work", 1)
+	select {
+	case err := <-result:
+		t.Fatalf("the wait has ended while cut off: %v", err)
+	default:
+	}
+	proxy.Resume()
+	if err := <-result; err != nil {
+		t.Error(err)
+	}
+}
+
+// Everybody gets the outcome that is his, whenever he begins to wait.
+func testManyWaiters(t *testing.T, url, _ string) {
+	const messages, waiters = 100, 3
+	worker, b := open(t, url), open(t, url)
+	var ms []*dtask.Message
+	for range messages {
+		ms = append(ms, kept("work"))
+	}
+	for _, err := range b.EnqueueMany(testContext(t), ms) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	results := make(chan error)
+	ctx := testContext(t)
+	for _, m := range ms {
+		for range waiters {
+			go func() { results <- checkValue(ctx, b, m) }()
+		}
+	}
+	execute(t, worker, "work", messages)
+	for range messages * waiters {
+		if err := <-results; err != nil {
+			t.Error(err)
+		}
+	}
+	if b.Watched(ms[0].ID) {
+		t.Error("the stream is read though nobody waits")
+	}
+}
+
+// Without records or with many, wherever the search begins: an id that never
+// existed is found out, and one that did is found.
+func testResultSearch(t *testing.T, url, _ string) {
+	b := open(t, url)
+	now := time.Now()
+	unknown := []string{"never", uuid(now), uuid(now.Add(-time.Hour)), uuid(now.Add(time.Hour))}
+	for _, id := range unknown {
+		checkNoResult(t, b, id)
+	}
+	const records = 1000 // many times the prefetch
+	var ms []*dtask.Message
+	for range records {
+		ms = append(ms, kept("work"))
+	}
+	ms[0].ID = "my own id/7"
+	ms[1].ID = uuid(now.Add(-time.Hour)) // made long before it was enqueued
+	ms[2].ID = uuid(now.Add(time.Hour))  // by a clock that is wrong
+	ms[3].ID = strings.Repeat("x", dtask.MaxIDSize)
+	for _, err := range b.EnqueueMany(testContext(t), ms) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	execute(t, b, "work", records)
+	for _, m := range append(ms[:5:5], ms[records-1]) {
+		if err := checkValue(testContext(t), b, m); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, id := range unknown {
+		checkNoResult(t, b, id)
+	}
+}
+
+// A dead letter that is retried is on its way again.
+func testResultOfRetried(t *testing.T, url, _ string) {
+	b := open(t, url)
+	m := kept("work")
+	enqueue(t, b, m)
+	settle(t, b, "work", 1, func(m *dtask.Message) dtask.Verdict {
+		m.Failures = []dtask.Failure{{Attempt: 1, Error: "first"}, {Attempt: 2, Kind: dtask.FailurePanic, Error: "last", Stack: "goroutine 1"}}
+		return dtask.Bury
+	})
+	r, err := b.Result(testContext(t), m.ID)
+	if err != nil || r.Task != m.Task || r.Failure == nil {
+		t.Fatalf("result of a dead letter: %+v, %v", r, err)
+	}
+	if f := *r.Failure; f.Attempt != 2 || f.Kind != dtask.FailurePanic || f.Error != "last" || f.Stack != "goroutine 1" {
+		t.Errorf("the failure kept is %+v", f)
+	}
+	if n, err := b.RetryDead(testContext(t), "work"); n != 1 || err != nil {
+		t.Fatalf("retried %d dead letters, %v", n, err)
+	}
+	checkPending(t, b, m.ID)
+	execute(t, b, "work", 1)
+	if err := checkValue(testContext(t), b, m); err != nil {
+		t.Error(err)
+	}
+}
+
+// A message that no worker can read has an outcome all the same.
+func testResultOfMalformed(t *testing.T, url, namespace string) {
+	b := open(t, url)
+	consume(t, b, "work", 1)
+	ch := rawChannel(t, url)
+	if err := ch.PublishWithContext(testContext(t), "", namespace+".queue.work", true, false, amqp.Publishing{
+		MessageId: "bad", Type: "pkg.Task", Headers: amqp.Table{"dtask-attempt": "two", "dtask-keep": int64(60_000)},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func() string {
+		r, err := b.Result(testContext(t), "bad")
+		if err != nil || r.Failure == nil || !strings.Contains(r.Failure.Error, "malformed") {
+			return fmt.Sprintf("result of a malformed message: %+v, %v", r.Failure, err)
+		}
+		return ""
+	})
+}
+
+// Who waits while the stream is deleted is told that there is no result, and
+// the next message has one.
+func testResultStreamDeleted(t *testing.T, url, namespace string) {
+	b := open(t, url)
+	m := kept("work")
+	enqueue(t, b, m)
+	result := make(chan error, 1)
+	go func() { result <- checkValue(testContext(t), b, m) }()
+	eventually(t, func() string {
+		if !b.Watched(m.ID) {
+			return "nobody waits for the outcome"
+		}
+		return ""
+	})
+	if _, err := rawChannel(t, url).QueueDelete(namespace+".results", false, false, false); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-result; !errors.Is(err, dtask.ErrNoResult) {
+		t.Errorf("result after the stream was deleted: %v, want ErrNoResult", err)
+	}
+	next := kept("work")
+	enqueue(t, b, next)
+	execute(t, b, "work", 2)
+	if err := checkValue(testContext(t), b, next); err != nil {
+		t.Error(err)
+	}
+}
+
+func testKeepTooLong(t *testing.T, url, _ string) {
+	b := open(t, url)
+	long := kept("work")
+	long.Keep = 8 * 24 * time.Hour
+	const want = "keep 192h0m0s: RabbitMQ keeps results for 168h0m0s at most"
+	if err := b.Enqueue(testContext(t), long); err == nil || err.Error() != want {
+		t.Errorf("Enqueue: %v, want %s", err, want)
+	}
+	errs := b.EnqueueMany(testContext(t), []*dtask.Message{kept("work"), long, message("work")})
+	if errs[0] != nil || errs[1] == nil || errs[1].Error() != want || errs[2] != nil {
+		t.Errorf("EnqueueMany: %v, want an error for the second", errs)
+	}
+	execute(t, b, "work", 2)
+}
+
+// Who keeps nothing has no stream.
+func testNoStreamUnasked(t *testing.T, url, namespace string) {
+	b := open(t, url)
+	enqueue(t, b, message("work"))
+	execute(t, b, "work", 1)
+	_, err := rawChannel(t, url).QueueDeclarePassive(namespace+".results", true, false, false, false, nil)
+	var e *amqp.Error
+	if !errors.As(err, &e) || e.Code != amqp.NotFound {
+		t.Errorf("the stream of results: %v, want that it does not exist", err)
+	}
+}
