@@ -31,6 +31,7 @@ type Broker interface {
 	Consume(ctx context.Context, o ConsumeOptions) (Consumer, error)
 
 	Inspector
+	Results
 
 	// Close ends the connections. Consumers are to be closed first.
 	Close() error

@@ -32,11 +32,7 @@ func (h Handle[R]) Wait(ctx context.Context) (R, error) {
 	if err != nil {
 		return value, err
 	}
-	results, ok := c.broker.(Results)
-	if !ok {
-		return value, fmt.Errorf("dtask: wait for %s: %w: the broker keeps none", h.ID, ErrNoResult)
-	}
-	r, err := results.Result(ctx, h.ID)
+	r, err := c.broker.Result(ctx, h.ID)
 	switch {
 	case err != nil:
 		return value, fmt.Errorf("dtask: wait for %s: %w", h.ID, err)

@@ -16,9 +16,10 @@ import (
 type Recorder struct {
 	client *dtask.Client
 
-	mu     sync.Mutex
-	queued []*dtask.Message // in the order of their Delay
-	dead   []*dtask.Message
+	mu      sync.Mutex
+	queued  []*dtask.Message // in the order of their Delay
+	dead    []*dtask.Message
+	results results
 }
 
 // NewRecorder returns an empty recorder.
@@ -56,6 +57,7 @@ func (r *Recorder) Reset() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.queued, r.dead = nil, nil
+	r.results.reset()
 }
 
 // Delayed returns the arguments with which the task was enqueued on r, in the
@@ -93,6 +95,7 @@ func (b broker) Enqueue(ctx context.Context, m *dtask.Message) error {
 	}
 	stored := *m
 	b.queued = append(b.queued, &stored)
+	b.results.expect(m)
 	return nil
 }
 

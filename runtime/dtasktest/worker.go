@@ -128,6 +128,7 @@ func (d *delivery) Settle(v dtask.Verdict) {
 	r := d.worker.Recorder
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.results.settle(d.message, v)
 	switch v {
 	case dtask.Requeue:
 		r.queued = append(r.queued, d.message)

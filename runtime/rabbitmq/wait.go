@@ -41,8 +41,6 @@ func newWaiting(c *config) *waiting {
 	return &waiting{link: newLink(c, "waiting", plain), room: make(chan struct{}, maxCatchUps)}
 }
 
-var _ dtask.Results = (*Broker)(nil)
-
 // Result implements [dtask.Results]. For a message that was purged, or that
 // RabbitMQ itself has moved to the dead letters, it waits until ctx ends.
 func (b *Broker) Result(ctx context.Context, id string) (dtask.Result, error) {

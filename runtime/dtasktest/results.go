@@ -1,0 +1,79 @@
+package dtasktest
+
+import (
+	"context"
+
+	dtask "github.com/dtaskhq/dtask/runtime"
+)
+
+// results are the outcomes of the messages of a Recorder that ask to keep them.
+// They stay until it is reset. The mutex of the Recorder guards them.
+type results struct {
+	byID    map[string]*dtask.Result // nil for a message that has no outcome yet
+	changed chan struct{}            // closed, and replaced, at every change
+}
+
+// Result implements [dtask.Results].
+func (b broker) Result(ctx context.Context, id string) (dtask.Result, error) {
+	for {
+		b.mu.Lock()
+		r, known := b.results.byID[id]
+		changed := b.results.change()
+		b.mu.Unlock()
+		switch {
+		case r != nil:
+			return *r, nil
+		case !known:
+			return dtask.Result{}, dtask.ErrNoResult
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return dtask.Result{}, ctx.Err()
+		}
+	}
+}
+
+// expect notes that m will have an outcome.
+func (r *results) expect(m *dtask.Message) { r.set(m, nil) }
+
+// settle notes what a verdict means for the outcome of m.
+func (r *results) settle(m *dtask.Message, v dtask.Verdict) {
+	switch v {
+	case dtask.Done:
+		r.set(m, &dtask.Result{Task: m.Task, Value: m.Result})
+	case dtask.Bury:
+		r.set(m, &dtask.Result{Task: m.Task, Failure: &m.Failures[len(m.Failures)-1]})
+	}
+}
+
+func (r *results) set(m *dtask.Message, outcome *dtask.Result) {
+	if m.Keep <= 0 {
+		return
+	}
+	if r.byID == nil {
+		r.byID = make(map[string]*dtask.Result)
+	}
+	r.byID[m.ID] = outcome
+	r.notify()
+}
+
+func (r *results) reset() {
+	r.byID = nil
+	r.notify()
+}
+
+// change returns a channel that is closed at the next change.
+func (r *results) change() <-chan struct{} {
+	if r.changed == nil {
+		r.changed = make(chan struct{})
+	}
+	return r.changed
+}
+
+func (r *results) notify() {
+	if r.changed != nil {
+		close(r.changed)
+		r.changed = nil
+	}
+}
