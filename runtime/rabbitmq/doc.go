@@ -36,10 +36,27 @@
 //
 // A broker object holds one connection to publish and, once it consumes or
 // inspects, a second one: RabbitMQ blocks the connections of publishers when
-// it runs out of memory or disk, and acknowledgements must go on then. Both
-// are renewed when they are lost, with backoff. A message that was published
-// but not confirmed is published again, under the same id, until its context
-// ends; so a fault can duplicate a message, but not lose one.
+// it runs out of memory or disk, and acknowledgements must go on then. The
+// first schedule and the first wait for a result open one more each. All are
+// renewed when they are lost, with backoff. A message that was published but
+// not confirmed is published again, under the same id, until its context ends;
+// so a fault can duplicate a message, but not lose one.
+//
+// # Results
+//
+// The outcomes of tasks that keep theirs (keep=, [dtask.Keep]) are recorded in
+// one stream, which is declared when the first of them is enqueued or waited
+// for. It holds records for 7 days, the most that can be asked for, and up to
+// 4 GiB of them; beyond that the oldest go early. To find the outcome of an id
+// RabbitMQ sends everything recorded since the time in the id, a UUIDv7, and
+// for other ids the whole stream: that is quick for what was enqueued a moment
+// ago, but takes a second for about every 50,000 records. So let nobody wait
+// for ids of a stranger's making.
+//
+// RabbitMQ confirms a record when a majority of the nodes have it, but not yet
+// on disk. A power cut at all of them can lose the newest records, though not
+// the messages. A wait for a message that was purged, whose record was lost, or
+// that RabbitMQ itself has moved to the dead letters ends with its context.
 //
 // # Limits
 //
