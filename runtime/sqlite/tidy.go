@@ -1,8 +1,13 @@
 package sqlite
 
+import "time"
+
 // Space is given back when nothing else is to do. Pages that messages have
 // left are used again at once; these steps return them to the file system.
 const (
+	// tidyAfter is how long the writer has been idle before.
+	tidyAfter = time.Second
+
 	// tidyPages is how many pages one step gives back. A step is a
 	// transaction: it is to be short.
 	tidyPages = "1024"
@@ -17,7 +22,7 @@ const (
 // tidy does one step. Errors do not matter: there is always a next time.
 func (w *writer) tidy() {
 	deleted := 0
-	w.alone(func() (err error) {
+	w.alone(durable, func() (err error) {
 		deleted, err = w.deleteExpired(tidyResults)
 		return err
 	})
@@ -26,6 +31,7 @@ func (w *writer) tidy() {
 	}
 	free, err := w.conn.int("PRAGMA freelist_count")
 	if err == nil && free > sparePages && w.canShrink() {
+		w.bell.disarm()
 		if _, err := w.conn.exec("PRAGMA incremental_vacuum(" + tidyPages + ")"); err == nil {
 			return
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	dtask "github.com/dtaskhq/dtask/runtime"
@@ -16,24 +17,28 @@ import (
 // into one transaction (group commit), and answers once that is on disk.
 type writer struct {
 	file string
-	conn *conn
+	conn *conn // synchronous = FULL at first
 
 	mu    sync.Mutex
 	inbox inbox
 	watch watch
+	rang  atomic.Bool   // another process has written, or is about to
 	wake  chan struct{} // 1: something is in the inbox, or there is a new watcher
 	done  chan struct{} // closed when the goroutine has ended
 
 	// The rest belongs to the goroutine.
 	consumers   []*consumer
 	process     process
+	bell        *bell
 	dataVersion int64                // of the last look at the file
 	lastActive  time.Time            // when something last happened
 	othersAt    time.Time            // when another connection last committed
 	retryAt     time.Time            // no transaction before, after one that failed
+	expecting   time.Time            // until when to look, since the bell has rung
 	lastClaim   int64                // number of the newest claim
 	quarantined map[string]*consumer // who runs a message of the queue alone
 	args        []driver.Value       // reused
+	durability  durability           // of the connection
 	untidy      bool                 // written since the last tidying up
 	lastInserts int                  // how many callers the last transaction answered
 	closeErr    error
@@ -77,6 +82,7 @@ func newWriter(file string, c *conn) *writer {
 		wake:        make(chan struct{}, 1),
 		done:        make(chan struct{}),
 		quarantined: make(map[string]*consumer),
+		durability:  durable,
 	}
 }
 
@@ -107,7 +113,7 @@ func (w *writer) take() inbox {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	in := w.inbox
-	w.inbox = inbox{closed: in.closed || in.closing}
+	w.inbox = inbox{closing: in.closing, closed: in.closing}
 	return in
 }
 
@@ -170,10 +176,13 @@ func (w *writer) turn(now time.Time) (end bool) {
 	for _, c := range w.consumers {
 		c.shedHoard(now)
 	}
-	if !idle || w.process.needsTransaction(now) || w.canClaim(now) {
+	if !idle || w.process.needsTransaction(now) {
 		w.transact(now)
 		w.lastActive = now
-	} else if w.untidy && now.Sub(w.lastActive) > idleAfter {
+	} else if w.canClaim(now) {
+		w.onlyClaim(now)
+		w.lastActive = now
+	} else if w.untidy && now.Sub(w.lastActive) > tidyAfter {
 		w.tidy()
 	}
 	return false
@@ -184,6 +193,9 @@ func (w *writer) turn(now time.Time) (end bool) {
 func (w *writer) lookOutside(now time.Time) {
 	if len(w.consumers) == 0 && !w.watch.active() {
 		return
+	}
+	if w.rang.Swap(false) {
+		w.lastActive, w.expecting = now, now.Add(expectFor)
 	}
 	w.process.lookForDead(w.conn, now)
 	w.noticeCommits(now)
@@ -196,7 +208,7 @@ func (w *writer) noticeCommits(now time.Time) {
 		return
 	}
 	w.dataVersion = version
-	w.lastActive, w.othersAt = now, now
+	w.lastActive, w.othersAt, w.expecting = now, now, time.Time{}
 	w.watch.changed()
 	w.lookAgain()
 	w.readPaused()
@@ -216,12 +228,14 @@ func (w *writer) readPaused() {
 	}
 }
 
-// How often the writer looks for the commits of other processes: a look costs
-// about 5 µs.
+// How often the writer looks for the commits of other processes. A look costs
+// about 10 µs.
 const (
-	busyPause = time.Millisecond
-	idlePause = 4 * time.Millisecond
-	idleAfter = time.Second
+	busyPause   = time.Millisecond       // while something happens
+	busyFor     = 100 * time.Millisecond // and that long after
+	idlePause   = 4 * time.Millisecond   // else, where no bell rings
+	belledPause = 200 * time.Millisecond // where one does
+	expectFor   = 2 * time.Second        // how long a commit may take after the bell
 )
 
 // pause returns how long the writer may sleep if nobody wakes it.
@@ -231,13 +245,16 @@ func (w *writer) pause(now time.Time) time.Duration {
 	}
 	if len(w.consumers) == 0 && !w.watch.active() {
 		if w.untidy {
-			return idleAfter
+			return tidyAfter
 		}
 		return time.Hour
 	}
-	pause := idlePause
-	if now.Sub(w.lastActive) < idleAfter {
-		pause = busyPause
+	pause := busyPause
+	if now.Sub(w.lastActive) > busyFor {
+		pause = idlePause
+		if now.After(w.expecting) {
+			pause = w.restPause()
+		}
 	}
 	for _, c := range w.consumers {
 		for class := range classes {
@@ -262,8 +279,23 @@ const (
 	companyFor    = 100 * time.Millisecond // how long a commit of another one counts as company
 )
 
+// durability is what a commit survives.
+type durability string
+
+const (
+	durable  durability = "FULL"   // the loss of power
+	volatile durability = "NORMAL" // the end of the process, however it ends
+)
+
 // begin begins a transaction that writes.
-func (w *writer) begin() error {
+func (w *writer) begin(d durability) error {
+	if d != w.durability {
+		if err := w.conn.script("PRAGMA synchronous = " + string(d)); err != nil {
+			return err
+		}
+		w.durability = d
+	}
+	w.bell.disarm()
 	start := time.Now()
 	if start.Sub(w.othersAt) < companyFor {
 		time.Sleep(courtesy)
@@ -292,12 +324,26 @@ func (w *writer) gather() {
 	}
 }
 
+// restPause returns how long an idle writer may sleep.
+func (w *writer) restPause() time.Duration {
+	if w.bell == nil {
+		w.bell = newBell(w.file, func() { w.rang.Store(true); w.wakeUp() })
+	}
+	switch news, ok := w.bell.arm(); {
+	case !ok:
+		return idlePause
+	case news:
+		return 0 // something may have been written just before
+	}
+	return belledPause
+}
+
 // transact puts the inbox and the claims into one transaction.
 func (w *writer) transact(now time.Time) {
 	w.gather()
 	// The inbox is emptied only with the lock in hand: who gives up waiting
 	// for the lock takes his message back.
-	if err := w.begin(); err != nil {
+	if err := w.begin(durable); err != nil {
 		w.refuse(w.take(), err, now)
 		return
 	}
@@ -310,9 +356,7 @@ func (w *writer) transact(now time.Time) {
 	}
 	if err != nil {
 		w.conn.exec("ROLLBACK")
-		for _, c := range w.consumers {
-			c.batch = c.batch[:0]
-		}
+		w.dropBatches()
 		w.salvage(in, now)
 		return
 	}
@@ -321,13 +365,41 @@ func (w *writer) transact(now time.Time) {
 	w.process.maintained(now)
 	w.watch.changed()
 	in.answer()
-	for _, c := range w.consumers {
-		c.deliver()
-	}
+	w.deliverBatches()
 	if len(in.operations) > 0 {
 		w.lookAgain()
 		w.readPaused()
 	}
+}
+
+// onlyClaim claims for the consumers. A claim need not survive the loss of
+// power, with which the consumer is lost as well: nobody waits for the disk.
+func (w *writer) onlyClaim(now time.Time) {
+	if err := w.alone(volatile, func() error {
+		w.noticeCommits(now)
+		return w.claim(now)
+	}); err != nil {
+		w.dropBatches()
+		w.retryAt = now.Add(retryPause)
+		return
+	}
+	w.untidy = true
+	w.deliverBatches()
+}
+
+func (w *writer) deliverBatches() {
+	for _, c := range w.consumers {
+		c.deliver()
+	}
+}
+
+// dropBatches forgets the claims of a transaction that failed.
+func (w *writer) dropBatches() {
+	for _, c := range w.consumers {
+		c.batch = c.batch[:0]
+		c.dueAt = [classes]time.Time{}
+	}
+	clear(w.quarantined) // in the worst case two run alone
 }
 
 // apply executes the inbox and the claims. An error means that the transaction
@@ -422,7 +494,7 @@ func (w *writer) salvage(in inbox, now time.Time) {
 	var unsettled []settlement
 	var err error
 	for i := range in.settlements {
-		if e := w.alone(func() error { return w.settle(&in.settlements[i]) }); e != nil {
+		if e := w.alone(durable, func() error { return w.settle(&in.settlements[i]) }); e != nil {
 			unsettled, err = append(unsettled, in.settlements[i]), e
 		}
 		if isBusy(err) {
@@ -434,7 +506,7 @@ func (w *writer) salvage(in inbox, now time.Time) {
 	w.keep(unsettled, now)
 	for _, r := range in.inserts {
 		for i := range r.records {
-			if err := w.alone(func() (err error) {
+			if err := w.alone(durable, func() (err error) {
 				r.errs[i], err = w.store(&r.records[i], nil)
 				return err
 			}); err != nil {
@@ -446,7 +518,7 @@ func (w *writer) salvage(in inbox, now time.Time) {
 		if op.err = explain(w.file, err); err != nil {
 			continue
 		}
-		if err := w.alone(func() (err error) {
+		if err := w.alone(durable, func() (err error) {
 			op.err, err = w.operate(op.do)
 			return err
 		}); err != nil {
@@ -457,8 +529,8 @@ func (w *writer) salvage(in inbox, now time.Time) {
 }
 
 // alone runs f in a transaction of its own.
-func (w *writer) alone(f func() error) error {
-	if err := w.begin(); err != nil {
+func (w *writer) alone(d durability, f func() error) error {
+	if err := w.begin(d); err != nil {
 		return err
 	}
 	err := f()
@@ -482,8 +554,9 @@ func (w *writer) finish() error {
 	}
 	for _, c := range w.consumers {
 		c.Stop()
-		err = errors.Join(err, w.alone(func() error { return giveUp(w.conn, c.id) }))
+		err = errors.Join(err, w.alone(durable, func() error { return giveUp(w.conn, c.id) }))
 	}
 	w.process.leave()
+	w.bell.close()
 	return errors.Join(err, w.conn.close())
 }
