@@ -21,6 +21,7 @@ func runBrokers(ctx context.Context, args []string) error {
 	flags.StringVar(&o.Only, "only", "", "the letters to measure, separated by commas: A B64 B256 D10 D100 G E")
 	flags.StringVar(&o.Rows, "rows", "", "the rows to measure beside dtask, by parts of their names, separated by commas")
 	profile := flags.String("cpuprofile", "", "write a CPU profile of all measurements to this file")
+	svg := flags.String("svg", "", "write a chart to this file")
 	flags.Parse(args)
 	if *profile != "" {
 		f, err := os.Create(*profile)
@@ -48,5 +49,40 @@ func runBrokers(ctx context.Context, args []string) error {
 		t.Print(os.Stdout)
 	}
 	fmt.Println()
-	return nil
+	if *svg == "" {
+		return nil
+	}
+	f, err := os.Create(*svg)
+	if err != nil {
+		return err
+	}
+	if err := brokers.Chart(f, tables); err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// runGrowth prints how dtask does with few and with many tasks waiting.
+func runGrowth(ctx context.Context, args []string) error {
+	flags := flag.NewFlagSet("growth", flag.ExitOnError)
+	long := flags.Bool("long", false, "millions of tasks")
+	flags.Parse(args)
+
+	dir, err := os.MkdirTemp("", "dtask-bench")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	return brokers.Growth(ctx, dir, *long, os.Stdout)
+}
+
+// runWork is a program that other measurements run.
+func runWork(ctx context.Context, args []string) error {
+	flags := flag.NewFlagSet("work", flag.ExitOnError)
+	url := flags.String("url", "", "the broker")
+	concurrency := flags.Int("concurrency", 10, "tasks at a time")
+	tasks := flags.Int("tasks", 0, "stop after so many")
+	timed := flags.Bool("timed", false, "the tasks say when they were enqueued")
+	flags.Parse(args)
+	return brokers.Work(ctx, *url, *concurrency, *tasks, *timed)
 }

@@ -17,6 +17,8 @@ type command struct {
 
 var commands = map[string]command{
 	"brokers":   {"measure dtask on its brokers, beside the bare clients and other task systems", runBrokers},
+	"growth":    {"measure dtask with few and with many tasks waiting", runGrowth},
+	"work":      {"a worker process (a part of growth)", runWork},
 	"parse":     {"list and parse the module in the current directory (a part of generator)", runParse},
 	"corpus":    {"generate tasks from popular modules", runCorpus},
 	"generator": {"time dtaskgen on a large module, beside goverter and wire", runGenerator},

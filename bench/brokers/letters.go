@@ -6,6 +6,8 @@ import (
 	"runtime"
 	"sync"
 	"time"
+
+	"github.com/dtaskhq/dtask/bench/usage"
 )
 
 // A letter is a column of the table.
@@ -81,7 +83,7 @@ func (m *measurement) together(ctx context.Context) error {
 	if err := m.system.start(ctx); err != nil {
 		return err
 	}
-	start, cpu := time.Now(), cpuTime()
+	start, cpu := time.Now(), usage.CPU()
 	if _, err := m.enqueue(ctx, 64); err != nil {
 		return err
 	}
@@ -89,7 +91,7 @@ func (m *measurement) together(ctx context.Context) error {
 		return err
 	}
 	m.results[letterG] = m.ledger.since(start)
-	m.results[letterCPU] = float64((cpuTime() - cpu).Microseconds()) / float64(m.ledger.next.Load())
+	m.results[letterCPU] = float64((usage.CPU() - cpu).Microseconds()) / float64(m.ledger.next.Load())
 	return nil
 }
 

@@ -52,6 +52,11 @@ func Run(ctx context.Context, o Options) ([]*Table, error) {
 		if err != nil {
 			return nil, err
 		}
+		if wanted(string(letterE), o.Only) {
+			if t.across, err = Across(ctx, o.Dir, o.Duration); err != nil {
+				return nil, err
+			}
+		}
 		tables = append(tables, t)
 	}
 	return tables, nil
@@ -78,7 +83,7 @@ func measureGroup(ctx context.Context, o Options, g group, place func(row) strin
 	t := newTable(g, o)
 	for round := range o.Rounds {
 		for _, me := range measures {
-			if !slices.ContainsFunc(me.letters, func(l letter) bool { return o.Only == "" || slices.Contains(strings.Split(o.Only, ","), string(l)) }) {
+			if !slices.ContainsFunc(me.letters, func(l letter) bool { return wanted(string(l), o.Only) }) {
 				continue
 			}
 			for i := range t.rows {

@@ -11,6 +11,7 @@ import (
 type Table struct {
 	Broker string
 	rows   []rowValues
+	across float64 // E with the worker in another process, in ms; 0: not measured
 }
 
 type rowValues struct {
@@ -87,6 +88,9 @@ func (t *Table) Print(w io.Writer) {
 			}
 		}
 		fmt.Fprintln(w)
+	}
+	if t.across > 0 {
+		fmt.Fprintf(w, "\nE p50 with the worker in another process: %.2f ms.\n", t.across)
 	}
 	for i := range t.rows {
 		if r := &t.rows[i]; r.twice > 0 {

@@ -8,6 +8,8 @@ import (
 	"os/exec"
 	"slices"
 	"time"
+
+	"github.com/dtaskhq/dtask/bench/usage"
 )
 
 // A subject is a program that is measured.
@@ -44,7 +46,7 @@ func (s *subject) run(ctx context.Context, env []string) (run, error) {
 	r := run{
 		took: time.Since(start),
 		cpu:  cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(),
-		peak: peakMemory(cmd.ProcessState),
+		peak: usage.Peak(cmd.ProcessState),
 	}
 	if s.check != nil {
 		if err := s.check(); err != nil {
