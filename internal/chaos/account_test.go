@@ -35,21 +35,21 @@ func (r *record) account(name string, dead map[string]bool) account {
 		switch {
 		case outcome == confirmed:
 			a.confirmed++
-			if r.runs[id] == 0 && !dead[id] {
+			if len(r.runs[id]) == 0 && !dead[id] {
 				a.lost++
 			}
 		case outcome == failed:
 			a.failed++
-			if r.runs[id] > 0 {
+			if len(r.runs[id]) > 0 {
 				a.unexpected++
 			}
-		case r.runs[id] > 0: // unknown, or the producer was killed
+		case len(r.runs[id]) > 0: // unknown, or the producer was killed
 			a.recovered++
 		}
 	}
-	for id, n := range r.runs {
+	for id, by := range r.runs {
 		a.executed++
-		a.duplicated += n - 1
+		a.duplicated += len(by) - 1
 		if _, known := r.outcome[id]; !known {
 			a.unexpected++
 		}

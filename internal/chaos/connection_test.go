@@ -33,7 +33,8 @@ func TestStaleAcknowledgements(t *testing.T) {
 	proxy, through := tr.proxied()
 	c := crew{Concurrency: concurrency}
 	sleep, cycles := scale(time.Second, 2*time.Second), scale(5, 12)
-	tr.produce(tr.url, load{Count: scale(500, 2000), Callers: 32, Sleep: sleep})
+	// Each cut and each kill costs what is in execution an attempt.
+	tr.produce(tr.url, load{Count: scale(500, 2000), Callers: 32, Sleep: sleep, Retries: 100})
 	tr.work(through, workers, c)
 	inject(time.Duration(cycles)*2*sleep, fault{2 * sleep, func() {
 		proxy.Cut()

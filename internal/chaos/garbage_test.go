@@ -210,7 +210,7 @@ func (tr *trial) deleteQueue() {
 		if err := enqueue(ctx, plain, id, 0, 0, tr.ledger); err != nil {
 			tr.Fatalf("after its queue was deleted: %v", err)
 		}
-		tr.await("the task for the deleted queue is executed", func(r *record) bool { return r.runs[id] > 0 })
+		tr.await("the task for the deleted queue is executed", func(r *record) bool { return len(r.runs[id]) > 0 })
 	}
 }
 

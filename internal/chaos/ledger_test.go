@@ -17,14 +17,17 @@ import (
 // A ledger is the file in which the processes of a trial note what they do.
 // Each line is one write at the end of the file: what was noted survives the
 // process.
-type ledger struct{ file *os.File }
+type ledger struct {
+	file *os.File
+	name string // of the process, first on each line
+}
 
 func ledgerFile(dir string) string { return filepath.Join(dir, "ledger") }
 
 // openLedger opens the ledger of a trial to write.
-func openLedger(dir string) (*ledger, error) {
+func openLedger(dir, name string) (*ledger, error) {
 	f, err := os.OpenFile(ledgerFile(dir), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	return &ledger{f}, err
+	return &ledger{f, name}, err
 }
 
 // An event is a kind of line of a ledger.
@@ -42,7 +45,7 @@ const (
 // note writes a line. That it cannot be written is the end of the process:
 // nothing could be proved any more.
 func (l *ledger) note(e event, id string, detail any) {
-	line := fmt.Sprintf("%s %s %v", e, id, detail)
+	line := fmt.Sprintf("%s %s %s %v", l.name, e, id, detail)
 	if _, err := l.file.WriteString(strings.ReplaceAll(line, "\n", " ") + "\n"); err != nil {
 		panic(err)
 	}
@@ -54,12 +57,12 @@ type record struct {
 	rest    []byte           // of a line that is not whole
 	outcome map[string]event // of each id attempted: attempted, if none is known
 	errs    []string
-	worst   time.Duration    // of the confirmed
-	starts  map[string][]int // attempt numbers, in order
-	runs    map[string]int
-	early   int           // executed before due
-	late    time.Duration // the worst
-	open    int           // confirmed and not executed
+	worst   time.Duration       // of the confirmed
+	starts  map[string][]int    // attempt numbers, in order
+	runs    map[string][]string // by which processes
+	early   int                 // executed before due
+	late    time.Duration       // the worst
+	open    int                 // confirmed and not executed
 }
 
 // openRecord opens the ledger of a trial to read.
@@ -69,7 +72,7 @@ func openRecord(dir string) (*record, error) {
 		file:    f,
 		outcome: make(map[string]event),
 		starts:  make(map[string][]int),
-		runs:    make(map[string]int),
+		runs:    make(map[string][]string),
 	}, err
 }
 
@@ -97,7 +100,8 @@ func (r *record) update() (news bool, err error) {
 }
 
 func (r *record) add(line string) error {
-	e, rest, _ := strings.Cut(line, " ")
+	by, rest, _ := strings.Cut(line, " ")
+	e, rest, _ := strings.Cut(rest, " ")
 	id, detail, _ := strings.Cut(rest, " ")
 	number := func() int64 {
 		n, err := strconv.ParseInt(detail, 10, 64)
@@ -112,7 +116,7 @@ func (r *record) add(line string) error {
 	case confirmed:
 		r.outcome[id] = confirmed
 		r.worst = max(r.worst, time.Duration(number())*time.Microsecond)
-		if r.runs[id] == 0 {
+		if len(r.runs[id]) == 0 {
 			r.open++
 		}
 	case unknown:
@@ -123,7 +127,7 @@ func (r *record) add(line string) error {
 	case started:
 		r.starts[id] = append(r.starts[id], int(number()))
 	case executed:
-		if r.runs[id]++; r.runs[id] == 1 && r.outcome[id] == confirmed {
+		if r.runs[id] = append(r.runs[id], by); len(r.runs[id]) == 1 && r.outcome[id] == confirmed {
 			r.open--
 		}
 		late := time.Duration(number()) * time.Millisecond

@@ -60,7 +60,7 @@ func (r *role) play() error {
 		os.Exit(1)
 	}()
 	slog.SetLogLoggerLevel(slog.LevelWarn)
-	log, err := openLedger(r.Dir)
+	log, err := openLedger(r.Dir, r.Name)
 	if err != nil {
 		return err
 	}

@@ -23,6 +23,7 @@ type load struct {
 	Sleep    time.Duration // how long each task works
 	Delayed  int           // how many of a hundred are delayed …
 	MaxDelay time.Duration // … by one second to this
+	Retries  int           // 0: those of the task
 }
 
 // enqueueTimeout bounds each call of Delay: longer than any fault.
@@ -73,15 +74,19 @@ func (l *load) enqueue(client *dtask.Client, id string, log *ledger) {
 	if rand.IntN(100) < l.Delayed {
 		delay = time.Second + rand.N(l.MaxDelay-time.Second+1)
 	}
-	enqueue(ctx, tasks[l.Task], id, l.Sleep, delay, log)
+	var options []dtask.Option
+	if l.Retries > 0 {
+		options = append(options, dtask.Retries(l.Retries))
+	}
+	enqueue(ctx, tasks[l.Task], id, l.Sleep, delay, log, options...)
 }
 
 // enqueue enqueues a task under the given id, notes it, and returns the error
 // of Delay.
-func enqueue(ctx context.Context, t dtask.Task[args, dtask.None], id string, sleep, delay time.Duration, log *ledger) error {
+func enqueue(ctx context.Context, t dtask.Task[args, dtask.None], id string, sleep, delay time.Duration, log *ledger, options ...dtask.Option) error {
 	log.note(attempted, id, "")
 	began := time.Now()
-	options := []dtask.Option{dtask.ID(id)}
+	options = append(options, dtask.ID(id))
 	if delay > 0 {
 		options = append(options, dtask.Delay(delay))
 	}

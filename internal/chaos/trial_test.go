@@ -41,7 +41,7 @@ type trial struct {
 func newTrial(t *testing.T, name, url string) *trial {
 	t.Helper()
 	dir := t.TempDir()
-	l, err := openLedger(dir)
+	l, err := openLedger(dir, "trial")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -286,6 +286,13 @@ func (tr *trial) require(a account, allowed allowance) {
 	} {
 		if v.got > v.most {
 			tr.Errorf("%s: %d, at most %d allowed", v.what, v.got, v.most)
+		}
+	}
+	if a.duplicated > allowed.duplicated {
+		for id, by := range tr.record.runs {
+			if len(by) > 1 {
+				tr.Logf("%s was executed by %v", id, by)
+			}
 		}
 	}
 	if a.buried < allowed.buried {
