@@ -31,6 +31,7 @@ type Broker interface {
 	Consume(ctx context.Context, o ConsumeOptions) (Consumer, error)
 
 	Inspector
+	Scheduler
 	Results
 
 	// Close ends the connections. Consumers are to be closed first.
@@ -98,6 +99,10 @@ const (
 type Inspector interface {
 	// Queues returns the state of all queues, sorted by name.
 	Queues(ctx context.Context) ([]QueueState, error)
+
+	// Due reports whether messages of a queue wait to be delivered now, be it
+	// paused or not. Unlike Queues it is cheap: it may be asked every second.
+	Due(ctx context.Context, queue string) (bool, error)
 
 	// DeadLetters returns up to limit dead letters of a queue, oldest first.
 	DeadLetters(ctx context.Context, queue string, limit int) ([]*Message, error)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 )
 
 // NewInline returns a client that runs a task at once, within Delay, through
@@ -76,7 +77,15 @@ func (b *inlineBroker) RetryDead(context.Context, string, ...string) (int, error
 func (b *inlineBroker) DeleteDead(context.Context, string, ...string) (int, error) {
 	return 0, errInline
 }
+func (b *inlineBroker) Due(context.Context, string) (bool, error)  { return false, errInline }
 func (b *inlineBroker) Purge(context.Context, string) (int, error) { return 0, errInline }
 func (b *inlineBroker) Pause(context.Context, string) error        { return errInline }
 func (b *inlineBroker) Resume(context.Context, string) error       { return errInline }
-func (b *inlineBroker) Close() error                               { return nil }
+func (b *inlineBroker) LastTick(context.Context, string) (time.Time, error) {
+	return time.Time{}, errInline
+}
+
+func (b *inlineBroker) Tick(context.Context, string, time.Time, time.Time, *Message) (bool, error) {
+	return false, errInline
+}
+func (b *inlineBroker) Close() error { return nil }

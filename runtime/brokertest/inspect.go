@@ -164,6 +164,14 @@ func testQueueStates(t *testing.T, store Store) {
 	for range 3 {
 		enqueue(t, b, message("q"))
 	}
+	due := func() bool {
+		t.Helper()
+		due, err := b.Due(testContext(t), "q")
+		if err != nil {
+			t.Fatalf("due: %v", err)
+		}
+		return due
+	}
 	later := message("q")
 	later.NotBefore = time.Now().Add(time.Hour)
 	enqueue(t, b, later)
@@ -178,6 +186,19 @@ func testQueueStates(t *testing.T, store Store) {
 		}
 		if got != want {
 			return fmt.Sprintf("state %+v, want %+v", got, want)
+		}
+		return ""
+	})
+	if !due() {
+		t.Error("no message is due, want three")
+	}
+	c := consume(t, b, "q", 1)
+	for range 3 {
+		receive(t, c).Settle(dtask.Done)
+	}
+	eventually(t, func() string {
+		if due() {
+			return "messages are due, want only one that is delayed"
 		}
 		return ""
 	})

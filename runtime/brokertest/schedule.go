@@ -10,21 +10,6 @@ import (
 	dtask "github.com/dtaskhq/dtask/runtime"
 )
 
-// A schedulingBroker is a broker that keeps schedules.
-type schedulingBroker interface {
-	dtask.Broker
-	dtask.Scheduler
-}
-
-func openScheduler(t *testing.T, url string) schedulingBroker {
-	t.Helper()
-	b, ok := open(t, url).(schedulingBroker)
-	if !ok {
-		t.Skip("the broker keeps no schedules yet")
-	}
-	return b
-}
-
 // lastTick waits until b may tick the schedule, and returns its newest tick.
 func lastTick(t *testing.T, b dtask.Scheduler, schedule string) time.Time {
 	t.Helper()
@@ -55,7 +40,7 @@ func tick(t *testing.T, b dtask.Scheduler, schedule string, from, to time.Time, 
 // caller knows as the newest.
 func testSchedule(t *testing.T, store Store) {
 	url := store(t)
-	b := openScheduler(t, url)
+	b := open(t, url)
 	start := time.Now().Truncate(time.Second)
 	at := func(seconds int) time.Time { return start.Add(time.Duration(seconds) * time.Second) }
 
@@ -92,7 +77,7 @@ func testSchedule(t *testing.T, store Store) {
 	d.Settle(dtask.Done)
 	drained(t, b, c, "q")
 
-	next := openScheduler(t, url) // a process that starts later
+	next := open(t, url) // a process that starts later
 	closeConsumer(t, c)
 	if err := b.Close(); err != nil {
 		t.Errorf("close: %v", err)
@@ -121,7 +106,8 @@ func testScheduleContended(t *testing.T, store Store) {
 		all     sync.WaitGroup
 	)
 	watch := func() {
-		b := openScheduler(t, url)
+		b := open(t, url)
+		defer func() { b.Close() }() // others are to see that all is done
 		ctx := testContext(t)
 		for mine := 0; ; {
 			last, err := b.LastTick(ctx, "pkg.Often")
@@ -164,7 +150,7 @@ func testScheduleContended(t *testing.T, store Store) {
 				if err := b.Close(); err != nil {
 					t.Errorf("close: %v", err)
 				}
-				b = openScheduler(t, url)
+				b = open(t, url)
 			}
 		}
 	}

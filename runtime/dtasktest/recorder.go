@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	dtask "github.com/dtaskhq/dtask/runtime"
 )
@@ -130,6 +131,14 @@ func (b broker) RetryDead(context.Context, string, ...string) (int, error) {
 
 func (b broker) DeleteDead(context.Context, string, ...string) (int, error) {
 	return 0, errUnsupported
+}
+func (b broker) Due(context.Context, string) (bool, error) { return false, errUnsupported }
+func (b broker) LastTick(context.Context, string) (time.Time, error) {
+	return time.Time{}, errUnsupported
+}
+
+func (b broker) Tick(context.Context, string, time.Time, time.Time, *dtask.Message) (bool, error) {
+	return false, errUnsupported
 }
 func (b broker) Purge(context.Context, string) (int, error) { return 0, errUnsupported }
 func (b broker) Pause(context.Context, string) error        { return errUnsupported }

@@ -49,9 +49,9 @@ func (p *program) drain(status *statusLine) (buried int64, err error) {
 	watched := make(chan error, 1)
 	go func() {
 		defer finish()
-		watched <- s.awaitDrained(ctx, func(stats dtask.WorkerStats, due int) (more bool) {
+		watched <- s.awaitDrained(ctx, func(stats dtask.WorkerStats) (more bool) {
 			if isTerminal(status) {
-				status.show(fmt.Sprintf("draining: %d running, %d waiting, %d done, %d dead", stats.Running, due, stats.Done, stats.Buried))
+				status.show(fmt.Sprintf("draining: %d running, %d done, %d retried, %d dead", stats.Running, stats.Done, stats.Retried, stats.Buried))
 			}
 			return p.config.drainRetries && retries.dueWithin(p.config.grace)
 		})
@@ -66,7 +66,7 @@ func (p *program) drain(status *statusLine) (buried int64, err error) {
 
 // awaitDrained returns nil once nothing is due. After each look at the queues
 // it calls seen, which may demand to wait on.
-func (s *service) awaitDrained(ctx context.Context, seen func(stats dtask.WorkerStats, due int) (more bool)) error {
+func (s *service) awaitDrained(ctx context.Context, seen func(dtask.WorkerStats) (more bool)) error {
 	select {
 	case <-ctx.Done():
 		return errInterrupted
@@ -75,24 +75,30 @@ func (s *service) awaitDrained(ctx context.Context, seen func(stats dtask.Worker
 	tick := time.NewTicker(drainLook)
 	defer tick.Stop()
 	answered := time.Now()
-	idleSince := int64(-1) // settled messages at the last look, if nothing was due
+	const busy = -1
+	idle := int64(busy)  // or settled messages at the last look, when nothing was due
+	var looked time.Time // for paused queues
 	for {
 		due, err := s.due(ctx)
 		stats := s.worker.Stats()
+		if err == nil && due != "" && stats.Running == 0 && time.Since(looked) > probeInterval {
+			if err = s.lookForPaused(ctx); err == nil {
+				looked = time.Now()
+				due, err = s.due(ctx)
+			}
+		}
 		switch {
 		case ctx.Err() != nil:
 			return errInterrupted
 		case err != nil && time.Since(answered) > drainPatience:
 			return fmt.Errorf("what is due cannot be told: %w", err)
 		case err != nil:
-		case seen(stats, due), due > 0, stats.Running > 0:
-			idleSince = -1
-			answered = time.Now()
-		case idleSince == settled(stats):
+		case seen(stats), due != "", stats.Running > 0:
+			idle, answered = busy, time.Now()
+		case idle == settled(stats):
 			return nil
 		default:
-			idleSince = settled(stats)
-			answered = time.Now()
+			idle, answered = settled(stats), time.Now()
 		}
 		select {
 		case <-ctx.Done():

@@ -54,6 +54,8 @@ type service struct {
 	queues    []string
 	counts    *counts
 	log       *slog.Logger
+
+	paused map[string]bool // queues, as far as lookForPaused was called
 }
 
 // newService opens the broker and prepares the worker and the scheduler.
@@ -63,8 +65,8 @@ func (p *program) newService(ctx context.Context, middleware ...dtask.Middleware
 		return nil, err
 	}
 	s := &service{client: client, queues: p.queueNames(), counts: newCounts(), log: p.log}
-	if b, ok := client.Broker().(dtask.Scheduler); ok && bool(p.config.scheduler) {
-		s.scheduler = newScheduler(b, p.schedules, p.log)
+	if p.config.scheduler {
+		s.scheduler = newScheduler(client.Broker(), p.schedules, p.log)
 	}
 	middleware = append([]dtask.Middleware{s.counts.middleware}, middleware...)
 	s.worker, err = dtask.NewWorker(client, p.config.workerConfig(p.log, middleware...), p.tables...)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"slices"
 	"sync"
 	"time"
 
@@ -73,7 +72,7 @@ type vitals struct {
 	mu      sync.Mutex
 	service *service // nil until the broker has answered
 	broker  error    // what the broker said last
-	due     int      // messages that lie in the queues
+	due     string   // a queue with messages that wait, or ""
 	moved   time.Time
 	settled int64 // as of moved
 }
@@ -110,6 +109,11 @@ func (v *vitals) watch(ctx context.Context, s *service) {
 	defer tick.Stop()
 	for {
 		due, err := s.due(ctx)
+		if err == nil && due != "" && v.idleFor() > stalledAfter/2 {
+			if err = s.lookForPaused(ctx); err == nil {
+				due, err = s.due(ctx)
+			}
+		}
 		v.mu.Lock()
 		v.service, v.broker, v.due = s, err, due
 		v.mu.Unlock()
@@ -125,22 +129,41 @@ func (v *vitals) watch(ctx context.Context, s *service) {
 	}
 }
 
-// due counts the messages that wait in the queues of the service to be
-// delivered.
-func (s *service) due(ctx context.Context) (int, error) {
+// due returns a queue of the service that has messages waiting to be
+// delivered, or "". Paused queues count only if the service does not know that
+// they are.
+func (s *service) due(ctx context.Context) (queue string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, probeInterval)
+	defer cancel()
+	for _, q := range s.queues {
+		if s.paused[q] {
+			continue
+		}
+		due, err := s.client.Broker().Due(ctx, q)
+		if err != nil {
+			return "", err
+		}
+		if due {
+			return q, nil
+		}
+	}
+	return "", nil
+}
+
+// lookForPaused notes which queues are paused, for due. It is dear: it is
+// called where messages are due and nobody takes them.
+func (s *service) lookForPaused(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, probeInterval)
 	defer cancel()
 	states, err := s.client.Broker().Queues(ctx)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	due := 0
+	s.paused = make(map[string]bool)
 	for _, q := range states {
-		if !q.Paused && slices.Contains(s.queues, q.Queue) {
-			due += max(q.Ready, 0)
-		}
+		s.paused[q.Queue] = q.Paused
 	}
-	return due, nil
+	return nil
 }
 
 // report returns the state of the process.
@@ -160,7 +183,7 @@ func (v *vitals) report(now time.Time) report {
 		r.Problem = fmt.Sprintf("the broker does not answer: %v", v.broker)
 	case stalled > stalledAfter:
 		r.Live = false
-		r.Problem = fmt.Sprintf("%d messages are due and none was taken for %v", v.due, stalled.Round(time.Second))
+		r.Problem = fmt.Sprintf("messages are due on queue %s and none was taken for %v", v.due, stalled.Round(time.Second))
 	default:
 		r.Ready = true
 	}
@@ -170,10 +193,21 @@ func (v *vitals) report(now time.Time) report {
 // stalled returns for how long the worker has taken nothing although messages
 // are due.
 func (v *vitals) stalled(now time.Time, s dtask.WorkerStats) time.Duration {
-	if n := settled(s); n != v.settled || s.Running > 0 || v.due == 0 || v.broker != nil || v.moved.IsZero() {
+	if n := settled(s); n != v.settled || s.Running > 0 || v.due == "" || v.broker != nil || v.moved.IsZero() {
 		v.settled, v.moved = n, now
 	}
 	return now.Sub(v.moved)
+}
+
+// idleFor returns for how long messages have been due and none was taken, as of
+// the last report.
+func (v *vitals) idleFor() time.Duration {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.moved.IsZero() {
+		return 0
+	}
+	return time.Since(v.moved)
 }
 
 // settled returns how many messages a worker has settled.
