@@ -46,7 +46,7 @@ func (b *Broker) EnqueueMany(ctx context.Context, ms []*dtask.Message) []error {
 	case <-ctx.Done():
 	}
 	if b.writer.takeBack(in) {
-		return failAll(in.errs, ctx.Err())
+		return failAll(in.errs, b.writer.gaveUp(ctx))
 	}
 	<-in.done // its transaction is under way: the outcome is known soon
 	return in.errs

@@ -22,7 +22,7 @@ func explain(file string, err error) error {
 	remedy := ""
 	switch e.Code() & 0xff {
 	case lib.SQLITE_BUSY, lib.SQLITE_LOCKED:
-		remedy = "another program has kept it locked for more than 5 s; end that transaction"
+		remedy = "another program keeps it locked; end its transaction"
 	case lib.SQLITE_FULL:
 		return fmt.Errorf("sqlite %s: %w: the disk is full, or the file has reached its limit; make room (%w)", file, dtask.ErrBlocked, err)
 	case lib.SQLITE_READONLY, lib.SQLITE_PERM, lib.SQLITE_AUTH:

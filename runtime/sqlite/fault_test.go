@@ -75,27 +75,29 @@ func TestDiskFull(t *testing.T) {
 }
 
 // While another program holds the lock, an enqueue waits as long as its
-// context does; it then has not happened.
+// context does. If that ends, it has not happened, and the error says why.
 func TestLockedFile(t *testing.T) {
 	b := openBroker(t, newFile(t))
 	other := openConn(t, b.file)
 	mustExec(t, other, "BEGIN IMMEDIATE")
-
-	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
-	defer cancel()
-	if err := b.Enqueue(ctx, newMessage("q")); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("error %v, want the context's", err)
-	}
 	patient := make(chan error)
-	go func() { patient <- b.Enqueue(context.Background(), newMessage("q")) }()
-	err := <-patient // SQLite's own patience ends
-	if err == nil || !strings.Contains(err.Error(), "another program has kept it locked") {
-		t.Errorf("error %v, want: kept locked", err)
+	go func() { patient <- b.Enqueue(testContext(t), newMessage("q")) }()
+
+	ctx, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
+	defer cancel()
+	err := b.Enqueue(ctx, newMessage("q"))
+	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "another program keeps it locked") {
+		t.Errorf("error %v, want the context's, and the reason", err)
+	}
+	if err := b.Pause(ctx, "q"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("an operation: %v, want the error of the context", err)
 	}
 	mustExec(t, other, "ROLLBACK")
-	mustEnqueue(t, b, newMessage("q"))
+	if err := <-patient; err != nil {
+		t.Errorf("the one that waited: %v", err)
+	}
 	if s := queueState(t, b, "q"); s.Ready != 1 {
-		t.Errorf("state %+v, want 1 ready: those that failed were not enqueued", s)
+		t.Errorf("state %+v, want 1 ready: the one that failed was not enqueued", s)
 	}
 }
 

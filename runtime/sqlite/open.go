@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	dtask "github.com/dtaskhq/dtask/runtime"
 	driversqlite "modernc.org/sqlite"
@@ -120,11 +121,18 @@ func openFile(ctx context.Context, file, dsn string) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := prepareFile(c); err != nil {
-		c.close()
-		return nil, err
+	// Not every way in which connections that come and go get in each other's
+	// way is one in which SQLite waits.
+	for start := time.Now(); ; time.Sleep(lastLockWait) {
+		err := prepareFile(c)
+		if err == nil {
+			return c, nil
+		}
+		if !isBusy(err) || ctx.Err() != nil || time.Since(start) > lockPatience {
+			c.close()
+			return nil, err
+		}
 	}
-	return c, nil
 }
 
 // create makes an empty file, readable to its owner alone, if there is none.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
+	"fmt"
+	"log/slog"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -19,12 +21,13 @@ type writer struct {
 	file string
 	conn *conn // synchronous = FULL at first
 
-	mu    sync.Mutex
-	inbox inbox
-	watch watch
-	rang  atomic.Bool   // another process has written, or is about to
-	wake  chan struct{} // 1: something is in the inbox, or there is a new watcher
-	done  chan struct{} // closed when the goroutine has ended
+	mu      sync.Mutex
+	inbox   inbox
+	trouble error // why no transaction begins; nil if one does
+	watch   watch
+	rang    atomic.Bool   // another process has written, or is about to
+	wake    chan struct{} // 1: something is in the inbox, or there is a new watcher
+	done    chan struct{} // closed when the goroutine has ended
 
 	// The rest belongs to the goroutine.
 	consumers   []*consumer
@@ -131,7 +134,7 @@ func (w *writer) do(ctx context.Context, f func(*conn) error, then func()) error
 	case <-op.done:
 		return op.err
 	case <-ctx.Done():
-		return ctx.Err()
+		return w.gaveUp(ctx)
 	}
 }
 
@@ -140,6 +143,29 @@ func (w *writer) close() error {
 	w.put(func(in *inbox) { in.closing = true })
 	<-w.done
 	return w.closeErr
+}
+
+func (w *writer) isClosing() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.inbox.closing
+}
+
+// setTrouble notes why no transaction begins, nil if one does.
+func (w *writer) setTrouble(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.trouble = err
+}
+
+// gaveUp returns the error of one who did not wait for his transaction.
+func (w *writer) gaveUp(ctx context.Context) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.trouble != nil {
+		return fmt.Errorf("%w: %w", ctx.Err(), w.trouble)
+	}
+	return ctx.Err()
 }
 
 // run is the goroutine.
@@ -162,11 +188,11 @@ func (w *writer) run() {
 
 // turn does what there is to do. It reports whether the writer is to end.
 func (w *writer) turn(now time.Time) (end bool) {
-	w.lookOutside(now)
 	w.mu.Lock()
-	closing, idle := w.inbox.closing, w.inbox.empty()
+	idle := w.inbox.empty()
 	w.mu.Unlock()
-	if closing {
+	w.lookOutside(now, idle)
+	if w.isClosing() {
 		w.transact(now)
 		return true
 	}
@@ -188,9 +214,9 @@ func (w *writer) turn(now time.Time) (end bool) {
 	return false
 }
 
-// lookOutside notices what other connections have committed, and processes
-// that have died.
-func (w *writer) lookOutside(now time.Time) {
+// lookOutside notices processes that have died and, if nothing else is to do
+// that includes it, what other connections have committed.
+func (w *writer) lookOutside(now time.Time, idle bool) {
 	if len(w.consumers) == 0 && !w.watch.active() {
 		return
 	}
@@ -198,7 +224,9 @@ func (w *writer) lookOutside(now time.Time) {
 		w.lastActive, w.expecting = now, now.Add(expectFor)
 	}
 	w.process.lookForDead(w.conn, now)
-	w.noticeCommits(now)
+	if idle {
+		w.noticeCommits(now)
+	}
 }
 
 // noticeCommits looks whether another connection has committed something.
@@ -240,8 +268,11 @@ const (
 
 // pause returns how long the writer may sleep if nobody wakes it.
 func (w *writer) pause(now time.Time) time.Duration {
-	if wait := w.retryAt.Sub(now); wait > 0 {
-		return wait
+	w.mu.Lock()
+	idle := w.inbox.empty()
+	w.mu.Unlock()
+	if wait := w.retryAt.Sub(now); wait > 0 || !idle {
+		return max(wait, 0)
 	}
 	if len(w.consumers) == 0 && !w.watch.active() {
 		if w.untidy {
@@ -272,7 +303,8 @@ func (w *writer) pause(now time.Time) time.Duration {
 // the writers ask often, and a writer that has company lets the others go
 // first.
 const (
-	lockPatience  = 5 * time.Second        // how long a transaction waits for its turn
+	lockTrouble   = 100 * time.Millisecond // from when on a wait is nothing usual
+	lockPatience  = 5 * time.Second        // how long one call of begin waits
 	firstLockWait = 100 * time.Microsecond // between two tries; doubles
 	lastLockWait  = 2 * time.Millisecond
 	courtesy      = 200 * time.Microsecond // what the others get to go first
@@ -302,8 +334,17 @@ func (w *writer) begin(d durability) error {
 	}
 	for wait := firstLockWait; ; wait = min(2*wait, lastLockWait) {
 		_, err := w.conn.exec("BEGIN IMMEDIATE")
-		if !isBusy(err) || time.Since(start) > lockPatience {
+		switch waited := time.Since(start); {
+		case err == nil:
+			w.setTrouble(nil)
+			return nil
+		case !isBusy(err):
 			return err
+		case waited > lockPatience:
+			slog.Warn("a database is locked; nothing is stored until the other program ends its transaction", "file", w.file, "waited", waited)
+			return err
+		case waited > lockTrouble:
+			w.setTrouble(explain(w.file, err))
 		}
 		time.Sleep(wait)
 	}
@@ -344,7 +385,11 @@ func (w *writer) transact(now time.Time) {
 	// The inbox is emptied only with the lock in hand: who gives up waiting
 	// for the lock takes his message back.
 	if err := w.begin(durable); err != nil {
-		w.refuse(w.take(), err, now)
+		if isBusy(err) && !w.isClosing() {
+			w.retryLater() // the callers wait on, until their contexts end
+			return
+		}
+		w.refuse(w.take(), err)
 		return
 	}
 	w.noticeCommits(now)
@@ -357,7 +402,7 @@ func (w *writer) transact(now time.Time) {
 	if err != nil {
 		w.conn.exec("ROLLBACK")
 		w.dropBatches()
-		w.salvage(in, now)
+		w.salvage(in)
 		return
 	}
 	w.retryAt = time.Time{}
@@ -380,7 +425,7 @@ func (w *writer) onlyClaim(now time.Time) {
 		return w.claim(now)
 	}); err != nil {
 		w.dropBatches()
-		w.retryAt = now.Add(retryPause)
+		w.retryLater()
 		return
 	}
 	w.untidy = true
@@ -459,9 +504,11 @@ func (in *inbox) answer() {
 // retryPause is how long the writer waits after a transaction that failed.
 const retryPause = 100 * time.Millisecond
 
+func (w *writer) retryLater() { w.retryAt = time.Now().Add(retryPause) }
+
 // refuse answers a whole inbox with an error. Settlements are kept: they are
 // tried again until they are durable.
-func (w *writer) refuse(in inbox, err error, now time.Time) {
+func (w *writer) refuse(in inbox, err error) {
 	err = explain(w.file, err)
 	for _, r := range in.inserts {
 		for i := range r.errs {
@@ -472,14 +519,12 @@ func (w *writer) refuse(in inbox, err error, now time.Time) {
 		op.err = err
 	}
 	in.answer()
-	w.keep(in.settlements, now)
+	w.keep(in.settlements)
 }
 
-func (w *writer) keep(s []settlement, now time.Time) {
-	w.retryAt = now.Add(retryPause)
-	if len(s) == 0 {
-		return
-	}
+// keep puts settlements back, to be tried again.
+func (w *writer) keep(s []settlement) {
+	w.retryLater()
 	w.mu.Lock()
 	w.inbox.settlements = append(s, w.inbox.settlements...)
 	w.mu.Unlock()
@@ -489,8 +534,7 @@ func (w *writer) keep(s []settlement, now time.Time) {
 // of its own: what one message is to blame for, such as the last of the disk,
 // is not to fail the others. Operations come after the outcomes of tasks, or
 // not at all: a consumer must not give up a message whose outcome is known.
-func (w *writer) salvage(in inbox, now time.Time) {
-	w.retryAt = now.Add(retryPause) // for the claims
+func (w *writer) salvage(in inbox) {
 	var unsettled []settlement
 	var err error
 	for i := range in.settlements {
@@ -499,11 +543,11 @@ func (w *writer) salvage(in inbox, now time.Time) {
 		}
 		if isBusy(err) {
 			in.settlements = append(unsettled, in.settlements[i+1:]...)
-			w.refuse(in, err, now)
+			w.refuse(in, err)
 			return
 		}
 	}
-	w.keep(unsettled, now)
+	w.keep(unsettled)
 	for _, r := range in.inserts {
 		for i := range r.records {
 			if err := w.alone(durable, func() (err error) {
