@@ -192,13 +192,15 @@ func (l *load) finish() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		lost := 0
+		var missing []string
 		for id := range l.confirmed {
 			if l.executed[id] == 0 {
 				lost++
+				missing = append(missing, id)
 			}
 		}
 		if lost > 0 {
-			return fmt.Sprintf("%d of %d confirmed messages are lost", lost, len(l.confirmed))
+			return fmt.Sprintf("%d of %d confirmed messages are lost: %v", lost, len(l.confirmed), missing)
 		}
 		return ""
 	})

@@ -124,6 +124,11 @@ func testStopApp(t *testing.T, n *rabbittest.Node) {
 func testCrash(t *testing.T, n *rabbittest.Node) {
 	b := open(t, nodeURL(t, n))
 	l := startLoad(t, b, "q")
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(n.Ctl("list_queues", "name", "messages_ready", "messages_unacknowledged", "consumers"))
+		}
+	})
 	for range 2 {
 		l.progress(50)
 		n.Crash()

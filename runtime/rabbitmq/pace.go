@@ -39,7 +39,7 @@ func (p *pace) adapt(now func() time.Time, overdue bool) bool {
 	p.delivered, p.since = 0, t
 	want := max(min(p.concurrency+1+ahead, maxPrefetch), p.concurrency+1)
 	switch {
-	case want > p.prefetch+p.prefetch/2:
+	case want > p.prefetch+p.prefetch/2, want == maxPrefetch && want > p.prefetch:
 		p.prefetch = min(want, 4*p.prefetch)
 	case want < p.prefetch/4 && overdue:
 		p.prefetch = want
