@@ -16,10 +16,11 @@ import (
 // A rawSchema is what a hand-written queue stores of a task.
 type rawSchema struct {
 	create string
-	insert string // without the values
-	values string // of a row
-	claim  string
+	insert string                  // without the values
+	values string                  // of a row
 	args   func(body []byte) []any // of a row
+	claim  string
+	scan   func(*sql.Rows, *rawRow) error // of a claimed row
 }
 
 // bodyOnly is the least that can be stored: no retry, no delay, no priority,
@@ -32,6 +33,7 @@ var bodyOnly = rawSchema{
 	claim: `UPDATE raw SET claimed = 1 WHERE seq IN
 		(SELECT seq FROM raw WHERE claimed = 0 ORDER BY seq LIMIT ?) RETURNING seq, body`,
 	args: func(body []byte) []any { return []any{body} },
+	scan: func(rows *sql.Rows, r *rawRow) error { return rows.Scan(&r.seq, &r.body) },
 }
 
 // wholeMessage is what a task needs to be retried, delayed and looked at: the
@@ -47,10 +49,14 @@ var wholeMessage = rawSchema{
 	values: "(?, ?, ?, ?, ?, ?, ?, ?)",
 	claim: `UPDATE raw SET state = 1, owner = 1 WHERE seq IN
 		(SELECT seq FROM raw WHERE state = 0 AND queue = 'bench' AND priority = 0 AND due <= unixepoch('subsec') * 1000
-			ORDER BY due, seq LIMIT ?) RETURNING seq, body`,
+			ORDER BY due, seq LIMIT ?)
+		RETURNING seq, id, task, queue, body, schema, priority, attempt, attempts, enqueued_at, due`,
 	args: func(body []byte) []any {
 		now := time.Now().UnixMilli()
 		return []any{uuid.Must(uuid.NewV7()).String(), "bench.Task", "bench", body, "0123456789abcdef", 4, now, now}
+	},
+	scan: func(rows *sql.Rows, r *rawRow) error {
+		return rows.Scan(&r.seq, &r.id, &r.task, &r.queue, &r.body, &r.schema, &r.priority, &r.attempt, &r.attempts, &r.enqueuedAt, &r.due)
 	},
 }
 
@@ -67,8 +73,8 @@ type rawSQLite struct {
 	inserts chan rawInsert
 	settled chan int64 // of a row
 	hungry  chan struct{}
-	claimed chan rawRow // nil while there is no worker
-	started chan chan rawRow
+	claimed chan *rawRow // nil while there is no worker
+	started chan chan *rawRow
 	quit    chan struct{} // closed to end the workers
 	handled sync.WaitGroup
 	finish  chan struct{} // closed to end the writer
@@ -87,6 +93,9 @@ type rawInsert struct {
 type rawRow struct {
 	seq  int64
 	body []byte
+
+	id, task, queue, schema                      string
+	priority, attempt, attempts, enqueuedAt, due int64
 }
 
 const claimSize = 500
@@ -114,7 +123,7 @@ func newRawSQLite(ctx context.Context, schema rawSchema, s setup) (system, error
 		inserts: make(chan rawInsert, 1024),
 		settled: make(chan int64, 2*claimSize),
 		hungry:  make(chan struct{}, 1),
-		started: make(chan chan rawRow),
+		started: make(chan chan *rawRow),
 		quit:    make(chan struct{}),
 		finish:  make(chan struct{}),
 	}
@@ -165,7 +174,7 @@ func (r *rawSQLite) enqueue(ctx context.Context, t task) error {
 // start hands the writer a channel for what it claims. A worker that takes a
 // task from the lower half of it asks for more.
 func (r *rawSQLite) start(context.Context) error {
-	claimed := make(chan rawRow, 2*claimSize)
+	claimed := make(chan *rawRow, 2*claimSize)
 	for range r.workers {
 		r.handled.Go(func() {
 			for {
@@ -246,7 +255,7 @@ func (r *rawSQLite) write(ctx context.Context) error {
 }
 
 // commit writes everything in one transaction.
-func (r *rawSQLite) commit(ctx context.Context, inserts []rawInsert, done []int64, claim bool) (rows []rawRow, err error) {
+func (r *rawSQLite) commit(ctx context.Context, inserts []rawInsert, done []int64, claim bool) (rows []*rawRow, err error) {
 	tx, err := r.conn.BeginTx(ctx, nil)
 	if err != nil {
 		return nil, err
@@ -287,19 +296,19 @@ func inChunks(ctx context.Context, statements map[int]*sql.Stmt, args []any, wid
 	return nil
 }
 
-func (r *rawSQLite) take(ctx context.Context) ([]rawRow, error) {
+func (r *rawSQLite) take(ctx context.Context) ([]*rawRow, error) {
 	found, err := r.claim.QueryContext(ctx, claimSize)
 	if err != nil {
 		return nil, err
 	}
 	defer found.Close()
-	var rows []rawRow
+	var rows []*rawRow
 	for found.Next() {
 		var row rawRow
-		if err := found.Scan(&row.seq, &row.body); err != nil {
+		if err := r.schema.scan(found, &row); err != nil {
 			return nil, err
 		}
-		rows = append(rows, row)
+		rows = append(rows, &row)
 	}
 	return rows, found.Err()
 }
