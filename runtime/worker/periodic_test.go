@@ -5,8 +5,8 @@ package worker
 import (
 	"cmp"
 	"os"
+	"regexp"
 	"strconv"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -27,30 +27,30 @@ func TestEachSecondOnce(t *testing.T) {
 	}
 	onEachBroker(t, func(t *testing.T, b *bench) {
 		env := []string{cronEnv + "=* * * * * *"}
-		workers := make(map[int]*proc)
-		startWorker := func() {
-			p := b.start(env, "-grace", "1s", "-concurrency", "2")
-			workers[p.cmd.Process.Pid] = p
-		}
+		var workers []*proc // also those that were killed
 		for range 5 {
-			startWorker()
+			workers = append(workers, b.start(env, "-grace", "1s", "-concurrency", "2"))
 		}
-		first := awaitTicks(t, b, 1)[0]
-		begin, _ := time.Parse(time.RFC3339, tickTime(t, first, workers))
+		_, begin := schedulerOf(t, awaitTicks(t, b, 1)[0], workers)
 		for kill := range 5 {
-			entries := awaitTicks(t, b, 1+(kill+1)*seconds/6)
-			scheduler := schedulerOf(entries[len(entries)-1], workers)
-			if scheduler == nil {
-				t.Fatal("no worker says that it scheduled the last tick")
+			for n := 1 + (kill+1)*seconds/6; ; n++ {
+				entries := awaitTicks(t, b, n)
+				scheduler, _ := schedulerOf(t, entries[len(entries)-1], workers)
+				select {
+				case <-scheduler.ended: // an old tick, run again
+					continue
+				default:
+				}
+				scheduler.signal(t, syscall.SIGKILL)
+				scheduler.exit(t)
+				break
 			}
-			scheduler.signal(t, syscall.SIGKILL)
-			scheduler.exit(t)
-			delete(workers, scheduler.cmd.Process.Pid)
-			startWorker()
+			workers = append(workers, b.start(env, "-grace", "1s", "-concurrency", "2"))
 		}
-		awaitTicks(t, b, seconds)
+		last := begin.Add(time.Duration(seconds-1) * time.Second)
+		awaitTick(t, b, tickID(tickTask.Name(), last))
 		for _, p := range workers {
-			p.signal(t, syscall.SIGTERM)
+			p.cmd.Process.Signal(syscall.SIGTERM) // some are gone
 		}
 		for _, p := range workers {
 			p.exit(t)
@@ -97,38 +97,37 @@ func awaitTicks(t *testing.T, b *bench, n int) []entry {
 	}
 }
 
-// schedulerOf returns the worker that enqueued the tick, by its log.
-func schedulerOf(e entry, workers map[int]*proc) *proc {
-	for _, p := range workers {
-		if strings.Contains(p.stderr.String(), "periodic task enqueued") && strings.Contains(enqueuedLine(p, e.id), e.id) {
-			return p
-		}
-	}
-	return nil
-}
-
-// enqueuedLine returns the line of the log that says that a tick was enqueued.
-func enqueuedLine(p *proc, id string) string {
-	for line := range strings.Lines(p.stderr.String()) {
-		if strings.Contains(line, "periodic task enqueued") && strings.Contains(line, id) {
-			return line
-		}
-	}
-	return ""
-}
-
-// tickTime returns the time of a tick, as the log of its scheduler has it.
-func tickTime(t *testing.T, e entry, workers map[int]*proc) string {
+// awaitTick waits until the tick with the id has been run.
+func awaitTick(t *testing.T, b *bench, id string) {
 	t.Helper()
-	p := schedulerOf(e, workers)
-	if p == nil {
-		t.Fatal("no worker says that it scheduled the tick")
+	for n := 1; ; n++ {
+		entries := awaitTicks(t, b, n)
+		if entries[n-1].id == id {
+			return
+		}
 	}
-	_, rest, _ := strings.Cut(enqueuedLine(p, e.id), "tick=")
-	text, _, _ := strings.Cut(rest, " ")
-	parsed, err := time.Parse("2006-01-02T15:04:05.000Z", text)
-	if err != nil {
-		t.Fatal(err)
+}
+
+var tickPattern = regexp.MustCompile(`periodic task enqueued" .*tick=(\S+) id=(\S+)`)
+
+// schedulerOf waits until a worker has logged that it enqueued a tick, and
+// returns the worker, and the time of the tick.
+func schedulerOf(t *testing.T, e entry, workers []*proc) (*proc, time.Time) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		for _, p := range workers {
+			for _, m := range tickPattern.FindAllStringSubmatch(p.stderr.String(), -1) {
+				if m[2] != e.id {
+					continue
+				}
+				tick, err := time.Parse(time.RFC3339, m[1])
+				if err != nil {
+					t.Fatal(err)
+				}
+				return p, tick
+			}
+		}
 	}
-	return parsed.Format(time.RFC3339)
+	t.Fatal("no worker says that it enqueued the tick")
+	panic("unreachable")
 }

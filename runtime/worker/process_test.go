@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/dtaskhq/dtask/internal/crontab"
+	"github.com/dtaskhq/dtask/internal/testenv/rabbittest"
 	dtask "github.com/dtaskhq/dtask/runtime"
 )
 
@@ -274,6 +275,10 @@ func onEachBroker(t *testing.T, test func(*testing.T, *bench)) {
 	t.Run("sqlite", func(t *testing.T) {
 		t.Parallel()
 		test(t, newBench(t, "sqlite:"+filepath.Join(t.TempDir(), "tasks.db")))
+	})
+	t.Run("rabbitmq", func(t *testing.T) {
+		t.Parallel()
+		test(t, newBench(t, rabbittest.URL(t)))
 	})
 }
 

@@ -18,9 +18,10 @@ func TestStopInMidLoad(t *testing.T) {
 			texts = append(texts, fmt.Sprintf("%dms", i%5))
 		}
 		b.delay(napTask, texts...)
-		for stops := 1; stops <= 3; stops++ {
+		for range 3 {
+			before := len(b.ledger.of("done", napTask))
 			p := b.start(nil, "-concurrency", "4", "-log-level", "warn")
-			b.ledger.await(t, stops*20, "done", napTask)
+			b.ledger.await(t, before+20, "done", napTask)
 			p.signal(t, syscall.SIGTERM)
 			if code := p.exit(t); code != exitOK {
 				t.Errorf("exit code %d after SIGTERM", code)
