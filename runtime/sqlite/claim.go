@@ -36,7 +36,7 @@ var cycle = [...]int{high, normal, high, high, low, high, normal, high, high, no
 type classQueries struct {
 	due  string // queue → when the next one is due
 	pick string // queue, now, limit → messages
-	mark string // owner, claim, queue, due, due, seq → claims all up to the last picked
+	mark string // owner, queue, due, due, seq → claims all up to the last picked
 }
 
 // Two things are as they are lest SQLite plans a statement again, which costs
@@ -51,7 +51,7 @@ var queries = [classes]classQueries{
 		due: "SELECT min(due) FROM dtask_messages INDEXED BY dtask_quarantine WHERE state = 0 AND quarantine > 0 AND queue = ?",
 		pick: "SELECT seq, crashes, quarantine, " + columns + " FROM dtask_messages INDEXED BY dtask_quarantine" +
 			" WHERE state = 0 AND quarantine > 0 AND queue = ? AND due <= ? ORDER BY due, seq LIMIT CAST(? AS INTEGER)",
-		mark: "UPDATE dtask_messages INDEXED BY dtask_quarantine SET state = 1, owner = ?, claim = ?" +
+		mark: "UPDATE dtask_messages INDEXED BY dtask_quarantine SET state = 1, owner = ?" +
 			" WHERE state = 0 AND quarantine > 0 AND queue = ? AND due <= ? AND (due < ? OR seq <= ?)",
 	},
 }
@@ -62,7 +62,7 @@ func priorityQueries(p dtask.PriorityLevel) classQueries {
 	return classQueries{
 		due:  "SELECT min(due) FROM" + from + where,
 		pick: "SELECT seq, crashes, quarantine, " + columns + " FROM" + from + where + " AND due <= ? ORDER BY due, seq LIMIT CAST(? AS INTEGER)",
-		mark: "UPDATE" + from + " SET state = 1, owner = ?, claim = ?" + where + " AND due <= ? AND (due < ? OR seq <= ?)",
+		mark: "UPDATE" + from + " SET state = 1, owner = ?" + where + " AND due <= ? AND (due < ? OR seq <= ?)",
 	}
 }
 
@@ -178,13 +178,12 @@ func (c *consumer) shares(n int, now time.Time) (share [quarantine]int) {
 // claimClass claims up to n messages of a class.
 func (w *writer) claimClass(c *consumer, class, n int, now time.Time) error {
 	q, due := &queries[class], now.UnixMilli()
-	w.lastClaim++
 	var picked int
 	var lastDue, lastSeq int64
 	var damaged []damagedRow
 	err := w.conn.query(func(row []driver.Value) error {
 		picked++
-		d := &delivery{consumer: c, claim: w.lastClaim}
+		d := &delivery{consumer: c, owner: c.id}
 		d.seq, lastDue = row[0].(int64), row[3+dueColumn].(int64)
 		lastSeq = d.seq
 		if err := d.read(row); err != nil {
@@ -198,7 +197,7 @@ func (w *writer) claimClass(c *consumer, class, n int, now time.Time) error {
 		return err
 	}
 	if picked > 0 {
-		if _, err := w.conn.exec(q.mark, c.id, w.lastClaim, c.queue, lastDue, lastDue, lastSeq); err != nil {
+		if _, err := w.conn.exec(q.mark, c.id, c.queue, lastDue, lastDue, lastSeq); err != nil {
 			return err
 		}
 	}

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"errors"
-	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -46,7 +45,7 @@ func (b *Broker) Consume(ctx context.Context, o dtask.ConsumeOptions) (dtask.Con
 		deliveries:  make(chan dtask.Delivery, o.Concurrency+maxAhead),
 	}
 	w := b.writer
-	err := w.do(ctx, func(conn *conn) error { return w.register(conn, c) }, func() { w.consumers = append(w.consumers, c) })
+	err := w.do(ctx, func(conn *conn) error { return w.enter(conn, c) }, func() { w.consumers = append(w.consumers, c) })
 	if err != nil {
 		c.Close(context.WithoutCancel(ctx)) // ctx may have ended just before it was registered
 		return nil, err
@@ -54,17 +53,15 @@ func (b *Broker) Consume(ctx context.Context, o dtask.ConsumeOptions) (dtask.Con
 	return c, nil
 }
 
-// register makes c known to the file.
-func (w *writer) register(conn *conn, c *consumer) (err error) {
+// enter makes c known to the file.
+func (w *writer) enter(conn *conn, c *consumer) error {
 	if err := w.process.join(conn, w.file); err != nil {
 		return err
 	}
 	if _, err := conn.exec("INSERT INTO dtask_queues (name) VALUES (?) ON CONFLICT DO NOTHING", c.queue); err != nil {
 		return err
 	}
-	_, c.id, err = conn.insert("INSERT INTO dtask_consumers (queue, lock, pid, lease) VALUES (?, ?, ?, ?)",
-		c.queue, w.process.lock.name, int64(os.Getpid()), time.Now().Add(lease).UnixMilli())
-	return err
+	return w.register(c, time.Now())
 }
 
 // remove makes the writer forget c.
@@ -101,7 +98,7 @@ func (c *consumer) Close(ctx context.Context) error {
 	return err
 }
 
-const giveUpMessages = "UPDATE dtask_messages SET state = 0, owner = NULL, claim = NULL WHERE state = 1 AND owner = ?"
+const giveUpMessages = "UPDATE dtask_messages SET state = 0, owner = NULL WHERE state = 1 AND owner = ?"
 
 // giveUp frees the messages of a consumer at no cost of an attempt, and forgets
 // the consumer.

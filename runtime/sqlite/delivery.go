@@ -2,19 +2,20 @@ package sqlite
 
 import (
 	"database/sql/driver"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	dtask "github.com/dtaskhq/dtask/runtime"
 )
 
-// delivery is a claimed message. Its row is settled only while the claim
-// stands: owner and claim are the fence.
+// delivery is a claimed message. Its row is settled only while it is the
+// owner's: a consumer whose messages others have taken goes on under a new id.
 type delivery struct {
 	consumer *consumer
 	seq      int64
-	claim    int64
-	alone    bool // in quarantine
+	owner    int64 // the consumer's id at the claim
+	alone    bool  // in quarantine
 	settled  atomic.Bool
 	message  dtask.Message
 }
@@ -83,17 +84,55 @@ type settlement struct {
 // released is the verdict on a message that nobody has received.
 const released dtask.Verdict = 0
 
-const fence = " WHERE seq = ? AND owner = ? AND claim = ?"
+const fence = " WHERE seq = ? AND owner = ?"
 
 const (
 	settleDone     = "DELETE FROM dtask_messages" + fence
-	settleReleased = "UPDATE dtask_messages SET state = 0, owner = NULL, claim = NULL" + fence
+	settleReleased = "UPDATE dtask_messages SET state = 0, owner = NULL" + fence
 
 	storeAgain = "UPDATE dtask_messages SET (" + changeable + ") = (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?), " +
-		"owner = NULL, claim = NULL, crashes = 0, quarantine = 0, "
+		"owner = NULL, crashes = 0, quarantine = 0, "
 	settleRequeue = storeAgain + "state = 0" + fence
 	settleBury    = storeAgain + "state = 2" + fence
 )
+
+// deleteDone are statements that delete so many messages of one owner.
+var deleteDone = chunkSQL(func(n int) string {
+	return "DELETE FROM dtask_messages WHERE seq IN (" + strings.Repeat("?, ", n-1) + "?) AND owner = ?"
+})
+
+// settleAll applies outcomes, those that only delete many at a time.
+func (w *writer) settleAll(ss []settlement) error {
+	for len(ss) > 0 {
+		n := 0
+		for n < min(len(ss), chunks[0]) && ss[n].deletes() && ss[n].delivery.owner == ss[0].delivery.owner {
+			n++
+		}
+		if n < 2 {
+			if err := w.settle(&ss[0]); err != nil {
+				return err
+			}
+			ss = ss[1:]
+			continue
+		}
+		n = chunkOf(n)
+		args := w.args[:0]
+		for i := range ss[:n] {
+			args = append(args, ss[i].delivery.seq)
+		}
+		w.args = append(args, ss[0].delivery.owner)
+		if _, err := w.conn.exec(deleteDone[n], w.args...); err != nil {
+			return err
+		}
+		ss = ss[n:]
+	}
+	return nil
+}
+
+// deletes reports whether all that the outcome does is to delete the message.
+func (s *settlement) deletes() bool {
+	return s.verdict == dtask.Done && s.result == nil && !s.delivery.alone
+}
 
 // settle applies an outcome. If the claim no longer stands it has no effect.
 func (w *writer) settle(s *settlement) error {
@@ -116,7 +155,7 @@ func (w *writer) settle(s *settlement) error {
 	if s.record != nil {
 		args = append(args, s.record[1:]...)
 	}
-	w.args = append(args, d.seq, d.consumer.id, d.claim)
+	w.args = append(args, d.seq, d.owner)
 	n, err := w.conn.exec(sql, w.args...)
 	if err == nil && n > 0 && s.result != nil {
 		err = w.keepResult(s.result)
@@ -139,7 +178,7 @@ func (w *writer) buryDamaged(rows []damagedRow, now time.Time) error {
 		if err != nil {
 			return err
 		}
-		if _, err := w.conn.exec("UPDATE dtask_messages SET state = 2, due = ?, owner = NULL, claim = NULL, failures = ? WHERE seq = ?",
+		if _, err := w.conn.exec("UPDATE dtask_messages SET state = 2, due = ?, owner = NULL, failures = ? WHERE seq = ?",
 			now.UnixMilli(), failures, d.seq); err != nil {
 			return err
 		}

@@ -3,7 +3,9 @@ package sqlite
 import (
 	"bytes"
 	"context"
-	"errors"
+	"database/sql/driver"
+	"slices"
+	"strings"
 	"time"
 
 	dtask "github.com/dtaskhq/dtask/runtime"
@@ -72,12 +74,16 @@ func (w *writer) takeBack(r *insert) bool {
 	return false
 }
 
-const (
-	insertMessage = "INSERT INTO dtask_messages (" + columns + ")" +
-		" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
-	insertClaimed = "INSERT INTO dtask_messages (" + columns + ", state, owner, claim)" +
-		" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?) ON CONFLICT (id) DO NOTHING"
-)
+const insertMessage = "INSERT INTO dtask_messages (" + columns + ")" +
+	" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
+
+// insertClaimed are statements that insert so many messages, some of which may
+// be claimed. Each statement opens all indexes, whatever the number of its rows.
+var insertClaimed = chunkSQL(func(n int) string {
+	const row = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+	return "INSERT INTO dtask_messages (" + columns + ", state, owner) VALUES " +
+		strings.Repeat(row+", ", n-1) + row + " ON CONFLICT (id) DO NOTHING"
+})
 
 // taker returns the consumer that would claim the message in the transaction
 // that stores it, or nil. To store it as claimed saves the way through the
@@ -94,35 +100,88 @@ func (w *writer) taker(r *record, now time.Time) *consumer {
 	return nil
 }
 
-// store inserts a message, as claimed by c if there is one. It tells what is
-// the message's fault from what has cost the transaction.
-func (w *writer) store(r *record, c *consumer) (failed, lost error) {
-	var seq int64
-	var n int
-	var err error
-	if c == nil {
-		n, err = w.conn.exec(insertMessage, r[:]...)
-	} else {
-		w.lastClaim++
-		w.args = append(append(w.args[:0], r[:]...), c.id, w.lastClaim)
-		n, seq, err = w.conn.insert(insertClaimed, w.args...)
+// storing is a message on its way into the file.
+type storing struct {
+	record *record
+	err    *error    // the outcome
+	taken  *delivery // it is stored as claimed; or nil
+}
+
+// store inserts messages. With take, consumers that wait for one get it at
+// once. An error means that the transaction is lost.
+func (w *writer) store(messages []storing, take bool, now time.Time) error {
+	for len(messages) > 0 {
+		n := chunkOf(len(messages))
+		if err := w.storeChunk(messages[:n], take, now); err != nil {
+			return err
+		}
+		messages = messages[n:]
 	}
-	switch {
-	case err == nil && n == 0:
-		return dtask.ErrDuplicate, nil
-	case err == nil && c == nil:
-		w.arrived(r)
-		return nil, nil
-	case err == nil:
-		d := &delivery{consumer: c, seq: seq, claim: w.lastClaim}
-		if err := readMessage(&d.message, r[:]); err != nil {
+	return nil
+}
+
+func (w *writer) storeChunk(messages []storing, take bool, now time.Time) error {
+	args := w.args[:0]
+	for i := range messages {
+		m := &messages[i]
+		args = append(args, m.record[:]...)
+		c := w.taker(m.record, now)
+		if c == nil || !take {
+			args = append(args, int64(0), nil)
+			continue
+		}
+		m.taken = &delivery{consumer: c, owner: c.id}
+		if err := readMessage(&m.taken.message, m.record[:]); err != nil {
+			return err
+		}
+		m.taken.message.Body = bytes.Clone(m.taken.message.Body) // it is the caller's
+		c.batch = append(c.batch, m.taken)
+		args = append(args, int64(1), c.id)
+	}
+	w.args = args
+	n, last, err := w.conn.insert(insertClaimed[len(messages)], args...)
+	if err != nil {
+		return err
+	}
+	first := last - int64(n) + 1 // rowids follow one another
+	if n < len(messages) {
+		if messages, err = w.dropDuplicates(messages, n, first); err != nil {
+			return err
+		}
+	}
+	for i, m := range messages {
+		*m.err = nil
+		if m.taken != nil {
+			m.taken.seq = first + int64(i)
+		} else {
+			w.arrived(m.record)
+		}
+	}
+	return nil
+}
+
+// dropDuplicates returns the messages that were stored, n rows beginning with
+// first, and gives the others their error.
+func (w *writer) dropDuplicates(messages []storing, n int, first int64) (stored []storing, err error) {
+	ids := make(map[string]bool)
+	if n > 0 {
+		if err := w.conn.query(func(row []driver.Value) error {
+			ids[row[0].(string)] = true
+			return nil
+		}, "SELECT id FROM dtask_messages WHERE seq >= ? AND seq < ?", first, first+int64(n)); err != nil {
 			return nil, err
 		}
-		d.message.Body = bytes.Clone(d.message.Body) // it is the caller's
-		c.batch = append(c.batch, d)
-		return nil, nil
-	case faultOfMessage(err):
-		return errors.Join(dtask.ErrTooLarge, err), nil
 	}
-	return nil, err
+	for _, m := range messages {
+		if id := m.record[0].(string); ids[id] {
+			delete(ids, id) // the same again is another one
+			stored = append(stored, m)
+			continue
+		}
+		*m.err = dtask.ErrDuplicate
+		if d := m.taken; d != nil {
+			d.consumer.batch = slices.DeleteFunc(d.consumer.batch, func(other *delivery) bool { return other == d })
+		}
+	}
+	return stored, nil
 }

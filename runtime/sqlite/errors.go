@@ -43,12 +43,6 @@ func explain(file string, err error) error {
 	return fmt.Errorf("sqlite %s: %s (%w)", file, remedy, err)
 }
 
-// faultOfMessage reports whether a statement failed for the size of a value.
-func faultOfMessage(err error) bool {
-	var e *driversqlite.Error
-	return errors.As(err, &e) && e.Code()&0xff == lib.SQLITE_TOOBIG
-}
-
 // isBusy reports whether another process had the lock for too long.
 func isBusy(err error) bool {
 	var e *driversqlite.Error

@@ -129,6 +129,17 @@ func TestDuplicate(t *testing.T) {
 	if errs[0] != nil || !errors.Is(errs[1], dtask.ErrDuplicate) || errs[2] != nil {
 		t.Errorf("among others: %v", errs)
 	}
+	many := newMessages("p", 40)
+	mustEnqueue(t, b, many[3], many[20])
+	many[30] = many[29]
+	for i, err := range b.EnqueueMany(testContext(t), many) {
+		if wrong := i == 3 || i == 20 || i == 30; wrong != errors.Is(err, dtask.ErrDuplicate) {
+			t.Errorf("message %d of many: %v", i, err)
+		}
+	}
+	if s := queueState(t, b, "p"); s.Ready != 2+39 {
+		t.Errorf("state %+v, want 41 ready", s)
+	}
 	c := mustConsume(t, b, "q", 1)
 	d := receive(t, c)
 	if err := again(m); !errors.Is(err, dtask.ErrDuplicate) {
@@ -148,19 +159,36 @@ func TestDuplicate(t *testing.T) {
 	mustEnqueue(t, b, m) // done and gone: the id is free
 }
 
-// A settlement counts only while its claim stands.
-func TestLateSettlement(t *testing.T) {
+// A process that others took for dead goes on, and what it still reports about
+// the messages that they took counts no more.
+func TestTakenForDead(t *testing.T) {
 	file := newFile(t)
 	b := openBroker(t, file)
 	c := mustConsume(t, b, "q", 1)
 	mustEnqueue(t, b, newMessage("q"))
-	d := receive(t, c)
-	// Another process took this one for dead, and runs the message now.
-	mustExec(t, openConn(t, file), "UPDATE dtask_messages SET owner = 4711, claim = 1, crashes = 1")
-	d.Settle(dtask.Done)
-	flush(t, b)
-	if s := queueState(t, b, "q"); s.Running != 1 {
+	late := receive(t, c)
+	other := openConn(t, file)
+	mustExec(t, other, "BEGIN IMMEDIATE")
+	mustExec(t, other, freeMessages, b.writer.process.lock.name)
+	mustExec(t, other, forgetConsumers, b.writer.process.lock.name)
+	mustExec(t, other, "COMMIT")
+	late.Settle(dtask.Bury)
+	mustEnqueue(t, b, newMessage("q")) // its slot is free
+	again := receive(t, c)
+	if m := again.Message(); m.ID != late.Message().ID || m.Attempt != 2 {
+		t.Errorf("delivered %s at attempt %d, want %s at 2", m.ID, m.Attempt, late.Message().ID)
+	}
+	if s := queueState(t, b, "q"); s.Dead != 0 {
 		t.Errorf("state %+v: a late settlement had an effect", s)
+	}
+	again.Settle(dtask.Done)
+	receive(t, c).Settle(dtask.Done)
+	flush(t, b)
+	if s := queueState(t, b, "q"); s != (dtask.QueueState{Queue: "q"}) {
+		t.Errorf("state %+v, want nothing left", s)
+	}
+	if n := mustInt(t, other, "SELECT count(*) FROM dtask_consumers"); n != 1 {
+		t.Errorf("%d consumers are registered, want the one that goes on", n)
 	}
 }
 

@@ -32,6 +32,7 @@ type process struct {
 	lookAt    time.Time // when to test the others' locks next
 	heartbeat time.Time // when to renew the lease next
 	dead      []deadProcess
+	forgotten bool // others took it for dead
 }
 
 // deadProcess is a process that is gone. Its lock is held until its messages
@@ -94,18 +95,19 @@ func (p *process) lookForDead(c *conn, now time.Time) {
 
 // needsTransaction reports whether maintain has something to do.
 func (p *process) needsTransaction(now time.Time) bool {
-	return p.lock != nil && (len(p.dead) > 0 || now.After(p.heartbeat))
+	return p.lock != nil && (len(p.dead) > 0 || p.forgotten || now.After(p.heartbeat))
 }
 
 const (
-	freeMessages = "UPDATE dtask_messages SET state = 0, owner = NULL, claim = NULL, crashes = crashes + 1, quarantine = CASE" +
+	freeMessages = "UPDATE dtask_messages SET state = 0, owner = NULL, crashes = crashes + 1, quarantine = CASE" +
 		" WHEN quarantine > 0 THEN 2" +
 		" WHEN attempt + crashes + 1 >= attempts THEN 1" +
 		" ELSE 0 END" +
 		" WHERE state = 1 AND owner IN (SELECT id FROM dtask_consumers WHERE lock = ?)"
-	forgetConsumers = "DELETE FROM dtask_consumers WHERE lock = ?"
-	renewLease      = "UPDATE dtask_consumers SET lease = ? WHERE lock = ?"
-	registerAgain   = "INSERT INTO dtask_consumers (id, queue, lock, pid, lease) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+	forgetConsumers  = "DELETE FROM dtask_consumers WHERE lock = ?"
+	renewLease       = "UPDATE dtask_consumers SET lease = ? WHERE lock = ?"
+	registerConsumer = "INSERT INTO dtask_consumers (queue, lock, pid, lease) VALUES (?, ?, ?, ?)"
+	countConsumers   = "SELECT count(*) FROM dtask_consumers WHERE lock = ?"
 )
 
 // maintain frees the messages of dead processes and renews the lease of this
@@ -123,22 +125,37 @@ func (p *process) maintain(w *writer, now time.Time) error {
 		}
 		w.lookAgain()
 	}
-	if now.Before(p.heartbeat) {
+	if now.Before(p.heartbeat) && !p.forgotten {
 		return nil
 	}
-	until := now.Add(lease).UnixMilli()
-	n, err := w.conn.exec(renewLease, until, p.lock.name)
-	if err != nil {
+	n, err := w.conn.exec(renewLease, now.Add(lease).UnixMilli(), p.lock.name)
+	if err != nil || n >= len(w.consumers) {
 		return err
 	}
-	if n < len(w.consumers) { // taken for dead: its messages are free, it goes on
-		for _, c := range w.consumers {
-			if _, err := w.conn.exec(registerAgain, c.id, c.queue, p.lock.name, int64(os.Getpid()), until); err != nil {
-				return err
-			}
+	// Others have taken this process for dead, and its messages. It goes on
+	// with new ids: outcomes that it still reports under the old ones count no
+	// more.
+	for _, c := range w.consumers {
+		if err := w.register(c, now); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// register enters a consumer of this process.
+func (w *writer) register(c *consumer, now time.Time) (err error) {
+	_, c.id, err = w.conn.insert(registerConsumer, c.queue, w.process.lock.name, int64(os.Getpid()), now.Add(lease).UnixMilli())
+	return err
+}
+
+// noticeForgotten notes whether others have taken this process for dead.
+func (p *process) noticeForgotten(w *writer) {
+	if p.lock == nil {
+		return
+	}
+	n, err := w.conn.int(countConsumers, p.lock.name)
+	p.forgotten = err == nil && int(n) < len(w.consumers)
 }
 
 // maintained is called when what maintain did is durable.
@@ -149,6 +166,7 @@ func (p *process) maintained(now time.Time) {
 		}
 	}
 	p.dead = nil
+	p.forgotten = false
 	if p.lock != nil && !now.Before(p.heartbeat) {
 		p.heartbeat = now.Add(heartbeat)
 	}

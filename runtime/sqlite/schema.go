@@ -36,7 +36,6 @@ CREATE TABLE dtask_messages (
   returned_since INTEGER,
   state          INTEGER NOT NULL DEFAULT 0,   -- 0 waiting, 1 running, 2 dead
   owner          INTEGER,                      -- running: the consumer (dtask_consumers)
-  claim          INTEGER,                      -- running: which claim of that consumer
   crashes        INTEGER NOT NULL DEFAULT 0,   -- attempts whose process died
   quarantine     INTEGER NOT NULL DEFAULT 0    -- 1 to be run alone, 2 died alone
 ) STRICT;

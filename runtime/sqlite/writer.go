@@ -38,9 +38,9 @@ type writer struct {
 	othersAt    time.Time            // when another connection last committed
 	retryAt     time.Time            // no transaction before, after one that failed
 	expecting   time.Time            // until when to look, since the bell has rung
-	lastClaim   int64                // number of the newest claim
 	quarantined map[string]*consumer // who runs a message of the queue alone
 	args        []driver.Value       // reused
+	storing     []storing            // reused
 	durability  durability           // of the connection
 	untidy      bool                 // written since the last tidying up
 	lastInserts int                  // how many callers the last transaction answered
@@ -65,6 +65,13 @@ type insert struct {
 	records []record
 	errs    []error       // the outcome of each
 	done    chan struct{} // closed when errs is final
+}
+
+func (r *insert) appendTo(list []storing) []storing {
+	for i := range r.records {
+		list = append(list, storing{record: &r.records[i], err: &r.errs[i]})
+	}
+	return list
 }
 
 // operation is something else to be done in a transaction. It leaves no trace
@@ -240,6 +247,7 @@ func (w *writer) noticeCommits(now time.Time) {
 	w.watch.changed()
 	w.lookAgain()
 	w.readPaused()
+	w.process.noticeForgotten(w)
 }
 
 // readPaused notes which queues are paused. What their consumers fetched ahead
@@ -422,6 +430,9 @@ func (w *writer) transact(now time.Time) {
 func (w *writer) onlyClaim(now time.Time) {
 	if err := w.alone(volatile, func() error {
 		w.noticeCommits(now)
+		if w.process.forgotten {
+			return nil // first it registers again
+		}
 		return w.claim(now)
 	}); err != nil {
 		w.dropBatches()
@@ -450,25 +461,24 @@ func (w *writer) dropBatches() {
 // apply executes the inbox and the claims. An error means that the transaction
 // is lost; what is a single message's fault is in its insert.
 func (w *writer) apply(in *inbox, now time.Time) (err error) {
-	for i := range in.settlements {
-		if err := w.settle(&in.settlements[i]); err != nil {
-			return err
-		}
+	if err := w.process.maintain(w, now); err != nil {
+		return err
 	}
+	if err := w.settleAll(in.settlements); err != nil {
+		return err
+	}
+	w.storing = w.storing[:0]
 	for _, r := range in.inserts {
-		for i := range r.records {
-			if r.errs[i], err = w.store(&r.records[i], w.taker(&r.records[i], now)); err != nil {
-				return err
-			}
-		}
+		w.storing = r.appendTo(w.storing)
 	}
+	if err := w.store(w.storing, true, now); err != nil {
+		return err
+	}
+	clear(w.storing)
 	for _, op := range in.operations {
 		if op.err, err = w.operate(op.do); err != nil {
 			return err
 		}
-	}
-	if err := w.process.maintain(w, now); err != nil {
-		return err
 	}
 	return w.claim(now)
 }
@@ -549,12 +559,9 @@ func (w *writer) salvage(in inbox) {
 	}
 	w.keep(unsettled)
 	for _, r := range in.inserts {
-		for i := range r.records {
-			if err := w.alone(durable, func() (err error) {
-				r.errs[i], err = w.store(&r.records[i], nil)
-				return err
-			}); err != nil {
-				r.errs[i] = explain(w.file, err)
+		for _, m := range r.appendTo(nil) {
+			if err := w.alone(durable, func() error { return w.store([]storing{m}, false, time.Now()) }); err != nil {
+				*m.err = explain(w.file, err)
 			}
 		}
 	}
