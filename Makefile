@@ -7,11 +7,16 @@ endif
 
 tool = go tool -modfile=internal/tools/go.mod
 
-.PHONY: test lint check
+.PHONY: test lint check chaos
 
 # All tests, with a private RabbitMQ; a test skipped for want of a broker fails.
 test:
 	DTASK_TEST_REQUIRE_BROKERS=1 go run ./internal/testenv -- go test -race ./...
+
+# The long form of the tests that kill, cut off and starve, see
+# docs/reliability.md. A quarter of an hour.
+chaos:
+	DTASK_CHAOS=long DTASK_TEST_REQUIRE_BROKERS=1 go run ./internal/testenv -- go test -count=1 -timeout=60m -parallel=4 -v ./internal/chaos
 
 lint:
 	go vet ./...

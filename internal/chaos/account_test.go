@@ -23,14 +23,13 @@ type account struct {
 	early      int // executed before they were due
 
 	worst         time.Duration // enqueue latency of the confirmed
-	late          time.Duration // the longest wait of an executed one, from when it was due
 	before, after int           // goroutines of all processes that ended in good order
 }
 
 // account compares what was confirmed with what was executed or is in dead,
 // the ids of the dead letters.
 func (r *record) account(name string, dead map[string]bool) account {
-	a := account{name: name, attempted: len(r.outcome), buried: len(dead), worst: r.worst, late: r.late, early: r.early}
+	a := account{name: name, attempted: len(r.outcome), buried: len(dead), worst: r.worst, early: r.early}
 	for id, outcome := range r.outcome {
 		switch {
 		case outcome == confirmed:

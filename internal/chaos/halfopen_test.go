@@ -32,7 +32,7 @@ func TestHalfOpen(t *testing.T) {
 	sem := make(chan struct{}, 32)
 	for nth := range connections {
 		whole := tr.survive(fmt.Sprintf("whole%d", nth), nth, math.MaxInt64)
-		step := max(1, whole/scale[int64](12, 400))
+		step := max(1, whole/scale[int64](12, 60))
 		for k := int64(0); k < whole; k += step {
 			sem <- struct{}{}
 			trials.Go(func() {
@@ -81,8 +81,9 @@ func (tr *trial) survive(id string, nth int, k int64) int64 {
 	done := make(chan struct{})
 	var once sync.Once
 	w, err := dtask.NewWorker(client, dtask.WorkerConfig{}, dtask.Table{
-		plain.Bind(func(_ context.Context, a args) (dtask.None, error) {
-			tr.ledger.note(executed, id, time.Now().UnixMilli()-a.Due)
+		plain.Bind(func(ctx context.Context, a args) (dtask.None, error) {
+			info, _ := dtask.InfoFromContext(ctx)
+			tr.ledger.note(executed, id, fmt.Sprint(time.Now().UnixMilli()-a.Due, info.Attempt))
 			once.Do(func() { close(done) })
 			return dtask.None{}, nil
 		}),

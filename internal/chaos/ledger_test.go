@@ -39,7 +39,7 @@ const (
 	unknown   event = "unknown"   // Delay returned ErrUnknownOutcome
 	failed    event = "failed"    // Delay returned another error; with the error
 	started   event = "started"   // an attempt to execute; with its number
-	executed  event = "executed"  // with the milliseconds since it was due
+	executed  event = "executed"  // with the milliseconds since it was due, and the number of the attempt
 )
 
 // note writes a line. That it cannot be written is the end of the process:
@@ -59,9 +59,8 @@ type record struct {
 	errs    []string
 	worst   time.Duration       // of the confirmed
 	starts  map[string][]int    // attempt numbers, in order
-	runs    map[string][]string // by which processes
+	runs    map[string][]string // by which processes, at which attempts
 	early   int                 // executed before due
-	late    time.Duration       // the worst
 	open    int                 // confirmed and not executed
 }
 
@@ -127,14 +126,14 @@ func (r *record) add(line string) error {
 	case started:
 		r.starts[id] = append(r.starts[id], int(number()))
 	case executed:
-		if r.runs[id] = append(r.runs[id], by); len(r.runs[id]) == 1 && r.outcome[id] == confirmed {
+		late, attempt, _ := strings.Cut(detail, " ")
+		detail = late
+		if r.runs[id] = append(r.runs[id], by+" at attempt "+attempt); len(r.runs[id]) == 1 && r.outcome[id] == confirmed {
 			r.open--
 		}
-		late := time.Duration(number()) * time.Millisecond
-		if late < 0 {
+		if number() < 0 {
 			r.early++
 		}
-		r.late = max(r.late, late)
 	default:
 		return fmt.Errorf("ledger: %q", line)
 	}

@@ -5,6 +5,7 @@ package chaos
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"syscall"
 	"time"
@@ -56,7 +57,7 @@ func table(log *ledger, old bool) dtask.Table {
 		if a.Sleep > 0 {
 			time.Sleep(a.Sleep)
 		}
-		log.note(executed, info.ID, time.Now().UnixMilli()-a.Due)
+		log.note(executed, info.ID, fmt.Sprint(time.Now().UnixMilli()-a.Due, info.Attempt))
 	}
 	start := func(ctx context.Context) dtask.Info {
 		info, _ := dtask.InfoFromContext(ctx)

@@ -291,7 +291,7 @@ func (tr *trial) require(a account, allowed allowance) {
 	if a.duplicated > allowed.duplicated {
 		for id, by := range tr.record.runs {
 			if len(by) > 1 {
-				tr.Logf("%s was executed by %v", id, by)
+				tr.Logf("%s was executed by %s", id, strings.Join(by, ", "))
 			}
 		}
 	}
