@@ -4,12 +4,16 @@ package worker
 
 import (
 	"cmp"
+	"context"
 	"os"
 	"regexp"
 	"strconv"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/dtaskhq/dtask/internal/testenv/rabbittest"
+	dtask "github.com/dtaskhq/dtask/runtime"
 )
 
 // longEnv sets how many seconds TestEachSecondOnce lasts; issue-sized: 60.
@@ -130,4 +134,52 @@ func schedulerOf(t *testing.T, e entry, workers []*proc) (*proc, time.Time) {
 	}
 	t.Fatal("no worker says that it enqueued the tick")
 	panic("unreachable")
+}
+
+// Schedulers that are cut off from the broker in the moment of each tick
+// enqueue it once all the same.
+func TestTicksThroughCuts(t *testing.T) {
+	t.Parallel()
+	url := rabbittest.URL(t)
+	b := newBench(t, url)
+	proxy, cutURL := rabbittest.ProxyURL(t, url)
+	b.url = cutURL
+	for range 3 { // they schedule, and leave the ticks where they are
+		b.start([]string{cronEnv + "=* * * * * *"}, "-queues", "other")
+	}
+	c, err := b.client.Broker().Consume(t.Context(), dtask.ConsumeOptions{Queue: "work", Concurrency: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close(context.Background())
+	const cuts = 10
+	next := func() (tick time.Time) {
+		select {
+		case d := <-c.Deliveries():
+			defer d.Settle(dtask.Done)
+			if tick, err = time.Parse(time.RFC3339, d.Message().Headers[TickHeader]); err != nil {
+				t.Fatal(err)
+			}
+			return tick
+		case <-time.After(patience):
+			t.Fatal("no further tick")
+		}
+		panic("unreachable")
+	}
+	begin := next()
+	for i := range cuts {
+		time.Sleep(time.Until(begin.Add(time.Duration(i+2)*time.Second + time.Duration(i)*time.Millisecond)))
+		proxy.Cut()
+	}
+	left := make(map[time.Time]bool)
+	for i := range cuts + 4 {
+		left[begin.Add(time.Duration(i+1)*time.Second)] = true
+	}
+	for len(left) > 0 {
+		tick := next()
+		if tick.Sub(begin) <= (cuts+4)*time.Second && !left[tick] {
+			t.Errorf("tick %v came twice", tick)
+		}
+		delete(left, tick)
+	}
 }
