@@ -23,6 +23,7 @@ type Broker struct {
 	publishing *link
 	consuming  *link
 	scheduling *link // started by the first schedule
+	recording  *link // of results; started by the first record
 	waiting    *waiting
 
 	// maxMessage is the largest message the server takes, in bytes, once it
@@ -54,6 +55,7 @@ func Open(ctx context.Context, url string) (*Broker, error) {
 	b.publishing = newLink(c, "publishing", openPubChannel)
 	b.consuming = newLink(c, "consuming", b.listen)
 	b.scheduling = newLink(c, "scheduling", b.openTickChannel)
+	b.recording = newLink(c, "recording", openPubChannel)
 	b.waiting = newWaiting(c)
 	if err := b.publishing.start(ctx); err != nil {
 		b.publishing.close()
@@ -67,6 +69,7 @@ func (b *Broker) Close() error {
 	b.waiting.link.close()
 	b.scheduling.close()
 	b.consuming.close()
+	b.recording.close()
 	b.publishing.close()
 	return nil
 }

@@ -37,10 +37,10 @@
 // A broker object holds one connection to publish and, once it consumes or
 // inspects, a second one: RabbitMQ blocks the connections of publishers when
 // it runs out of memory or disk, and acknowledgements must go on then. The
-// first schedule and the first wait for a result open one more each. All are
-// renewed when they are lost, with backoff. A message that was published but
-// not confirmed is published again, under the same id, until its context ends;
-// so a fault can duplicate a message, but not lose one.
+// first schedule, the first record of a result and the first wait for one open
+// one more each. All are renewed when they are lost, with backoff. A message
+// that was published but not confirmed is published again, under the same id,
+// until its context ends; so a fault can duplicate a message, but not lose one.
 //
 // # Results
 //

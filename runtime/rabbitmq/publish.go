@@ -363,9 +363,16 @@ func (a *attempt) nextSession(ctx context.Context) (*session, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	s, err := a.b.publishing.session(ctx)
+	l := a.b.publishing
+	if a.m.class == classResults {
+		l = a.b.recording
+		if err := l.start(ctx); err != nil {
+			return nil, err
+		}
+	}
+	s, err := l.session(ctx)
 	if err == nil && s == a.session && isClosed(s.closed) {
-		s, err = a.b.publishing.next(ctx, s)
+		s, err = l.next(ctx, s)
 	}
 	a.session = s
 	return s, err

@@ -18,6 +18,9 @@ import (
 // The newest record is the one that counts: a dead letter that is retried is
 // accepted again. So a reader that has come to the end of the stream knows
 // whether a message is done, on its way, or was never there.
+//
+// Records are published on a connection of their own, and read on another:
+// trouble with the stream is to concern nobody who keeps nothing.
 
 const (
 	// maxKeep is the age at which RabbitMQ removes records.
@@ -166,21 +169,27 @@ func (b *Broker) acceptMany(ctx context.Context, ms []*dtask.Message, ps []*publ
 }
 
 // ensureResults declares the stream of results, unless that was done before.
+// Unlike declare it lets nobody wait for the declaration of another.
 func (t *topology) ensureResults(ctx context.Context, s *session) error {
 	name := t.results()
 	if _, ok := t.known.Load(name); ok {
 		return nil
 	}
-	return t.declare(ctx, s, func(ch *amqp.Channel) error {
-		if err := declareQueue(ch, name, amqp.Table{
+	_, err := within(ctx, func() (struct{}, error) {
+		ch, err := s.conn.Channel()
+		if err != nil {
+			return struct{}{}, err
+		}
+		defer ch.Close()
+		return struct{}{}, declareQueue(ch, name, amqp.Table{
 			amqp.QueueTypeArg:                 amqp.QueueTypeStream,
 			amqp.StreamMaxAgeArg:              fmt.Sprintf("%dD", maxKeep/(24*time.Hour)),
 			amqp.StreamMaxLenBytesArg:         int64(resultsSize),
 			amqp.StreamMaxSegmentSizeBytesArg: int64(resultsSegment),
-		}); err != nil {
-			return err
-		}
+		})
+	}, nil)
+	if err == nil {
 		t.known.Store(name, struct{}{})
-		return nil
-	})
+	}
+	return err
 }

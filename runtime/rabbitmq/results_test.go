@@ -10,6 +10,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"github.com/dtaskhq/dtask/internal/testenv/rabbitnode"
 	"github.com/dtaskhq/dtask/internal/testenv/rabbittest"
 	dtask "github.com/dtaskhq/dtask/runtime"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq"
@@ -28,6 +29,7 @@ func TestResults(t *testing.T) {
 		{"RetriedDeadLetter", testResultOfRetried},
 		{"Malformed", testResultOfMalformed},
 		{"StreamDeleted", testResultStreamDeleted},
+		{"StreamTaken", testStreamTaken},
 		{"KeepTooLong", testKeepTooLong},
 		{"NoStreamUnasked", testNoStreamUnasked},
 	} {
@@ -118,6 +120,14 @@ func checkPending(t *testing.T, b *rabbitmq.Broker, id string) {
 	}
 }
 
+// unwatched returns an empty string once somebody waits for an outcome.
+func unwatched(b *rabbitmq.Broker, id string) string {
+	if !b.Watched(id) {
+		return "nobody waits for the outcome"
+	}
+	return ""
+}
+
 // What comes of a message while the one who waits is cut off is there when it
 // is back.
 func testResultAcrossCut(t *testing.T, url, _ string) {
@@ -129,12 +139,7 @@ func testResultAcrossCut(t *testing.T, url, _ string) {
 	enqueue(t, b, m)
 	result := make(chan error, 1)
 	go func() { result <- checkValue(testContext(t), b, m) }()
-	watched := func() string {
-		if !b.Watched(m.ID) {
-			return "nobody waits for the outcome"
-		}
-		return ""
-	}
+	watched := func() string { return unwatched(b, m.ID) }
 	eventually(t, watched)
 	proxy.Cut()
 	eventually(t, watched) // again
@@ -152,21 +157,46 @@ func testResultAcrossCut(t *testing.T, url, _ string) {
 	}
 }
 
+// The crash of RabbitMQ costs neither the records before it nor the wait.
+func TestResultAcrossCrash(t *testing.T) {
+	noLeaks(t)
+	node := rabbittest.StartNode(t, rabbitnode.Options{})
+	b := open(t, node.URL())
+	before, during := kept("work"), kept("work")
+	enqueue(t, b, before)
+	execute(t, b, "work", 1)
+	enqueue(t, b, during)
+	result := make(chan error, 1)
+	go func() { result <- checkValue(testContext(t), b, during) }()
+	eventually(t, func() string { return unwatched(b, during.ID) })
+	node.Crash()
+	node.Restart()
+	execute(t, b, "work", 1)
+	if err := <-result; err != nil {
+		t.Error(err)
+	}
+	if err := checkValue(testContext(t), b, before); err != nil {
+		t.Error(err)
+	}
+}
+
 // Everybody gets the outcome that is his, whenever he begins to wait.
 func testManyWaiters(t *testing.T, url, _ string) {
 	const messages, waiters = 100, 3
 	worker, b := open(t, url), open(t, url)
+	ctx := testContext(t)
 	var ms []*dtask.Message
+	results := make(chan error, messages*waiters)
 	for range messages {
-		ms = append(ms, kept("work"))
+		m := kept("work")
+		ms = append(ms, m)
+		go func() { results <- b.Enqueue(ctx, m) }()
 	}
-	for _, err := range b.EnqueueMany(testContext(t), ms) {
-		if err != nil {
+	for range messages {
+		if err := <-results; err != nil {
 			t.Fatal(err)
 		}
 	}
-	results := make(chan error)
-	ctx := testContext(t)
 	for _, m := range ms {
 		for range waiters {
 			go func() { results <- checkValue(ctx, b, m) }()
@@ -270,12 +300,7 @@ func testResultStreamDeleted(t *testing.T, url, namespace string) {
 	enqueue(t, b, m)
 	result := make(chan error, 1)
 	go func() { result <- checkValue(testContext(t), b, m) }()
-	eventually(t, func() string {
-		if !b.Watched(m.ID) {
-			return "nobody waits for the outcome"
-		}
-		return ""
-	})
+	eventually(t, func() string { return unwatched(b, m.ID) })
 	if _, err := rawChannel(t, url).QueueDelete(namespace+".results", false, false, false); err != nil {
 		t.Fatal(err)
 	}
@@ -303,6 +328,23 @@ func testKeepTooLong(t *testing.T, url, _ string) {
 		t.Errorf("EnqueueMany: %v, want an error for the second", errs)
 	}
 	execute(t, b, "work", 2)
+}
+
+// A stream that cannot be used is an error of those who keep something only.
+func testStreamTaken(t *testing.T, url, namespace string) {
+	b := open(t, url)
+	if _, err := rawChannel(t, url).QueueDeclare(namespace+".results", true, false, false, false, nil); err != nil {
+		t.Fatal(err)
+	}
+	want := "queue " + namespace + ".results exists with another argument"
+	if err := b.Enqueue(testContext(t), kept("work")); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("Enqueue: %v, want %s", err, want)
+	}
+	if _, err := b.Result(testContext(t), "id"); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("Result: %v, want %s", err, want)
+	}
+	enqueue(t, b, message("work"))
+	execute(t, b, "work", 1)
 }
 
 // Who keeps nothing has no stream.

@@ -15,12 +15,11 @@ import (
 )
 
 const (
-	// maxCatchUps is how many calls read the stream at once.
-	maxCatchUps = 32
-
-	// streamPrefetch is how many records RabbitMQ sends ahead, each of up to
-	// dtask.MaxBodySize. They are acknowledged by halves of it.
-	streamPrefetch = 100
+	// maxCatchUps is how many calls read the stream at once, and
+	// streamPrefetch how many records RabbitMQ sends ahead of each, acknowledged
+	// by halves. They bound the memory that results of dtask.MaxBodySize take.
+	maxCatchUps    = 16
+	streamPrefetch = 64
 
 	// clockSkew is how far the clock of a client may be ahead of that of
 	// RabbitMQ without making a wait slow.
