@@ -20,11 +20,34 @@ type delivery struct {
 	message  dtask.Message
 }
 
-// read fills the message from a row of a claim.
+// readPlain fills the message from a row of a claim, after seq, if the message
+// is sound and all of it is there.
+func (d *delivery) readPlain(row []driver.Value) bool {
+	if plain, ok := row[9].(int64); !ok || plain == 0 {
+		return false
+	}
+	r, m := reader{row: row}, &d.message
+	m.Queue = d.consumer.queue
+	m.NotBefore = r.time("due")
+	m.ID = r.text("id")
+	m.Task = r.text("task")
+	m.Body = r.bytes("body")
+	m.Schema = r.text("schema")
+	m.Priority = r.priority()
+	m.Attempt = r.count("attempt", 1)
+	m.Attempts = r.count("attempts", 1)
+	m.EnqueuedAt = r.time("enqueued_at")
+	if !m.NotBefore.After(m.EnqueuedAt) {
+		m.NotBefore = time.Time{}
+	}
+	return len(r.bad) == 0
+}
+
+// read fills the message from its whole row.
 func (d *delivery) read(row []driver.Value) error {
-	crashes, quarantine := row[1].(int64), row[2].(int64)
+	crashes, quarantine := row[0].(int64), row[1].(int64)
 	m := &d.message
-	if err := readMessage(m, row[3:]); err != nil {
+	if err := readMessage(m, row[2:]); err != nil {
 		return err
 	}
 	d.alone = quarantine > 0

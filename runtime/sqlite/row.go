@@ -75,9 +75,9 @@ func readMessage(m *dtask.Message, row []driver.Value) error {
 	m.Queue = r.text("queue")
 	m.Body = r.bytes("body")
 	m.Schema = r.text("schema")
-	m.Priority = dtask.PriorityLevel(r.integer("priority", int64(dtask.PriorityLow), int64(dtask.PriorityHigh)))
-	m.Attempt = int(r.integer("attempt", 1, maxCount))
-	m.Attempts = int(r.integer("attempts", 1, maxCount))
+	m.Priority = r.priority()
+	m.Attempt = r.count("attempt", 1)
+	m.Attempts = r.count("attempts", 1)
 	m.EnqueuedAt = r.time("enqueued_at")
 	m.NotBefore = r.time("due")
 	if !m.NotBefore.After(m.EnqueuedAt) {
@@ -87,16 +87,13 @@ func readMessage(m *dtask.Message, row []driver.Value) error {
 	m.Keep = time.Duration(r.integer("keep", 0, math.MaxInt64/int64(time.Millisecond))) * time.Millisecond
 	r.json("headers", &m.Headers)
 	r.json("failures", &m.Failures)
-	m.Returned = int(r.integer("returned", 0, maxCount))
+	m.Returned = r.count("returned", 0)
 	m.ReturnedSince = r.time("returned_since")
 	if len(r.bad) > 0 {
 		return errors.New("the stored message is damaged: " + strings.Join(r.bad, ", "))
 	}
 	return nil
 }
-
-// maxCount bounds what is believed to be a count.
-const maxCount = math.MaxInt32
 
 // reader reads the values of a row one after the other.
 type reader struct {
@@ -145,6 +142,15 @@ func (r *reader) integer(column string, least, most int64) int64 {
 	}
 	r.complain(column, v)
 	return 0
+}
+
+// count reads an integer that counts something.
+func (r *reader) count(column string, least int64) int {
+	return int(r.integer(column, least, math.MaxInt32))
+}
+
+func (r *reader) priority() dtask.PriorityLevel {
+	return dtask.PriorityLevel(r.integer("priority", int64(dtask.PriorityLow), int64(dtask.PriorityHigh)))
 }
 
 // time reads Unix milliseconds; NULL is the zero time.
