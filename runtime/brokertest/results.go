@@ -3,6 +3,7 @@ package brokertest
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -47,8 +48,9 @@ func testResults(t *testing.T, store Store) {
 		t.Errorf("waiting for a task that nobody runs: %v, want the error of the context", err)
 	}
 
+	var lenient atomic.Bool
 	start(t, b, dtask.WorkerConfig{}, dtask.Table{double.Bind(func(_ context.Context, a doubleArgs) (int, error) {
-		if a.N < 0 {
+		if a.N < 0 && !lenient.Load() {
 			return 0, errors.New("negative")
 		}
 		return 2 * a.N, nil
@@ -76,5 +78,15 @@ func testResults(t *testing.T, store Store) {
 			}
 			return ""
 		})
+	}
+
+	lenient.Store(true)
+	if n, err := b.RetryDead(ctx, "work", failed.ID); n != 1 || err != nil {
+		t.Fatalf("retried %d dead letters, %v, want 1", n, err)
+	}
+	for _, c := range []context.Context{ctx, elsewhere} { // from then on the failure is history
+		if n, err := double.Handle(failed.ID).Wait(c); n != -2 || err != nil {
+			t.Errorf("a wait for a dead letter that is retried: %d, %v, want -2", n, err)
+		}
 	}
 }

@@ -29,6 +29,7 @@ func TestResults(t *testing.T) {
 		{"RetriedDeadLetter", testResultOfRetried},
 		{"Malformed", testResultOfMalformed},
 		{"StreamDeleted", testResultStreamDeleted},
+		{"Closed", testResultClosed},
 		{"StreamTaken", testStreamTaken},
 		{"KeepTooLong", testKeepTooLong},
 		{"NoStreamUnasked", testNoStreamUnasked},
@@ -328,6 +329,20 @@ func testKeepTooLong(t *testing.T, url, _ string) {
 		t.Errorf("EnqueueMany: %v, want an error for the second", errs)
 	}
 	execute(t, b, "work", 2)
+}
+
+// Who waits when the broker is closed is told so.
+func testResultClosed(t *testing.T, url, _ string) {
+	b := open(t, url)
+	m := kept("work")
+	enqueue(t, b, m)
+	result := make(chan error, 1)
+	go func() { result <- checkValue(testContext(t), b, m) }()
+	eventually(t, func() string { return unwatched(b, m.ID) })
+	b.Close()
+	if err := <-result; !errors.Is(err, dtask.ErrClosed) {
+		t.Errorf("result after Close: %v, want ErrClosed", err)
+	}
 }
 
 // A stream that cannot be used is an error of those who keep something only.
