@@ -11,7 +11,7 @@ const (
 	// ackDelay is how long an acknowledgement waits for others, and maxAckBatch
 	// how many wait at most.
 	ackDelay    = 2 * time.Millisecond
-	maxAckBatch = 32
+	maxAckBatch = 256
 )
 
 // An acker acknowledges the deliveries of one channel, several at a time.
@@ -180,8 +180,9 @@ func (a *acker) single(tags []uint64) {
 	}
 }
 
-// close acknowledges everything that is settled, and no more from then on.
-func (a *acker) close() {
+// close acknowledges everything that is settled, and no more from then on. It
+// reports whether anything was acknowledged in the life of the channel.
+func (a *acker) close() (used bool) {
 	a.mu.Lock()
 	first := !a.closed
 	a.closed = true
@@ -191,4 +192,5 @@ func (a *acker) close() {
 		a.flush(true)
 	}
 	<-a.ended
+	return a.base > 1
 }

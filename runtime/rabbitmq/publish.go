@@ -378,6 +378,11 @@ func (a *attempt) nextSession(ctx context.Context) (*session, error) {
 	return s, err
 }
 
+// cancelGrace is how long a deleted queue stays so. If a quorum queue is
+// declared again within some 50 ms, RabbitMQ 3.10 does not tell the consumers
+// of the old one that it is gone, and sends them what they never receive.
+const cancelGrace = 250 * time.Millisecond
+
 // judge decides what the outcome of a try means. It reports whether that is
 // the end of the publication.
 func (a *attempt) judge(ctx context.Context, w *pending) (done bool, err error) {
@@ -390,6 +395,9 @@ func (a *attempt) judge(ctx context.Context, w *pending) (done bool, err error) 
 			return true, fmt.Errorf("%w: %s", dtask.ErrUnroutable, a.m.queue)
 		}
 		a.returned = true
+		if !sleep(ctx, cancelGrace) {
+			return true, fmt.Errorf("%w: %s: %w", dtask.ErrUnroutable, a.m.queue, ctx.Err())
+		}
 		a.b.topology.forget()
 	case refused:
 		if a.refused++; a.refused > fullRetries {

@@ -19,6 +19,10 @@ import (
 // of the AMQP handshake.
 const connectTimeout = 5 * time.Second
 
+// silentClose is how long RabbitMQ waits before it hangs up on a client with
+// wrong credentials.
+const silentClose = 3 * time.Second
+
 // A session is one connection with all that belongs to it: its channels, its
 // deliveries and their acknowledgements. When the connection is lost all of
 // these are void, and nothing of them is used on another: an acknowledgement
@@ -53,6 +57,7 @@ func dial(ctx context.Context, c *config, host, role string) (*session, error) {
 		}
 	}
 	st := newStream(raw, 2*c.heartbeat)
+	start := time.Now()
 	st.SetDeadline(deadline)
 	conn, err := amqp.Open(st, amqp.Config{
 		SASL:       c.sasl(),
@@ -71,7 +76,11 @@ func dial(ctx context.Context, c *config, host, role string) (*session, error) {
 	}
 	if err != nil {
 		st.Close()
-		return nil, handshakeError(c, host, err)
+		// The library does not ask to be told of wrong credentials: RabbitMQ
+		// then hangs up, after a pause against guessing. A server that hangs up
+		// for other reasons does so at once.
+		silent := st.hungUp.Load() && time.Since(start) > silentClose/2
+		return nil, handshakeError(c, host, err, silent)
 	}
 	s := &session{conn: conn, stream: st, closed: make(chan struct{})}
 	ended := conn.NotifyClose(make(chan *amqp.Error, 1))
@@ -149,15 +158,17 @@ func tlsRemedy(err error) string {
 }
 
 // handshakeError explains why the server did not open the connection.
-func handshakeError(c *config, host string, err error) error {
+func handshakeError(c *config, host string, err error, silent bool) error {
 	var e *amqp.Error
 	if errors.As(err, &e) {
+		// The library blames the credentials or the virtual host for any
+		// connection lost at that point, unless the server said otherwise.
 		switch {
 		case errors.Is(err, amqp.ErrSASL):
 			return permanent(fmt.Errorf("RabbitMQ at %s offers no authentication mechanism that the URL allows; auth=external needs its plugin rabbitmq_auth_mechanism_ssl", host))
-		case e.Code == amqp.AccessRefused || errors.Is(err, amqp.ErrCredentials):
+		case e.Code == amqp.AccessRefused && (e.Server || silent):
 			return permanent(fmt.Errorf("RabbitMQ at %s refuses user %q; check user and password in the URL (%s)", host, c.user, e.Reason))
-		case e.Code == amqp.NotAllowed || errors.Is(err, amqp.ErrVhost):
+		case e.Code == amqp.NotAllowed && e.Server:
 			return permanent(fmt.Errorf("RabbitMQ at %s does not let user %q into virtual host %q; create the virtual host, or grant the permission (%s)",
 				host, c.user, c.vhost, e.Reason))
 		}

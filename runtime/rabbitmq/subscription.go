@@ -342,6 +342,13 @@ func (sub *subscription) settledAll() <-chan struct{} {
 	return empty
 }
 
+// ackGrace is how long a channel stays open after its last acknowledgement. In
+// RabbitMQ the channel keeps acknowledgements to itself while more than 32 are
+// on their way to a quorum queue (quorum_commands_soft_limit), and they die
+// with it: what they acknowledged is delivered again. Nothing tells when the
+// queue has them.
+const ackGrace = 300 * time.Millisecond
+
 // close ends the subscription in good order: it hands back what is not
 // settled, and waits until everything settled is durable. hurry ends the
 // waiting.
@@ -354,8 +361,10 @@ func (sub *subscription) close(hurry context.Context) error {
 	sub.mu.Unlock()
 	_, err := within(hurry, func() (struct{}, error) {
 		sub.moving.Wait()
-		sub.acks.close()
-		return struct{}{}, sub.ch.Close() // answered after the acknowledgements before it
+		if sub.acks.close() {
+			sleep(hurry, ackGrace)
+		}
+		return struct{}{}, sub.ch.Close()
 	}, nil)
 	sub.abandon()
 	return err
