@@ -2,9 +2,12 @@ package rabbitmq
 
 import (
 	"bufio"
+	"errors"
+	"io"
 	"net"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -52,6 +55,8 @@ type stream struct {
 	closing bool
 
 	flushed chan struct{} // closed when the writing goroutine has ended
+
+	hungUp atomic.Bool // the other side has ended the connection
 }
 
 // newStream returns a stream over c that gives up after a silence of
@@ -71,7 +76,11 @@ type deadlineReader struct{ s *stream }
 
 func (r deadlineReader) Read(p []byte) (int, error) {
 	r.s.Conn.SetReadDeadline(r.s.deadline(r.s.readTimeout))
-	return r.s.Conn.Read(p)
+	n, err := r.s.Conn.Read(p)
+	if err == io.EOF || errors.Is(err, syscall.ECONNRESET) {
+		r.s.hungUp.Store(true)
+	}
+	return n, err
 }
 
 // Write implements net.Conn. It does not wait for the network; its error is
