@@ -25,16 +25,18 @@ type Handler struct {
 }
 
 // Run runs the task once, in the calling goroutine, with its arguments as a
-// JSON object: for a command line. There is no queue and no retry; what the
-// task delays goes to the client of ctx. If the object does not fit the
-// argument type exactly, the error wraps [ErrArguments].
-func (h Handler) Run(ctx context.Context, args []byte) error {
-	m := &Message{ID: newID(time.Now()), Task: h.Name, Queue: h.Spec.Queue, Body: args, Attempt: 1, Attempts: 1}
-	err := run(ctx, FromContext(ctx), &h, m)
+// JSON object, and returns its result as JSON ({} if it has none): for a
+// command line. There is no queue and no retry; what the task delays goes to
+// the client of ctx. If the object does not fit the argument type exactly, the
+// error wraps [ErrArguments].
+func (h Handler) Run(ctx context.Context, args []byte) (result []byte, err error) {
+	const keep = 1 // more than 0, for the result to be encoded
+	m := &Message{ID: newID(time.Now()), Task: h.Name, Queue: h.Spec.Queue, Body: args, Attempt: 1, Attempts: 1, Keep: keep}
+	err = run(ctx, FromContext(ctx), &h, m)
 	if errors.As(err, new(*foreignError)) || errors.As(err, new(*undecodableError)) {
-		return fmt.Errorf("%w: %w", ErrArguments, err)
+		err = fmt.Errorf("%w: %w", ErrArguments, err)
 	}
-	return err
+	return m.Result, err
 }
 
 // Queues returns the queues of the table's tasks, sorted.

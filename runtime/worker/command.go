@@ -34,7 +34,8 @@ func (p *program) list() error {
 	return w.Flush()
 }
 
-// runTask runs one task in this process, with its arguments as JSON.
+// runTask runs one task in this process, with its arguments as JSON, and prints
+// its result, if it has one.
 func (p *program) runTask(name, args string) error {
 	tasks := p.handlers()
 	i := slices.IndexFunc(tasks, func(h dtask.Handler) bool { return h.Name == name })
@@ -51,14 +52,14 @@ func (p *program) runTask(name, args string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if p.config.url != "" { // for what the task itself delays
-		client, err := p.open(ctx)
+		client, _, err := p.open(ctx)
 		if err != nil {
 			return err
 		}
 		defer client.Close()
 	}
 	start := time.Now()
-	err := tasks[i].Run(ctx, []byte(args))
+	result, err := tasks[i].Run(ctx, []byte(args))
 	var panicked *dtask.PanicError
 	switch {
 	case errors.Is(err, dtask.ErrArguments):
@@ -69,6 +70,9 @@ func (p *program) runTask(name, args string) error {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	p.log.Info("task done", "task", name, "took", time.Since(start))
+	if string(result) != "{}" {
+		fmt.Fprintf(p.stdout, "%s\n", result)
+	}
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -22,6 +23,7 @@ var (
 	greetTask = dtask.Define[greetArgs, dtask.None]("mail.Greet", dtask.Spec{
 		Queue: "mail", Retries: 5, Timeout: 30 * time.Second, Backoff: time.Minute, Schema: "name string",
 	})
+	countTask = dtask.Define[greetArgs, int]("mail.Count", dtask.Spec{Queue: "mail", Schema: "name string"})
 	purgeTask = dtask.Define[struct{}, dtask.None]("mail.Purge", dtask.Spec{
 		Queue: "default", Retries: 3, Backoff: 90 * time.Second, Schema: "empty", Cron: "CRON_TZ=Europe/Berlin @daily",
 	})
@@ -45,6 +47,7 @@ func runProgram(env map[string]string, stdin string, args ...string) (code int, 
 			return dtask.None{}, nil
 		}),
 		purgeTask.Bind(func(context.Context, struct{}) (dtask.None, error) { return dtask.None{}, nil }),
+		countTask.Bind(func(_ context.Context, a greetArgs) (int, error) { return len(a.Name), nil }),
 	}
 	p := &program{
 		name: "mailworker", stdin: strings.NewReader(stdin), stdout: &out, stderr: &err,
@@ -130,6 +133,7 @@ func TestConfig(t *testing.T) {
 func TestList(t *testing.T) {
 	code, out, _ := runProgram(nil, "", "list")
 	want := `TASK        QUEUE    RETRIES  TIMEOUT  BACKOFF  PRIORITY  SCHEDULE
+mail.Count  mail     0        none     0s       default   -
 mail.Greet  mail     5        30s      1m       default   -
 mail.Purge  default  3        none     1m30s    default   CRON_TZ=Europe/Berlin @daily
 `
@@ -141,6 +145,9 @@ mail.Purge  default  3        none     1m30s    default   CRON_TZ=Europe/Berlin 
 func TestRunTask(t *testing.T) {
 	if code, out, stderr := runProgram(nil, "", "run", "mail.Greet", `{"name":"Ada"}`); code != exitOK || out != "hello Ada" {
 		t.Errorf("exit code %d, output %q, error %q", code, out, stderr)
+	}
+	if code, out, stderr := runProgram(nil, "", "run", "mail.Count", `{"name":"Ada"}`); code != exitOK || out != "3\n" {
+		t.Errorf("with a result: exit code %d, output %q, error %q", code, out, stderr)
 	}
 	if code, out, stderr := runProgram(nil, `{"name":"Bob"}`, "run", "mail.Greet", "-"); code != exitOK || out != "hello Bob" {
 		t.Errorf("from standard input: exit code %d, output %q, error %q", code, out, stderr)
@@ -172,6 +179,23 @@ func TestBrokerRefuses(t *testing.T) {
 		}
 	}
 	if code, _, stderr := runProgram(nil, "", "-url", "carrier-pigeon:x"); code != exitFailed || !strings.Contains(stderr, "carrier-pigeon") {
+		t.Errorf("exit code %d, error %q", code, stderr)
+	}
+}
+
+// A broker that does not answer fails a drain, and does not fail a worker.
+func TestBrokerSilent(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes the time after which a broker counts as silent")
+	}
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0") // takes connections, says nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	code, _, stderr := runProgram(nil, "", "-drain", "-url", "amqp://guest:secret@"+l.Addr().String())
+	if code != exitFailed || !strings.Contains(stderr, "RabbitMQ does not answer") || strings.Contains(stderr, "secret") {
 		t.Errorf("exit code %d, error %q", code, stderr)
 	}
 }

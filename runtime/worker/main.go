@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"time"
 
 	dtask "github.com/dtaskhq/dtask/runtime"
 )
@@ -130,14 +131,20 @@ func (p *program) command(args []string) error {
 	return usagef("unknown command %q; use list, run TASK JSON, or none", args[0])
 }
 
-// open opens the broker and makes it the default.
-func (p *program) open(ctx context.Context) (*dtask.Client, error) {
-	client, err := dtask.Open(ctx, p.config.url)
+// openTimeout is how long the broker may take to answer.
+const openTimeout = 15 * time.Second
+
+// open opens the broker and makes its client the default. silent says that the
+// error is that it does not answer, not that it refuses.
+func (p *program) open(ctx context.Context) (client *dtask.Client, silent bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, openTimeout)
+	defer cancel()
+	client, err = dtask.Open(ctx, p.config.url)
 	if err != nil {
-		return nil, err
+		return nil, ctx.Err() != nil, err
 	}
 	dtask.SetDefault(client)
-	return client, nil
+	return client, false, nil
 }
 
 // version says which build this is.

@@ -212,6 +212,7 @@ func (sch schedule) message(tick, now time.Time) *dtask.Message {
 		Attempt:    1,
 		Attempts:   spec.Retries + 1,
 		EnqueuedAt: now,
+		Keep:       spec.Keep,
 		Headers:    map[string]string{TickHeader: tick.UTC().Format(time.RFC3339)},
 	}
 }

@@ -2,7 +2,6 @@ package worker
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"slices"
 	"sync"
@@ -120,25 +119,14 @@ func (p *program) queueNames() []string {
 	return slices.Compact(names)
 }
 
-// openAttempt is how long the broker may take to answer before the log says
-// that it does not.
-const openAttempt = 15 * time.Second
-
-// openPatiently opens the broker. It waits, until ctx ends, for one that does
-// not answer, but not for one that refuses.
+// openPatiently opens the broker. A worker waits, until ctx ends, for one that
+// does not answer, but not for one that refuses; a drain waits for neither: the
+// next one is started soon.
 func (p *program) openPatiently(ctx context.Context) (*dtask.Client, error) {
 	for {
-		attempt, cancel := context.WithTimeout(ctx, openAttempt)
-		client, err := p.open(attempt)
-		silent := attempt.Err() != nil
-		cancel()
-		switch {
-		case err == nil:
-			return client, nil
-		case ctx.Err() != nil:
-			return nil, errors.Join(err, ctx.Err())
-		case !silent:
-			return nil, err
+		client, silent, err := p.open(ctx)
+		if err == nil || !silent || p.config.drain || ctx.Err() != nil {
+			return client, err
 		}
 		p.log.Warn("the broker does not answer; trying on", "err", err)
 	}

@@ -152,8 +152,10 @@ func (s *supervisor) children() (n int) {
 // signal handles a signal to the supervisor.
 func (s *supervisor) signal(sig os.Signal) {
 	switch {
-	case sig == syscall.SIGHUP && !s.stopping():
-		s.reload()
+	case sig == syscall.SIGHUP:
+		if !s.stopping() {
+			s.reload()
+		}
 	case !s.stopping():
 		s.log.Info("signal received; stopping all processes, a second one stops them at once", "signal", sig.String())
 		s.stopAll()
