@@ -6,7 +6,9 @@ import (
 	"errors"
 	"strconv"
 	"sync"
+	"time"
 
+	"github.com/google/uuid"
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
@@ -18,14 +20,22 @@ const rawQueue = "raw"
 type rawAMQP struct {
 	publishing, consuming *amqp.Connection
 	channel               *amqp.Channel
+	whole                 bool // messages have an id, a type, a time and headers
 	concurrency           int
 	handle                func(task)
 	worker                sync.WaitGroup
 	cancel                func() error
 }
 
-func openRawAMQP(_ context.Context, s setup) (system, error) {
-	r := &rawAMQP{concurrency: s.concurrency, handle: s.handle}
+// openRawAMQP returns what opens a plain client whose messages are bodies
+// only, or have what a task needs to be found, retried and counted: the same
+// work as that of dtask.
+func openRawAMQP(whole bool) func(context.Context, setup) (system, error) {
+	return func(_ context.Context, s setup) (system, error) { return newRawAMQP(whole, s) }
+}
+
+func newRawAMQP(whole bool, s setup) (system, error) {
+	r := &rawAMQP{concurrency: s.concurrency, handle: s.handle, whole: whole}
 	var err error
 	if r.publishing, err = amqp.Dial(s.place); err != nil {
 		return nil, err
@@ -54,11 +64,15 @@ func (r *rawAMQP) enqueue(ctx context.Context, t task) error {
 	body = append(body, `,"n":`...)
 	body = strconv.AppendInt(body, t.N, 10)
 	body = append(body, '}')
-	confirm, err := r.channel.PublishWithDeferredConfirm("", rawQueue, true, false, amqp.Publishing{
-		ContentType:  "application/json",
-		DeliveryMode: amqp.Persistent,
-		Body:         body,
-	})
+	message := amqp.Publishing{ContentType: "application/json", DeliveryMode: amqp.Persistent, Body: body}
+	if r.whole {
+		now := time.Now()
+		message.MessageId = uuid.Must(uuid.NewV7()).String()
+		message.Type = "bench.Task"
+		message.Timestamp = now
+		message.Headers = amqp.Table{"schema": "0123456789abcdef", "attempts": int64(4), "timestamp_in_ms": now.UnixMilli()}
+	}
+	confirm, err := r.channel.PublishWithDeferredConfirm("", rawQueue, true, false, message)
 	if err != nil {
 		return err
 	}

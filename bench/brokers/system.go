@@ -60,7 +60,8 @@ type group struct {
 
 var rabbitMQ = group{"RabbitMQ", false, []row{
 	{name: "dtask", open: openDtask, role: ours},
-	{name: "plain amqp091-go", open: openRawAMQP, role: raw},
+	{name: "plain amqp091-go, whole messages", open: openRawAMQP(true), role: raw},
+	{name: "plain amqp091-go, bodies only", open: openRawAMQP(false), role: raw},
 	{name: "machinery v2", open: openMachinery, role: peer},
 }}
 
