@@ -2,6 +2,7 @@ package rabbitmq
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -96,7 +97,7 @@ func (b *Broker) acceptance(m *dtask.Message) (*publication, error) {
 		return nil, fmt.Errorf("keep %v: RabbitMQ keeps results for %v at most", m.Keep, maxKeep)
 	}
 	p := b.record(recordAccepted, m.ID, m.Task)
-	p.message.CorrelationId = newNonce()
+	p.message.CorrelationId = rand.Text()
 	return p, nil
 }
 

@@ -27,6 +27,7 @@ func TestResults(t *testing.T) {
 		{"ManyWaiters", testManyWaiters},
 		{"Search", testResultSearch},
 		{"RetriedDeadLetter", testResultOfRetried},
+		{"ReusedID", testResultOfReusedID},
 		{"Malformed", testResultOfMalformed},
 		{"StreamDeleted", testResultStreamDeleted},
 		{"Closed", testResultClosed},
@@ -271,6 +272,22 @@ func testResultOfRetried(t *testing.T, url, _ string) {
 	execute(t, b, "work", 1)
 	if err := checkValue(testContext(t), b, m); err != nil {
 		t.Error(err)
+	}
+}
+
+// An id of the user's own can be used again: its newest task is the one that
+// counts.
+func testResultOfReusedID(t *testing.T, url, _ string) {
+	b := open(t, url)
+	m := kept("work")
+	m.ID = "nightly"
+	for range 2 {
+		enqueue(t, b, m)
+		checkPending(t, b, m.ID)
+		execute(t, b, "work", 1)
+		if err := checkValue(testContext(t), b, m); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

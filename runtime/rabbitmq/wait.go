@@ -105,6 +105,7 @@ func (b *Broker) lookUp(ctx context.Context, s *session, id string) (*history, e
 	}
 	if t, ok := uuidTime(id); ok {
 		h := newHistory(id)
+		h.once = true
 		if err := b.catchUp(ctx, s, t.Add(-clockSkew), h); err != nil || h.newest != nil {
 			return h, err
 		}
@@ -122,10 +123,10 @@ func (b *Broker) catchUp(ctx context.Context, s *session, from any, h *history) 
 		return err
 	}
 	defer r.close()
-	fence := newNonce()
+	fence := rand.Text()
 	if err := b.publish(ctx, b.record(recordFence, fence, "")); err != nil {
-		if errors.Is(err, dtask.ErrUnknownOutcome) {
-			return ctx.Err() // what is unknown is of no interest to who waits
+		if ctx.Err() != nil && errors.Is(err, dtask.ErrUnknownOutcome) {
+			return ctx.Err() // what became of the fence is of no interest
 		}
 		return err
 	}
@@ -137,8 +138,8 @@ func (b *Broker) catchUp(ctx context.Context, s *session, from any, h *history) 
 		case rec.id == fence:
 			return nil
 		case rec.id == h.id:
-			if h.add(rec); rec.kind == recordDone {
-				return nil // nothing can follow
+			if h.add(rec); rec.kind == recordDone && h.once {
+				return nil // whatever follows, it is no other task
 			}
 		}
 	}
@@ -147,6 +148,7 @@ func (b *Broker) catchUp(ctx context.Context, s *session, from any, h *history) 
 // A history is what is recorded of one message, from the oldest record on.
 type history struct {
 	id     string
+	once   bool                // nobody uses this id for a second task
 	offset int64               // of the last record
 	nonces map[string]struct{} // of the times it was accepted
 	newest *record             // nil if there is none
@@ -198,9 +200,6 @@ func uuidTime(id string) (time.Time, bool) {
 	// AMQP has no times before 1970.
 	return time.UnixMilli(int64(ms)), err == nil && ms > uint64(clockSkew.Milliseconds())
 }
-
-// newNonce returns a text that nobody else has.
-func newNonce() string { return rand.Text() }
 
 // A streamReader reads a stream from a place on.
 type streamReader struct {
