@@ -72,11 +72,9 @@ CREATE TABLE dtask_results (
 CREATE INDEX dtask_results_expires ON dtask_results (expires);
 `
 
-// migrate brings the tables to the current schema.
+// migrate brings the tables to the current schema. It writes even if there is
+// nothing to do: a file that cannot be written is of no use.
 func migrate(c *conn) error {
-	if version, err := schemaVersion(c); err != nil || version == len(migrations) {
-		return err // the usual case takes no lock
-	}
 	if _, err := c.exec("BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
@@ -89,8 +87,8 @@ func migrate(c *conn) error {
 }
 
 func migrateLocked(c *conn) error {
-	version, err := schemaVersion(c) // another process may have been faster
-	if err != nil || version == len(migrations) {
+	version, err := schemaVersion(c)
+	if err != nil {
 		return err
 	}
 	if version == 0 {
