@@ -202,9 +202,11 @@ func (tr *trial) deleteQueue() {
 	defer closeChannel()
 	ctx, cancel := context.WithTimeout(dtask.NewContext(context.Background(), client), patience)
 	defer cancel()
-	for i := range 5 {
-		if _, err := ch.QueueDelete("dtask.queue."+queue, false, false, false); err != nil {
-			tr.Fatal(err)
+	for i := range 6 {
+		if i > 0 { // at first the client gets to know the queue
+			if _, err := ch.QueueDelete("dtask.queue."+queue, false, false, false); err != nil {
+				tr.Fatal(err)
+			}
 		}
 		id := fmt.Sprintf("deleted%d", i)
 		if err := enqueue(ctx, plain, id, 0, 0, tr.ledger); err != nil {

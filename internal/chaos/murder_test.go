@@ -40,7 +40,7 @@ func TestPoison(t *testing.T) {
 		healthy := load{Callers: 16, Count: scale(1_000, 10_000), Sleep: 5 * time.Millisecond}
 		tr.produce(tr.url, healthy)
 		tr.produce(tr.url, load{Task: poison.Name(), Callers: 1, Count: 1})
-		tr.work(tr.url, 2, c)
+		tr.workers = []*process{tr.hire(tr.url, c), tr.hire(tr.url, c)} // may be dead before they are ready
 		deaths := 0
 		tr.eventually("the poison is a dead letter", func() bool {
 			for i, w := range tr.workers {
@@ -51,7 +51,8 @@ func TestPoison(t *testing.T) {
 				default:
 				}
 			}
-			return tr.state().Dead > 0
+			tr.update()
+			return deaths == tr.starts() && tr.state().Dead > 0
 		})
 		a := tr.finish()
 		tr.require(a, allowance{duplicated: deaths * 2 * concurrency, buried: 1})
@@ -60,4 +61,12 @@ func TestPoison(t *testing.T) {
 			tr.Errorf("the poison killed %d workers, at most %d allowed", deaths, limit)
 		}
 	})
+}
+
+// starts returns how many attempts were noted when they began.
+func (tr *trial) starts() (n int) {
+	for _, attempts := range tr.record.starts {
+		n += len(attempts)
+	}
+	return n
 }

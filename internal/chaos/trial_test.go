@@ -256,7 +256,10 @@ func (tr *trial) dead() map[string]bool {
 		tr.Fatal(err)
 	}
 	ids := make(map[string]bool)
-	for _, m := range letters {
+	for i, m := range letters {
+		if m.ID == "" {
+			m.ID = fmt.Sprintf("without id %d", i)
+		}
 		ids[m.ID] = true
 	}
 	return ids
