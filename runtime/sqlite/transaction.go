@@ -1,0 +1,282 @@
+package sqlite
+
+import (
+	"log/slog"
+	"runtime"
+	"time"
+)
+
+// The lock of the file goes to whoever asks when it is free: SQLite has no
+// queue for it. Its own way to wait, with pauses that grow to 100 ms, leaves a
+// process that asks now and then no chance against one that always does. So
+// the writers ask often, and a writer that has company lets the others go
+// first.
+const (
+	lockTrouble   = 100 * time.Millisecond // from when on a wait is nothing usual
+	lockPatience  = 5 * time.Second        // how long one call of begin waits
+	firstLockWait = 100 * time.Microsecond // between two tries; doubles
+	lastLockWait  = 2 * time.Millisecond
+	courtesy      = 200 * time.Microsecond // what the others get to go first
+	companyFor    = 100 * time.Millisecond // how long a commit of another one counts as company
+)
+
+// durability is what a commit survives.
+type durability string
+
+const (
+	durable  durability = "FULL"   // the loss of power
+	volatile durability = "NORMAL" // the end of the process, however it ends
+)
+
+// begin begins a transaction that writes.
+func (w *writer) begin(d durability) error {
+	if d != w.durability {
+		if err := w.conn.script("PRAGMA synchronous = " + string(d)); err != nil {
+			return err
+		}
+		w.durability = d
+	}
+	w.bell.disarm()
+	start := time.Now()
+	if start.Sub(w.othersAt) < companyFor {
+		time.Sleep(courtesy)
+	}
+	for wait := firstLockWait; ; wait = min(2*wait, lastLockWait) {
+		_, err := w.conn.exec("BEGIN IMMEDIATE")
+		switch waited := time.Since(start); {
+		case err == nil:
+			w.setTrouble(nil)
+			return nil
+		case !isBusy(err):
+			return err
+		case waited > lockPatience:
+			slog.Warn("a database is locked; nothing is stored until the other program ends its transaction", "file", w.file, "waited", waited)
+			return err
+		case waited > lockTrouble:
+			w.setTrouble(explain(w.file, err))
+		}
+		time.Sleep(wait)
+	}
+}
+
+// gather gives the callers that the last transaction has answered the chance to
+// come again before the next one begins. Else they would fall into two groups
+// that wait for each other's sync.
+func (w *writer) gather() {
+	for range 3 {
+		w.mu.Lock()
+		waiting := len(w.inbox.inserts)
+		w.mu.Unlock()
+		if waiting >= w.lastInserts {
+			return
+		}
+		runtime.Gosched()
+	}
+}
+
+// transact puts the inbox and the claims into one transaction.
+func (w *writer) transact(now time.Time) {
+	w.gather()
+	// The inbox is emptied only with the lock in hand: who gives up waiting
+	// for the lock takes his message back.
+	if err := w.begin(durable); err != nil {
+		if isBusy(err) && !w.isClosing() {
+			w.retryLater() // the callers wait on, until their contexts end
+			return
+		}
+		w.refuse(w.take(), err)
+		return
+	}
+	w.noticeCommits(now)
+	in := w.take()
+	w.lastInserts = len(in.inserts)
+	err := w.apply(&in, now)
+	if err == nil {
+		_, err = w.conn.exec("COMMIT")
+	}
+	if err != nil {
+		w.conn.exec("ROLLBACK")
+		w.dropBatches()
+		w.salvage(in)
+		return
+	}
+	w.retryAt = time.Time{}
+	w.untidy = true
+	w.process.maintained(now)
+	w.watch.changed()
+	in.answer()
+	w.deliverBatches()
+	if len(in.operations) > 0 {
+		w.lookAgain()
+		w.readPaused()
+	}
+}
+
+// onlyClaim claims for the consumers. A claim need not survive the loss of
+// power, with which the consumer is lost as well: nobody waits for the disk.
+func (w *writer) onlyClaim(now time.Time) {
+	if err := w.alone(volatile, func() error {
+		w.noticeCommits(now)
+		if w.process.forgotten {
+			return nil // first it registers again
+		}
+		return w.claim(now)
+	}); err != nil {
+		w.dropBatches()
+		w.retryLater()
+		return
+	}
+	w.untidy = true
+	w.deliverBatches()
+}
+
+func (w *writer) deliverBatches() {
+	for _, c := range w.consumers {
+		c.deliver()
+	}
+}
+
+// dropBatches forgets the claims of a transaction that failed.
+func (w *writer) dropBatches() {
+	for _, c := range w.consumers {
+		c.batch = c.batch[:0]
+		c.dueAt = [classes]time.Time{}
+	}
+	clear(w.quarantined) // in the worst case two run alone
+}
+
+// apply executes the inbox and the claims. An error means that the transaction
+// is lost; what is a single message's fault is in its insert.
+func (w *writer) apply(in *inbox, now time.Time) (err error) {
+	if err := w.process.maintain(w, now); err != nil {
+		return err
+	}
+	if err := w.settleAll(in.settlements); err != nil {
+		return err
+	}
+	w.storing = w.storing[:0]
+	for _, r := range in.inserts {
+		w.storing = r.appendTo(w.storing)
+	}
+	if err := w.store(w.storing, true, now); err != nil {
+		return err
+	}
+	clear(w.storing)
+	for _, op := range in.operations {
+		if op.err, err = w.operate(op.do); err != nil {
+			return err
+		}
+	}
+	return w.claim(now)
+}
+
+// operate runs an operation so that it leaves no trace if it fails.
+func (w *writer) operate(do func(*conn) error) (failed, lost error) {
+	if _, err := w.conn.exec("SAVEPOINT operation"); err != nil {
+		return nil, err
+	}
+	failed = do(w.conn)
+	if failed != nil {
+		if _, err := w.conn.exec("ROLLBACK TO operation"); err != nil {
+			return nil, failed // SQLite has rolled back everything by itself
+		}
+	}
+	_, lost = w.conn.exec("RELEASE operation")
+	return failed, lost
+}
+
+// answer tells the callers that the transaction is durable.
+func (in *inbox) answer() {
+	for _, r := range in.inserts {
+		close(r.done)
+	}
+	for _, op := range in.operations {
+		if op.err == nil && op.then != nil {
+			op.then()
+		}
+		close(op.done)
+	}
+}
+
+// retryPause is how long the writer waits after a transaction that failed.
+const retryPause = 100 * time.Millisecond
+
+func (w *writer) retryLater() { w.retryAt = time.Now().Add(retryPause) }
+
+// refuse answers a whole inbox with an error. Settlements are kept: they are
+// tried again until they are durable.
+func (w *writer) refuse(in inbox, err error) {
+	err = explain(w.file, err)
+	for _, r := range in.inserts {
+		for i := range r.errs {
+			r.errs[i] = err
+		}
+	}
+	for _, op := range in.operations {
+		op.err = err
+	}
+	in.answer()
+	w.keep(in.settlements)
+}
+
+// keep puts settlements back, to be tried again.
+func (w *writer) keep(s []settlement) {
+	w.retryLater()
+	w.mu.Lock()
+	w.inbox.settlements = append(s, w.inbox.settlements...)
+	w.mu.Unlock()
+}
+
+// salvage does what a failed transaction was to do, each part in a transaction
+// of its own: what one message is to blame for, such as the last of the disk,
+// is not to fail the others. Operations come after the outcomes of tasks, or
+// not at all: a consumer must not give up a message whose outcome is known.
+func (w *writer) salvage(in inbox) {
+	var unsettled []settlement
+	var err error
+	for i := range in.settlements {
+		if e := w.alone(durable, func() error { return w.settle(&in.settlements[i]) }); e != nil {
+			unsettled, err = append(unsettled, in.settlements[i]), e
+		}
+		if isBusy(err) {
+			in.settlements = append(unsettled, in.settlements[i+1:]...)
+			w.refuse(in, err)
+			return
+		}
+	}
+	w.keep(unsettled)
+	for _, r := range in.inserts {
+		for _, m := range r.appendTo(nil) {
+			if err := w.alone(durable, func() error { return w.store([]storing{m}, false, time.Now()) }); err != nil {
+				*m.err = explain(w.file, err)
+			}
+		}
+	}
+	for _, op := range in.operations {
+		if op.err = explain(w.file, err); err != nil {
+			continue
+		}
+		if err := w.alone(durable, func() (err error) {
+			op.err, err = w.operate(op.do)
+			return err
+		}); err != nil {
+			op.err = explain(w.file, err)
+		}
+	}
+	in.answer()
+}
+
+// alone runs f in a transaction of its own.
+func (w *writer) alone(d durability, f func() error) error {
+	if err := w.begin(d); err != nil {
+		return err
+	}
+	err := f()
+	if err == nil {
+		_, err = w.conn.exec("COMMIT")
+	}
+	if err != nil {
+		w.conn.exec("ROLLBACK")
+	}
+	return err
+}
