@@ -7,44 +7,72 @@ import (
 	"go/parser"
 	"go/token"
 	"go/types"
+	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 
+	"golang.org/x/tools/go/packages"
 	"golang.org/x/tools/txtar"
 
 	"github.com/dtaskhq/dtask/internal/scan"
 	"github.com/dtaskhq/dtask/templates"
 )
 
-// packagesOf imports from source, and remembers. Go's own is not made for
-// concurrent use.
-type packagesOf struct {
-	sync.Mutex
-	from types.Importer
+// known are packages that the source may import, listed once.
+var known = sync.OnceValue(func() []*packages.Package {
+	pkgs, err := packages.Load(&packages.Config{
+		Mode: packages.NeedName | packages.NeedFiles | packages.NeedImports | packages.NeedDeps,
+	}, "context", "database/sql", "encoding/json", "errors", "fmt", "io", "math/big", "net", "net/http", "net/netip",
+		"net/url", "os", "sync", "time", "github.com/dtaskhq/dtask/runtime")
+	if err != nil {
+		panic(err)
+	}
+	return pkgs
+})
+
+// list returns the package of a file that imports what is known.
+func list(file string) *packages.Package {
+	p := &packages.Package{PkgPath: "example.com/p", GoFiles: []string{file}, Imports: make(map[string]*packages.Package)}
+	f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+	if err == nil {
+		p.Name = f.Name.Name
+	}
+	// What was type-checked once is not used again: copy it.
+	copies := make(map[*packages.Package]*packages.Package)
+	var copied func(p *packages.Package) *packages.Package
+	copied = func(p *packages.Package) *packages.Package {
+		if c := copies[p]; c != nil {
+			return c
+		}
+		c := &packages.Package{PkgPath: p.PkgPath, Name: p.Name, GoFiles: p.GoFiles, Imports: make(map[string]*packages.Package)}
+		copies[p] = c
+		for path, imported := range p.Imports {
+			c.Imports[path] = copied(imported)
+		}
+		return c
+	}
+	for _, k := range known() {
+		p.Imports[k.PkgPath] = copied(k)
+	}
+	return p
 }
 
-func (p *packagesOf) Import(path string) (*types.Package, error) {
-	p.Lock()
-	defer p.Unlock()
-	if strings.Contains(path, ".") && path != "github.com/dtaskhq/dtask/runtime" {
-		return nil, errors.New("not imported in tests")
-	}
-	return p.from.Import(path)
-}
+// compile type-checks a package in full.
+var (
+	compiling sync.Mutex // the importer is not made for concurrent use
+	fromFiles = importer.ForCompiler(token.NewFileSet(), "source", nil)
+)
 
-var imports = &packagesOf{from: importer.ForCompiler(token.NewFileSet(), "source", nil)}
-
-// check type-checks a package.
-func check(fset *token.FileSet, files ...*ast.File) (pkg *types.Package, errs []types.Error) {
-	config := types.Config{
-		Importer:    imports,
-		FakeImportC: true,
-		Error:       func(err error) { errs = append(errs, err.(types.Error)) },
-	}
-	pkg, _ = config.Check("example.com/p", fset, files, nil)
-	return pkg, errs
+func compile(fset *token.FileSet, files ...*ast.File) (first error) {
+	compiling.Lock()
+	defer compiling.Unlock()
+	config := types.Config{Importer: fromFiles, FakeImportC: true}
+	_, err := config.Check("example.com/p", fset, files, nil)
+	return err
 }
 
 // FuzzScan feeds the scanner any source. It must not panic, and what it
@@ -69,13 +97,11 @@ func FuzzScan(f *testing.F) {
 		if len(src) > 1<<14 {
 			t.Skip("large")
 		}
-		fset := token.NewFileSet()
-		file, err := scan.ParseSignatures(fset, "p.go", src)
-		if file == nil || file.Name == nil || err != nil {
-			t.Skip("no Go")
+		path := filepath.Join(t.TempDir(), "p.go")
+		if err := os.WriteFile(path, src, 0o666); err != nil {
+			t.Fatal(err)
 		}
-		pkg, errs := check(fset, file)
-		result := scan.ScanFile(fset, file, pkg, errs)
+		result := scan.ScanPackage(list(path))
 		for _, d := range result.Diagnostics {
 			if d.Message == "" || d.Code == "" || strings.Contains(d.Message+d.Hint, "%!(EXTRA") || strings.Contains(d.Message+d.Hint, "(MISSING)") {
 				t.Errorf("diagnostic %+v", d)
@@ -89,16 +115,26 @@ func FuzzScan(f *testing.F) {
 			if err != nil {
 				t.Fatalf("%v\n%s", err, src)
 			}
-			second, err := parser.ParseFile(fset, "dtask_gen.go", generated, parser.SkipObjectResolution)
-			if err != nil {
+			fset := token.NewFileSet()
+			first, err1 := parser.ParseFile(fset, "p.go", src, parser.SkipObjectResolution)
+			second, err2 := parser.ParseFile(fset, "dtask_gen.go", generated, parser.SkipObjectResolution)
+			if err := errors.Join(err1, err2); err != nil {
 				t.Fatalf("%v\n%s", err, generated)
 			}
-			if len(errs) > 0 {
-				continue // the user's own
+			if foreign(first) || compile(fset, first) != nil {
+				continue // the user's own errors
 			}
-			if _, errs := check(fset, file, second); len(errs) > 0 {
-				t.Errorf("%v\n%s\n%s", errs[0], src, generated)
+			if err := compile(fset, first, second); err != nil {
+				t.Errorf("%v\n%s\n%s", err, src, generated)
 			}
 		}
+	})
+}
+
+// foreign reports whether a file imports what the tests do not.
+func foreign(f *ast.File) bool {
+	return slices.ContainsFunc(f.Imports, func(s *ast.ImportSpec) bool {
+		path, _ := strconv.Unquote(s.Path.Value)
+		return path != "unsafe" && !slices.ContainsFunc(known(), func(p *packages.Package) bool { return p.PkgPath == path })
 	})
 }

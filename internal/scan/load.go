@@ -3,7 +3,6 @@ package scan
 import (
 	"bytes"
 	"context"
-	"go/ast"
 	"go/parser"
 	"go/token"
 	"maps"
@@ -15,10 +14,14 @@ import (
 
 // load type-checks the candidates, all at once, and returns them by path.
 //
-// It is made to succeed where the code does not compile yet: functions have no
-// bodies, so that calls of wrappers still to be generated are not seen, and
-// generated files are empty, so that it does not matter what they hold or
-// import. Dependencies are type-checked from source, so nothing is compiled.
+// It is made to succeed where the code does not compile yet: bodies of
+// functions are not looked at, so that calls of wrappers still to be generated
+// are not seen, and generated files are empty, so that it does not matter what
+// they hold or import.
+//
+// And it is made to be fast. The go command only lists packages, which compiles
+// nothing. Of these, the declarations that the annotated signatures lead to are
+// type-checked from source, and no others: see [reach].
 //
 // Of the candidates found, only those with directives are loaded.
 func load(ctx context.Context, config Config, found []*candidate) (map[string]*packages.Package, error) {
@@ -35,15 +38,16 @@ func load(ctx context.Context, config Config, found []*candidate) (map[string]*p
 	if len(patterns) == 0 {
 		return nil, nil
 	}
-	pkgs, err := loadPackages(ctx, config, patterns, overlay)
+	pkgs, err := list(ctx, config, patterns, overlay)
 	if err != nil {
 		return nil, err
 	}
 	if hideCycles(pkgs, overlay) {
-		if pkgs, err = loadPackages(ctx, config, patterns, overlay); err != nil {
+		if pkgs, err = list(ctx, config, patterns, overlay); err != nil {
 			return nil, err
 		}
 	}
+	typeCheck(pkgs)
 	byPath := make(map[string]*packages.Package)
 	for _, p := range pkgs {
 		byPath[p.PkgPath] = p
@@ -51,18 +55,15 @@ func load(ctx context.Context, config Config, found []*candidate) (map[string]*p
 	return byPath, nil
 }
 
-func loadPackages(ctx context.Context, config Config, patterns []string, overlay map[string][]byte) ([]*packages.Package, error) {
+// list lists packages and all that they depend on.
+func list(ctx context.Context, config Config, patterns []string, overlay map[string][]byte) ([]*packages.Package, error) {
 	pkgs, err := packages.Load(&packages.Config{
 		Context: ctx,
 		Dir:     config.Dir,
-		// With NeedDeps and without NeedTypesInfo, types come from source:
-		// see the documentation of the modes.
-		Mode: packages.NeedName | packages.NeedFiles | packages.NeedCompiledGoFiles |
-			packages.NeedImports | packages.NeedDeps | packages.NeedTypes |
-			packages.NeedSyntax | packages.NeedModule,
+		Mode: packages.NeedName | packages.NeedFiles | packages.NeedImports |
+			packages.NeedDeps | packages.NeedModule,
 		BuildFlags: buildFlags(config),
 		Overlay:    overlay,
-		ParseFile:  parseSignatures,
 	}, patterns...)
 	if err != nil {
 		return nil, loadError(err)
@@ -102,34 +103,6 @@ func packageClause(path string) []byte {
 		return []byte("package p\n")
 	}
 	return []byte("package " + f.Name.Name + "\n")
-}
-
-// parseSignatures parses a file without the bodies of its functions, and
-// without comments unless there may be a directive among them. Of a generated
-// file it leaves the package clause.
-func parseSignatures(fset *token.FileSet, path string, src []byte) (*ast.File, error) {
-	mode := parser.SkipObjectResolution | parser.AllErrors
-	switch {
-	case filepath.Base(path) == GeneratedFile && isGenerated(src):
-		return parser.ParseFile(fset, path, src, parser.PackageClauseOnly)
-	case mentionsDirective(src):
-		mode |= parser.ParseComments
-	}
-	f, err := parser.ParseFile(fset, path, src, mode)
-	if f == nil {
-		return nil, err
-	}
-	for _, d := range f.Decls {
-		if fn, ok := d.(*ast.FuncDecl); ok && fn.Body != nil {
-			// An endless loop is a valid end of any function. A missing body
-			// would be an error of main, init and generic functions.
-			fn.Body.List = []ast.Stmt{&ast.ForStmt{For: fn.Body.Lbrace, Body: &ast.BlockStmt{
-				Lbrace: fn.Body.Lbrace,
-				Rbrace: fn.Body.Lbrace,
-			}}}
-		}
-	}
-	return f, err
 }
 
 // Header is the first line of every generated file.

@@ -78,7 +78,7 @@ func knownBad(t types.Type) []string {
 	if !ok || n.Obj().Pkg() == nil {
 		return nil
 	}
-	if strings.HasPrefix(n.Obj().Name(), "_Ctype_") {
+	if strings.HasPrefix(n.Obj().Name(), cTypePrefix) {
 		return []string{"a type of C cannot be sent", "pass a type of Go"}
 	}
 	name := n.Obj().Pkg().Path() + "." + n.Obj().Name()
