@@ -33,7 +33,7 @@ const (
 )
 
 // patience is how long tests wait for what must happen.
-const patience = 60 * time.Second
+const patience = 2 * time.Minute
 
 func TestMain(m *testing.M) {
 	if os.Getenv(ledgerEnv) != "" {
@@ -272,6 +272,7 @@ type bench struct {
 
 // onEachBroker runs a test with an empty store of every broker that is there.
 func onEachBroker(t *testing.T, test func(*testing.T, *bench)) {
+	t.Parallel()
 	t.Run("sqlite", func(t *testing.T) {
 		t.Parallel()
 		test(t, newBench(t, "sqlite:"+filepath.Join(t.TempDir(), "tasks.db")))

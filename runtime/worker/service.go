@@ -40,8 +40,14 @@ func (p *program) work(stop *stopper, interval time.Duration, publish func(repor
 		return err
 	}
 	defer s.close()
-	background.Go(func() { v.watch(ctx, s) })
-	background.Go(func() { s.scheduler.run(stop.ctx) })
+	var using sync.WaitGroup // the service
+	defer using.Wait()
+	running, ended := context.WithCancel(ctx)
+	defer ended()
+	using.Go(func() { v.watch(running, s) })
+	scheduling, stopScheduling := context.WithCancel(stop.ctx)
+	defer stopScheduling()
+	using.Go(func() { s.scheduler.run(scheduling) })
 	return s.run(stop.ctx, stop)
 }
 
