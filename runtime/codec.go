@@ -3,10 +3,12 @@ package dtask
 import (
 	"errors"
 	"fmt"
+	"reflect"
 
 	// The implementation that encoding/json of Go 1.27 rests on, with the
 	// semantics of version 1 and about twice its speed: the one dependency of
 	// this package, until the standard library has it for every supported Go.
+	jsonv2 "github.com/go-json-experiment/json"
 	json "github.com/go-json-experiment/json/v1"
 )
 
@@ -37,13 +39,27 @@ func decode(m *Message, schema string, args any) error {
 			return &foreignError{err}
 		}
 	}
-	if err := json.Unmarshal(m.Body, args); err != nil {
+	if err := unmarshal(m.Body, args); err != nil {
 		if m.Schema != schema && json.Valid(m.Body) {
 			return &foreignError{err}
 		}
 		return &undecodableError{err}
 	}
 	return nil
+}
+
+// onePass is the semantics of version 1 without its first pass, which checks
+// the whole body so that a value is never left half decoded: a tenth of what a
+// task costs outside of its broker.
+var onePass = jsonv2.JoinOptions(json.DefaultOptionsV1(), json.ReportErrorsWithLegacySemantics(false))
+
+// unmarshal is json.Unmarshal for args that nobody looks at after an error.
+func unmarshal(body []byte, args any) error {
+	if jsonv2.Unmarshal(body, args, onePass) == nil {
+		return nil
+	}
+	reflect.ValueOf(args).Elem().SetZero()
+	return json.Unmarshal(body, args) // for the error of version 1
 }
 
 // encodeResult returns the result of a task that the pointer result points to.
