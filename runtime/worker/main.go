@@ -29,19 +29,39 @@ const (
 //
 // It sets the default logger of package slog to that of the worker, and the
 // default client of package dtask.
-func Main(tables ...dtask.Table) { os.Exit(Run(os.Args[1:], tables...)) }
+func Main(tables ...dtask.Table) { Program{}.Main(tables...) }
 
 // Run is [Main] for programs with other commands beside the worker: it takes
 // the arguments of the command line that are the worker's, and returns the
 // exit code.
-func Run(args []string, tables ...dtask.Table) int {
+func Run(args []string, tables ...dtask.Table) int { return Program{}.Run(args, tables...) }
+
+// A Program is a worker program with additions. The zero value is that of
+// [Main]:
+//
+//	worker.Program{Middleware: []dtask.Middleware{tracing}}.Main(mail.Tasks(mailer))
+type Program struct {
+	// Middleware wraps the handling of every message.
+	Middleware []dtask.Middleware
+
+	// EnqueueMiddleware wraps what the tasks enqueue. Periodic tasks do not
+	// pass through it.
+	EnqueueMiddleware []dtask.EnqueueMiddleware
+}
+
+// Main is [Main] with the additions.
+func (a Program) Main(tables ...dtask.Table) { os.Exit(a.Run(os.Args[1:], tables...)) }
+
+// Run is [Run] with the additions.
+func (a Program) Run(args []string, tables ...dtask.Table) int {
 	p := &program{
-		name:   filepath.Base(os.Args[0]),
-		getenv: os.Getenv,
-		stdin:  os.Stdin,
-		stdout: os.Stdout,
-		stderr: os.Stderr,
-		tables: tables,
+		name:      filepath.Base(os.Args[0]),
+		getenv:    os.Getenv,
+		stdin:     os.Stdin,
+		stdout:    os.Stdout,
+		stderr:    os.Stderr,
+		tables:    tables,
+		additions: a,
 	}
 	return p.run(args)
 }
@@ -53,6 +73,7 @@ type program struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	tables         []dtask.Table
+	additions      Program
 
 	config    *config
 	log       *slog.Logger
@@ -142,6 +163,9 @@ func (p *program) open(ctx context.Context) (client *dtask.Client, silent bool, 
 	client, err = dtask.Open(ctx, p.config.url)
 	if err != nil {
 		return nil, ctx.Err() != nil, err
+	}
+	if len(p.additions.EnqueueMiddleware) > 0 {
+		client = client.With(p.additions.EnqueueMiddleware...)
 	}
 	dtask.SetDefault(client)
 	return client, false, nil

@@ -73,7 +73,7 @@ func (p *program) newService(ctx context.Context, middleware ...dtask.Middleware
 	if p.config.scheduler {
 		s.scheduler = newScheduler(client.Broker(), p.schedules, p.log)
 	}
-	middleware = append([]dtask.Middleware{s.counts.middleware}, middleware...)
+	middleware = slices.Concat([]dtask.Middleware{s.counts.middleware}, middleware, p.additions.Middleware)
 	s.worker, err = dtask.NewWorker(client, p.config.workerConfig(p.log, middleware...), p.tables...)
 	return s, err
 }

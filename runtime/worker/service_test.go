@@ -6,7 +6,9 @@ import (
 	"io"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	dtask "github.com/dtaskhq/dtask/runtime"
@@ -44,4 +46,55 @@ func openUnconsumable(ctx context.Context, url string) (dtask.Broker, error) {
 
 func (unconsumable) Consume(context.Context, dtask.ConsumeOptions) (dtask.Consumer, error) {
 	return nil, errors.New("no queue for you")
+}
+
+// What a program adds is in the way of its messages.
+func TestAdditions(t *testing.T) {
+	url := "sqlite:" + filepath.Join(t.TempDir(), "tasks.db")
+	client, err := dtask.Open(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	if _, err := greetTask.Delay(dtask.NewContext(t.Context(), client), greetArgs{"Ada"}); err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	var seen []string
+	note := func(text string) {
+		mu.Lock()
+		defer mu.Unlock()
+		seen = append(seen, text)
+	}
+	p := &program{
+		name: "worker", getenv: func(string) string { return "" }, stdout: io.Discard, stderr: io.Discard,
+		tables: []dtask.Table{{
+			greetTask.Bind(func(ctx context.Context, _ greetArgs) (dtask.None, error) {
+				_, err := purgeTask.Delay(ctx, struct{}{})
+				return dtask.None{}, err
+			}),
+			purgeTask.Bind(func(context.Context, struct{}) (dtask.None, error) { return dtask.None{}, nil }),
+		}},
+		additions: Program{
+			Middleware: []dtask.Middleware{func(next dtask.HandleFunc) dtask.HandleFunc {
+				return func(ctx context.Context, m *dtask.Message) dtask.Outcome {
+					note("handle " + m.Task)
+					return next(ctx, m)
+				}
+			}},
+			EnqueueMiddleware: []dtask.EnqueueMiddleware{func(next dtask.EnqueueFunc) dtask.EnqueueFunc {
+				return func(ctx context.Context, ms []*dtask.Message) []error {
+					note("enqueue " + ms[0].Task)
+					return next(ctx, ms)
+				}
+			}},
+		},
+	}
+	if code := p.run([]string{"-drain", "-url", url}); code != exitOK {
+		t.Errorf("exit code %d", code)
+	}
+	want := []string{"handle mail.Greet", "enqueue mail.Purge", "handle mail.Purge"}
+	if !slices.Equal(seen, want) {
+		t.Errorf("seen %q, want %q", seen, want)
+	}
 }
