@@ -84,10 +84,15 @@ func (p *process) awaitReady() {
 	p.t.Helper()
 	select {
 	case <-p.ready:
+		return
 	case <-p.gone:
-		p.t.Fatalf("%s ended before it was ready: %v", p.name, p.err)
 	case <-time.After(patience):
 		p.t.Fatalf("%s does not get ready", p.name)
+	}
+	select {
+	case <-p.ready: // and has ended since
+	default:
+		p.t.Fatalf("%s ended before it was ready: %v", p.name, p.err)
 	}
 }
 

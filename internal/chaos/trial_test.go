@@ -100,9 +100,11 @@ func (tr *trial) hire(url string, c crew) *process {
 	return start(tr.T, role{Name: fmt.Sprintf("worker%d", tr.serial), URL: url, Dir: tr.dir, Work: &c})
 }
 
-// dismiss stops a process in good order.
+// dismiss stops a process in good order, once it is ready: before, it may not
+// heed signals yet.
 func (tr *trial) dismiss(p *process) {
 	tr.Helper()
+	p.awaitReady()
 	p.stop()
 	tr.before += p.before
 	tr.after += p.after
