@@ -45,7 +45,11 @@ const (
 type classQueries struct {
 	due  string // queue → when the next one is due
 	pick string // queue, now, limit → messages
-	mark string // owner, queue, due, due, seq → claims all up to the last picked
+
+	// The two claim all up to the last one picked. SQLite would not find both
+	// ends of one range of (due, seq), and many messages can be due at one time.
+	markBefore string // owner, queue, due
+	markAt     string // owner, queue, due, seq
 }
 
 // Two things are as they are lest SQLite plans a statement again, which costs
@@ -60,8 +64,8 @@ var queries = [classes]classQueries{
 		due: "SELECT min(due) FROM dtask_messages INDEXED BY dtask_quarantine WHERE state = 0 AND quarantine > 0 AND queue = ?",
 		pick: "SELECT " + pickColumns + " FROM dtask_messages INDEXED BY dtask_quarantine" +
 			" WHERE state = 0 AND quarantine > 0 AND queue = ? AND due <= ? ORDER BY due, seq LIMIT CAST(? AS INTEGER)",
-		mark: "UPDATE dtask_messages INDEXED BY dtask_quarantine SET state = 1, owner = ?" +
-			" WHERE state = 0 AND quarantine > 0 AND queue = ? AND due <= ? AND (due < ? OR seq <= ?)",
+		markBefore: "UPDATE dtask_messages INDEXED BY dtask_quarantine SET state = 1, owner = ? WHERE state = 0 AND quarantine > 0 AND queue = ? AND due < ?",
+		markAt:     "UPDATE dtask_messages INDEXED BY dtask_quarantine SET state = 1, owner = ? WHERE state = 0 AND quarantine > 0 AND queue = ? AND due = ? AND seq <= ?",
 	},
 }
 
@@ -71,7 +75,9 @@ func priorityQueries(p dtask.PriorityLevel) classQueries {
 	return classQueries{
 		due:  "SELECT min(due) FROM" + from + where,
 		pick: "SELECT " + pickColumns + " FROM" + from + where + " AND due <= ? ORDER BY due, seq LIMIT CAST(? AS INTEGER)",
-		mark: "UPDATE" + from + " SET state = 1, owner = ?" + where + " AND due <= ? AND (due < ? OR seq <= ?)",
+
+		markBefore: "UPDATE" + from + " SET state = 1, owner = ?" + where + " AND due < ?",
+		markAt:     "UPDATE" + from + " SET state = 1, owner = ?" + where + " AND due = ? AND seq <= ?",
 	}
 }
 
@@ -188,13 +194,16 @@ func (c *consumer) shares(n int, now time.Time) (share [quarantine]int) {
 func (w *writer) claimClass(c *consumer, class, n int, now time.Time) error {
 	q, due := &queries[class], now.UnixMilli()
 	var picked int
-	var lastDue, lastSeq int64
+	var firstDue, lastDue, lastSeq int64
 	var damaged []damagedRow
 	err := w.conn.query(func(row []driver.Value) error {
 		picked++
 		d := &delivery{consumer: c, owner: c.id}
 		d.seq, lastDue = row[0].(int64), row[1].(int64)
 		lastSeq = d.seq
+		if picked == 1 {
+			firstDue = lastDue
+		}
 		if d.readPlain(row[1:]) {
 			c.batch = append(c.batch, d)
 			return nil
@@ -211,8 +220,13 @@ func (w *writer) claimClass(c *consumer, class, n int, now time.Time) error {
 	if err != nil {
 		return err
 	}
+	if firstDue < lastDue {
+		if _, err := w.conn.exec(q.markBefore, c.id, c.queue, lastDue); err != nil {
+			return err
+		}
+	}
 	if picked > 0 {
-		if _, err := w.conn.exec(q.mark, c.id, c.queue, lastDue, lastDue, lastSeq); err != nil {
+		if _, err := w.conn.exec(q.markAt, c.id, c.queue, lastDue, lastSeq); err != nil {
 			return err
 		}
 	}

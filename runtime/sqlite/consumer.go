@@ -45,9 +45,13 @@ func (b *Broker) Consume(ctx context.Context, o dtask.ConsumeOptions) (dtask.Con
 		deliveries:  make(chan dtask.Delivery, o.Concurrency+maxAhead),
 	}
 	w := b.writer
-	err := w.do(ctx, func(conn *conn) error { return w.enter(conn, c) }, func() { w.consumers = append(w.consumers, c) })
+	err := w.await(ctx, newOperation(
+		func(conn *conn) error { return w.enter(conn, c) },
+		func() { w.consumers = append(w.consumers, c) },
+	))
 	if err != nil {
-		c.Close(context.WithoutCancel(ctx)) // ctx may have ended just before it was registered
+		c.Stop()
+		w.put(func(in *inbox) { in.operations = append(in.operations, c.leaving()) }) // it may still be registered
 		return nil, err
 	}
 	return c, nil
@@ -91,11 +95,19 @@ func (c *consumer) Stop() {
 // Close implements [dtask.Consumer].
 func (c *consumer) Close(ctx context.Context) error {
 	c.Stop()
-	err := c.writer.do(ctx, func(conn *conn) error { return giveUp(conn, c.id) }, func() { c.writer.remove(c) })
+	err := c.writer.await(ctx, c.leaving())
 	if errors.Is(err, dtask.ErrClosed) {
 		return nil // the broker gave up for it
 	}
 	return err
+}
+
+// leaving returns the operation that ends c.
+func (c *consumer) leaving() *operation {
+	return newOperation(
+		func(conn *conn) error { return giveUp(conn, c.id) },
+		func() { c.writer.remove(c) },
+	)
 }
 
 const giveUpMessages = "UPDATE dtask_messages SET state = 0, owner = NULL WHERE state = 1 AND owner = ?"

@@ -32,7 +32,7 @@ func TestDiskFull(t *testing.T) {
 	mustEnqueue(t, b, filler)
 	if err := b.writer.do(testContext(t), func(conn *conn) error {
 		return conn.script("PRAGMA max_page_count = 1") // SQLite makes of it what the file has now
-	}, nil); err != nil {
+	}); err != nil {
 		t.Fatal(err)
 	}
 

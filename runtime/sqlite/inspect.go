@@ -163,7 +163,7 @@ func (b *Broker) each(ctx context.Context, ids []string, change func(*conn, stri
 				n += changed
 			}
 			return nil
-		}, nil); err != nil {
+		}); err != nil {
 			return total, err
 		}
 		total += n
@@ -179,7 +179,7 @@ func (b *Broker) inSteps(ctx context.Context, sql string, args ...driver.Value) 
 		err := b.writer.do(ctx, func(c *conn) (err error) {
 			n, err = c.exec(sql, args...)
 			return err
-		}, nil)
+		})
 		if err != nil {
 			return total, err
 		}
@@ -210,5 +210,5 @@ func (b *Broker) setPaused(ctx context.Context, queue string, paused int64) erro
 	return b.writer.do(ctx, func(c *conn) error {
 		_, err := c.exec("INSERT INTO dtask_queues (name, paused) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET paused = excluded.paused", queue, paused)
 		return err
-	}, nil)
+	})
 }

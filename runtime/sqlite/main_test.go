@@ -142,7 +142,7 @@ func receive(t *testing.T, c *consumer) dtask.Delivery {
 // flush waits until what c has settled is durable.
 func flush(t *testing.T, b *Broker) {
 	t.Helper()
-	if err := b.writer.do(testContext(t), func(*conn) error { return nil }, nil); err != nil {
+	if err := b.writer.do(testContext(t), func(*conn) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
 }

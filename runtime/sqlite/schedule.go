@@ -54,7 +54,7 @@ func (b *Broker) Tick(ctx context.Context, schedule string, from, to time.Time, 
 		}
 		ticked = true
 		return nil
-	}, nil)
+	})
 	if err != nil {
 		return false, err
 	}

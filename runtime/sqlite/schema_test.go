@@ -50,7 +50,8 @@ func TestPlans(t *testing.T) {
 		}
 		statements[q.due] = "INDEX " + index + " (" + key + ")"
 		statements[q.pick] = "USING INDEX " + index + " (" + key + " AND due<?)"
-		statements[q.mark] = "USING INDEX " + index + " (" + key + " AND due<?)"
+		statements[q.markBefore] = "USING INDEX " + index + " (" + key + " AND due<?)"
+		statements[q.markAt] = "USING INDEX " + index + " (" + key + " AND due=? AND rowid<?)"
 	}
 	for sql, want := range statements {
 		got := plan(t, c, sql)

@@ -75,7 +75,7 @@ func (w *writer) gather() {
 }
 
 // transact puts the inbox and the claims into one transaction.
-func (w *writer) transact(now time.Time) {
+func (w *writer) transact() {
 	w.gather()
 	// The inbox is emptied only with the lock in hand: who gives up waiting
 	// for the lock takes his message back.
@@ -87,6 +87,7 @@ func (w *writer) transact(now time.Time) {
 		w.refuse(w.take(), err)
 		return
 	}
+	now := time.Now()
 	w.noticeCommits(now)
 	in := w.take()
 	w.lastInserts = len(in.inserts)
@@ -114,8 +115,9 @@ func (w *writer) transact(now time.Time) {
 
 // onlyClaim claims for the consumers. A claim need not survive the loss of
 // power, with which the consumer is lost as well: nobody waits for the disk.
-func (w *writer) onlyClaim(now time.Time) {
+func (w *writer) onlyClaim() {
 	if err := w.alone(volatile, func() error {
+		now := time.Now()
 		w.noticeCommits(now)
 		if w.process.forgotten {
 			return nil // first it registers again

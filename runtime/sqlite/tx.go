@@ -19,7 +19,8 @@ import (
 //	…
 //	err = tx.Commit()
 //
-// Any driver of SQLite will do. The tables are there once the broker has been
+// Any driver of SQLite will do; how durable the commit is, is a matter of the
+// application's connection (PRAGMA synchronous). The tables are there once the broker has been
 // opened, by [dtask.Open] or [Open]. While tx is open and has written, other
 // writers of the file wait: a Delay without WithTx, in between, would wait for
 // tx until it fails.

@@ -81,6 +81,10 @@ type operation struct {
 	done chan struct{}
 }
 
+func newOperation(do func(*conn) error, then func()) *operation {
+	return &operation{do: do, then: then, done: make(chan struct{})}
+}
+
 // newWriter returns a writer on c, which it owns.
 func newWriter(file string, c *conn) *writer {
 	c.script("PRAGMA busy_timeout = 0") // begin waits in its own way
@@ -125,13 +129,16 @@ func (w *writer) take() inbox {
 	return in
 }
 
-// do runs f in a transaction, and then if that succeeded, and waits until all
-// is durable, or ctx ends.
-func (w *writer) do(ctx context.Context, f func(*conn) error, then func()) error {
+// do runs f in a transaction, and waits until that is durable, or ctx ends.
+func (w *writer) do(ctx context.Context, f func(*conn) error) error {
+	return w.await(ctx, newOperation(f, nil))
+}
+
+// await hands in an operation, and waits until it is durable, or ctx ends.
+func (w *writer) await(ctx context.Context, op *operation) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	op := &operation{do: f, then: then, done: make(chan struct{})}
 	if err := w.put(func(in *inbox) { in.operations = append(in.operations, op) }); err != nil {
 		return err
 	}
@@ -198,7 +205,7 @@ func (w *writer) turn(now time.Time) (end bool) {
 	w.mu.Unlock()
 	w.lookOutside(now, idle)
 	if w.isClosing() {
-		w.transact(now)
+		w.transact()
 		return true
 	}
 	if now.Before(w.retryAt) {
@@ -208,10 +215,10 @@ func (w *writer) turn(now time.Time) (end bool) {
 		c.shedHoard(now)
 	}
 	if !idle || w.process.needsTransaction(now) {
-		w.transact(now)
+		w.transact()
 		w.lastActive = now
 	} else if w.canClaim(now) {
-		w.onlyClaim(now)
+		w.onlyClaim()
 		w.lastActive = now
 	} else if w.untidy && now.Sub(w.lastActive) > tidyAfter {
 		w.tidy()
