@@ -125,7 +125,8 @@ func (c *consumer) replace(old, next *subscription) {
 		next.sources[i].fetched = append(old.sources[i].fetched, next.sources[i].fetched...)
 		old.sources[i].fetched = nil
 	}
-	next.handBackFetched(c.pace.prefetch)
+	next.handBackFetched(next.prefetch)
+	signal(c.recheck) // the old one may have heard of a pause meanwhile
 	c.finishing.Go(func() {
 		old.quiesce()
 		for i := range old.sources {
@@ -200,6 +201,14 @@ func (c *consumer) session(ctx context.Context, failed *session) (*session, erro
 func (c *consumer) serve(sub *subscription) (next *subscription, err error) {
 	second := time.NewTicker(time.Second)
 	defer second.Stop()
+	var opening chan opened // of a subscription with another prefetch
+	defer func() {
+		if opening != nil && next == nil {
+			if o := <-opening; o.err == nil {
+				next, err = o.sub, nil
+			}
+		}
+	}()
 	for {
 		var out chan<- dtask.Delivery
 		var d *delivery
@@ -211,13 +220,13 @@ func (c *consumer) serve(sub *subscription) (next *subscription, err error) {
 				continue
 			}
 		}
-		changed, ended := false, false
+		judge, overdue, ended := false, false, false
 		select {
 		case out <- d:
 			sub.picked(i)
-			changed = c.pace.adapt(time.Now, false)
+			judge = true
 		case <-second.C:
-			changed = c.pace.adapt(time.Now, true)
+			judge, overdue = true, true
 		case raw, ok := <-sub.sources[0].in:
 			ended = !sub.fetch(&sub.sources[0], &raw, ok)
 		case raw, ok := <-sub.sources[1].in:
@@ -228,6 +237,9 @@ func (c *consumer) serve(sub *subscription) (next *subscription, err error) {
 			ended = !sub.fetch(&sub.sources[3], &raw, ok)
 		case d := <-c.carried:
 			sub.carry(d)
+		case o := <-opening:
+			opening = nil
+			next, err = o.sub, o.err
 		case <-c.recheck:
 			err = sub.pauseOrResume()
 		case <-sub.ctx.Done():
@@ -236,16 +248,31 @@ func (c *consumer) serve(sub *subscription) (next *subscription, err error) {
 			return nil, nil
 		}
 		switch {
-		case err != nil:
-		case ended && !sub.ch.IsClosed():
-			next, err = c.afterCancel(sub)
-		case changed && sub.active:
-			next, err = openSubscription(c, sub.session)
-		}
-		if err != nil || next != nil {
+		case err != nil || next != nil:
 			return next, err
+		case ended && !sub.ch.IsClosed():
+			return c.afterCancel(sub)
+		case judge && opening == nil && sub.active && c.pace.adapt(time.Now, overdue):
+			opening = c.open(sub.session)
 		}
 	}
+}
+
+// opened is a subscription, or why there is none.
+type opened struct {
+	sub *subscription
+	err error
+}
+
+// open opens a subscription of the present prefetch in the background.
+func (c *consumer) open(s *session) chan opened {
+	done := make(chan opened, 1)
+	prefetch := c.pace.prefetch
+	go func() {
+		sub, err := openSubscription(c, s, prefetch)
+		done <- opened{sub, err}
+	}()
+	return done
 }
 
 // afterCancel returns the subscription to go on with after RabbitMQ has

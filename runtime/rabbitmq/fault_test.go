@@ -219,6 +219,11 @@ func rawChannel(t *testing.T, url string) *amqp.Channel {
 	return ch
 }
 
+// foreign returns a message as another producer may write it.
+func foreign(id string, notBefore time.Time) amqp.Publishing {
+	return amqp.Publishing{Type: "t", MessageId: id, Body: []byte("{}"), Headers: amqp.Table{"dtask-not-before": notBefore.UnixMilli()}}
+}
+
 // Queues deleted under load are declared again; what is enqueued afterwards
 // arrives.
 func TestQueueDeleted(t *testing.T) {

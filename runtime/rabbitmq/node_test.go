@@ -229,7 +229,9 @@ func testConsumerTimeout(t *testing.T, n *rabbittest.Node) {
 // A user who is deleted and comes back has not lost anything.
 func testUserDeleted(t *testing.T, n *rabbittest.Node) {
 	n.Ctl("add_user", "worker", "pw")
-	n.Ctl("set_permissions", "worker", ".*", ".*", ".*")
+	// What docs/wire.md says is enough.
+	permissions := []string{"set_permissions", "worker", `^(UserDeleted\.|amq\.gen-)`, `^(UserDeleted\.|amq\.gen-|amq\.default)`, `^(UserDeleted\.|amq\.gen-)`}
+	n.Ctl(permissions...)
 	defer n.Ctl("delete_user", "worker")
 	b := open(t, strings.Replace(nodeURL(t, n), "guest:guest", "worker:pw", 1))
 	m := message("q")
@@ -239,6 +241,24 @@ func testUserDeleted(t *testing.T, n *rabbittest.Node) {
 	if err == nil || !strings.Contains(err.Error(), "permission") {
 		t.Errorf("enqueue without permission: %v", err)
 	}
-	n.Ctl("set_permissions", "worker", ".*", ".*", ".*")
-	enqueue(t, b, message("new"))
+	n.Ctl(permissions...)
+	m = message("q")
+	m.NotBefore = time.Now().Add(time.Second)
+	enqueue(t, b, message("new"), m)
+	c := consume(t, b, "q", 1)
+	receive(t, c).Settle(dtask.Done)
+	receive(t, c).Settle(dtask.Bury)
+	eventually(t, func() string {
+		if n, err := b.RetryDead(testContext(t), "q"); n != 1 {
+			return "the dead letter is not retried: " + errText(err)
+		}
+		return ""
+	})
+	receive(t, c).Settle(dtask.Done)
+	if err := b.Pause(testContext(t), "q"); err != nil {
+		t.Error(err)
+	}
+	if states, err := b.Queues(testContext(t)); err != nil || len(states) != 2 || !states[1].Paused {
+		t.Errorf("states %v, error %v", states, err)
+	}
 }

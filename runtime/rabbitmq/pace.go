@@ -38,13 +38,10 @@ func (p *pace) adapt(now func() time.Time, overdue bool) bool {
 	ahead := int(int64(p.delivered) * int64(fetchAhead) / int64(elapsed))
 	p.delivered, p.since = 0, t
 	want := max(min(p.concurrency+1+ahead, maxPrefetch), p.concurrency+1)
-	switch {
-	case want > p.prefetch+p.prefetch/2, want == maxPrefetch && want > p.prefetch:
-		p.prefetch = min(want, 4*p.prefetch)
-	case want < p.prefetch/4 && overdue:
+	grow := want > p.prefetch+p.prefetch/2 || want == maxPrefetch && want > p.prefetch
+	shrink := want < p.prefetch/4 && overdue
+	if grow || shrink {
 		p.prefetch = want
-	default:
-		return false
 	}
-	return true
+	return grow || shrink
 }

@@ -50,9 +50,9 @@ func (sub *subscription) picked(picked int) {
 	sub.consumer.pace.delivered++
 }
 
-// consume begins to consume a class, at the present prefetch.
+// consume begins to consume a class, at the prefetch of the subscription.
 func (sub *subscription) consume(s *source) error {
-	prefetch := sub.consumer.pace.prefetch
+	prefetch := sub.prefetch
 	switch s.class {
 	case classLow:
 		prefetch = max(1, prefetch/2)

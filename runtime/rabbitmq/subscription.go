@@ -19,6 +19,7 @@ type subscription struct {
 	consumer *consumer
 	session  *session
 	ch       *amqp.Channel
+	prefetch int // of each class, or so
 	acks     *acker
 	sources  [len(consumed)]source
 	active   bool // not paused
@@ -40,11 +41,12 @@ func subscribe(ctx context.Context, c *consumer, s *session) (*subscription, err
 	if err := c.b.topology.ensureConsumed(ctx, s, c.queue); err != nil {
 		return nil, err
 	}
-	return within(ctx, func() (*subscription, error) { return openSubscription(c, s) }, (*subscription).abandon)
+	prefetch := c.pace.prefetch
+	return within(ctx, func() (*subscription, error) { return openSubscription(c, s, prefetch) }, (*subscription).abandon)
 }
 
 // openSubscription begins to consume a queue on s, unless it is paused.
-func openSubscription(c *consumer, s *session) (*subscription, error) {
+func openSubscription(c *consumer, s *session, prefetch int) (*subscription, error) {
 	ch, err := s.conn.Channel()
 	if err != nil {
 		return nil, err
@@ -53,7 +55,8 @@ func openSubscription(c *consumer, s *session) (*subscription, error) {
 		consumer: c,
 		session:  s,
 		ch:       ch,
-		acks:     newAcker(ch, c.pace.prefetch),
+		prefetch: prefetch,
+		acks:     newAcker(ch, prefetch),
 		held:     make(map[uint64]*delivery),
 	}
 	sub.ctx, sub.cancelCtx = context.WithCancelCause(context.Background())
