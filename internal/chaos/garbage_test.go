@@ -35,7 +35,7 @@ func TestGarbage(t *testing.T) {
 		}
 		tr.oversize()
 		tr.eventually("all garbage is dead", func() bool { return tr.state().Dead == garbage })
-		<-tr.producers[0].gone
+		tr.outlast(tr.producers[0])
 		if strings.HasPrefix(tr.url, "amqp") {
 			tr.deleteQueue()
 		}

@@ -49,7 +49,7 @@ func TestAlarms(t *testing.T) {
 	tr, node := private(t, "T6 memory and disk alarms")
 	backlog := scale(500, 5_000)
 	tr.produce(tr.url, load{Callers: 16, Count: backlog})
-	<-tr.producers[0].gone
+	tr.outlast(tr.producers[0])
 
 	client, err := open(tr.url)
 	if err != nil {

@@ -115,13 +115,25 @@ func (tr *trial) dismiss(p *process) {
 func (tr *trial) finish() account {
 	tr.Helper()
 	for _, p := range tr.producers {
-		select {
-		case <-p.gone:
-		case <-time.After(patience):
-			tr.Errorf("%s does not come to an end", p.name)
-		}
+		tr.outlast(p)
 	}
 	return tr.settle()
+}
+
+// outlast waits until a process has ended, as long as anything happens.
+func (tr *trial) outlast(p *process) {
+	tr.Helper()
+	for last := time.Now(); time.Since(last) < patience; {
+		select {
+		case <-p.gone:
+			return
+		case <-time.After(time.Second):
+			if tr.update() {
+				last = time.Now()
+			}
+		}
+	}
+	tr.Errorf("%s does not come to an end", p.name)
 }
 
 // settle stops the producers, waits until everything confirmed is executed or
