@@ -2,12 +2,9 @@ package rabbitmq
 
 import (
 	"bufio"
-	"errors"
-	"io"
 	"net"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 )
 
@@ -56,7 +53,7 @@ type stream struct {
 
 	flushed chan struct{} // closed when the writing goroutine has ended
 
-	hungUp atomic.Bool // the other side has ended the connection
+	failure atomic.Pointer[error] // the first of a read
 }
 
 // newStream returns a stream over c that gives up after a silence of
@@ -77,10 +74,19 @@ type deadlineReader struct{ s *stream }
 func (r deadlineReader) Read(p []byte) (int, error) {
 	r.s.Conn.SetReadDeadline(r.s.deadline(r.s.readTimeout))
 	n, err := r.s.Conn.Read(p)
-	if err == io.EOF || errors.Is(err, syscall.ECONNRESET) {
-		r.s.hungUp.Store(true)
+	if err != nil {
+		r.s.failure.CompareAndSwap(nil, &err)
 	}
 	return n, err
+}
+
+// readError returns the error of the first read that failed, or nil: the
+// library keeps no more than its text, if that.
+func (s *stream) readError() error {
+	if err := s.failure.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 // Write implements net.Conn. It does not wait for the network; its error is

@@ -6,10 +6,13 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -79,8 +82,12 @@ func dial(ctx context.Context, c *config, host, role string) (*session, error) {
 		// The library does not ask to be told of wrong credentials: RabbitMQ
 		// then hangs up, after a pause against guessing. A server that hangs up
 		// for other reasons does so at once.
-		silent := st.hungUp.Load() && time.Since(start) > silentClose/2
-		return nil, handshakeError(c, host, err, silent)
+		broken := st.readError()
+		if remedy := tlsRemedy(broken); remedy != "" { // in TLS 1.3 it comes after the handshake
+			return nil, permanent(fmt.Errorf("TLS with %s: %w; %s", host, broken, remedy))
+		}
+		hungUp := errors.Is(broken, io.EOF) || errors.Is(broken, syscall.ECONNRESET)
+		return nil, handshakeError(c, host, err, hungUp && time.Since(start) > silentClose/2)
 	}
 	s := &session{conn: conn, stream: st, closed: make(chan struct{})}
 	ended := conn.NotifyClose(make(chan *amqp.Error, 1))
@@ -140,7 +147,7 @@ func tlsRemedy(err error) string {
 		name      x509.HostnameError
 		invalid   x509.CertificateInvalidError
 		record    tls.RecordHeaderError
-		alert     tls.AlertError
+		op        *net.OpError
 	)
 	switch {
 	case errors.As(err, &authority):
@@ -151,7 +158,7 @@ func tlsRemedy(err error) string {
 		return "renew the server's certificate, or check the clock"
 	case errors.As(err, &record):
 		return "this port does not speak TLS; use amqp://, or the port of its TLS listener"
-	case errors.As(err, &alert):
+	case errors.As(err, &op) && op.Op == "remote error" && strings.Contains(op.Error(), "certificate"):
 		return "the server refuses the client certificate; check cert= and key= in the URL"
 	}
 	return ""
