@@ -48,8 +48,16 @@ func Open(ctx context.Context, url string) (*Broker, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := create(file); err != nil {
+		return nil, explain(file, err)
+	}
+	// SQLite keeps its own files beside the real one, and so do we: all
+	// processes must agree on where the locks are.
+	if file, err = filepath.EvalSymlinks(file); err != nil {
+		return nil, err
+	}
 	b := &Broker{file: file, dsn: dsnOf(file)}
-	c, err := openFile(ctx, file, b.dsn)
+	c, err := openFile(ctx, b.dsn)
 	if err != nil {
 		return nil, explain(file, err)
 	}
@@ -112,10 +120,7 @@ func dsnOf(file string) string {
 }
 
 // openFile opens the writing connection and brings the tables up to date.
-func openFile(ctx context.Context, file, dsn string) (*conn, error) {
-	if err := create(file); err != nil {
-		return nil, err
-	}
+func openFile(ctx context.Context, dsn string) (*conn, error) {
 	driversqlite.Fdatasync(true) // not on every system: then fsync it is
 	c, err := connect(ctx, dsn)
 	if err != nil {

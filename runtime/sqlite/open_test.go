@@ -69,6 +69,25 @@ func TestOpenOddNames(t *testing.T) {
 	}
 }
 
+// Processes that reach the file by different names still see each other's
+// locks.
+func TestOpenBySymlink(t *testing.T) {
+	file := newFile(t)
+	b := openBroker(t, file)
+	link := filepath.Join(t.TempDir(), "link.db")
+	if err := os.Symlink(file, link); err != nil {
+		t.Skip(err)
+	}
+	other := openBroker(t, link)
+	mustEnqueue(t, other, newMessage("q"))
+	receive(t, mustConsume(t, b, "q", 1)).Settle(dtask.Done)
+	mustConsume(t, other, "q", 1)
+	locks, err := filepath.Glob(b.file + lockSuffix + "*")
+	if err != nil || len(locks) != 2 {
+		t.Errorf("%d lock files beside the real file (%v), want 2", len(locks), err)
+	}
+}
+
 // What cannot be used is refused in one line that names the file.
 func TestOpenRefuses(t *testing.T) {
 	write := func(t *testing.T, data string) string {
