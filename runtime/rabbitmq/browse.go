@@ -15,19 +15,20 @@ const maxBrowse = 65535
 // browseBatch is how many messages browse passes on at a time.
 const browseBatch = 500
 
-// browse passes up to limit messages of a queue to f, oldest first. What f does
-// not acknowledge stays where it is.
+// browse passes up to limit messages of a queue to f, oldest first, and removes
+// those whose tags f returns; the others stay where they are.
 //
 // While it looks at messages nobody else sees them, and so it holds a lock: a
 // second one would miss what the first one holds.
-func (b *Broker) browse(ctx context.Context, s *session, queue string, limit int, f func(*amqp.Channel, []amqp.Delivery) error) error {
+func (b *Broker) browse(ctx context.Context, s *session, queue string, limit int, f func([]amqp.Delivery) (remove []uint64, err error)) error {
 	unlock, err := b.lock(ctx, s, queue)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	n, _, err := queueLength(s.conn, queue)
-	if n = min(n, limit, maxBrowse); n <= 0 || err != nil {
+	total, _, err := queueLength(s.conn, queue)
+	n := min(total, limit, maxBrowse)
+	if n <= 0 || err != nil {
 		return err
 	}
 	ch, err := s.conn.Channel()
@@ -43,19 +44,45 @@ func (b *Broker) browse(ctx context.Context, s *session, queue string, limit int
 	if err != nil {
 		return err
 	}
+	removed := 0
 	for left := n; left > 0 && err == nil; {
 		var ds []amqp.Delivery
 		if ds, err = receive(ctx, in, min(left, browseBatch)); err == nil {
-			err = f(ch, ds)
+			left -= len(ds)
+			last := ds[len(ds)-1].DeliveryTag
+			var remove []uint64
+			remove, err = f(ds)
+			removed += len(remove)
+			if removed == n-left { // nothing has stayed so far
+				ch.Ack(last, true)
+				continue
+			}
+			for _, tag := range remove {
+				ch.Ack(tag, false)
+			}
 		}
-		left -= len(ds)
 	}
-	// Closing the channel would return the messages, but only some time later.
+	// Closing the channel would return the rest, but only some time later.
 	if cancelErr := ch.Cancel(tag, false); err == nil {
 		err = cancelErr
 	}
 	ch.Nack(0, true, true)
+	if removed > 0 {
+		sleep(ctx, ackGrace)
+	}
+	awaitLength(ctx, s, queue, total-removed)
 	return err
+}
+
+// awaitLength waits a moment until a queue holds n messages, so that who looks
+// next sees what was returned.
+func awaitLength(ctx context.Context, s *session, queue string, n int) {
+	for range 50 {
+		length, _, err := queueLength(s.conn, queue)
+		if length >= n || err != nil || !sleep(ctx, 10*time.Millisecond) {
+			return
+		}
+	}
 }
 
 // receive receives n deliveries.
@@ -107,5 +134,3 @@ func (b *Broker) lock(ctx context.Context, s *session, queue string) (unlock fun
 	<-b.browsing
 	return nil, err
 }
-
-var _ = time.Now

@@ -58,11 +58,11 @@ func (b *Broker) Queues(ctx context.Context) ([]dtask.QueueState, error) {
 // registered returns the names of all queues, sorted.
 func (b *Broker) registered(ctx context.Context, s *session) ([]string, error) {
 	var queues []string
-	err := b.browse(ctx, s, b.topology.registry(), maxBrowse, func(_ *amqp.Channel, ds []amqp.Delivery) error {
+	err := b.browse(ctx, s, b.topology.registry(), maxBrowse, func(ds []amqp.Delivery) ([]uint64, error) {
 		for _, d := range ds {
 			queues = append(queues, string(d.Body))
 		}
-		return nil
+		return nil, nil
 	})
 	slices.Sort(queues)
 	return slices.Compact(queues), err
@@ -91,12 +91,12 @@ func (b *Broker) DeadLetters(ctx context.Context, queue string, limit int) ([]*d
 	var ms []*dtask.Message
 	err := b.inspect(ctx, func(s *session) error {
 		ms = nil
-		return b.browse(ctx, s, b.topology.queue(classDead, queue), limit, func(_ *amqp.Channel, ds []amqp.Delivery) error {
+		return b.browse(ctx, s, b.topology.queue(classDead, queue), limit, func(ds []amqp.Delivery) ([]uint64, error) {
 			for _, d := range ds {
 				m, _ := decode(&d, classDead, queue) // of a malformed one, what can be read
 				ms = append(ms, &m)
 			}
-			return nil
+			return nil, nil
 		})
 	})
 	return ms, err
@@ -146,21 +146,19 @@ func (b *Broker) DeleteDead(ctx context.Context, queue string, ids ...string) (i
 func (b *Broker) takeDead(ctx context.Context, queue string, ids []string, f func([]amqp.Delivery) []error) (int, error) {
 	taken := 0
 	err := b.inspect(ctx, func(s *session) error {
-		return b.browse(ctx, s, b.topology.queue(classDead, queue), maxBrowse, func(ch *amqp.Channel, ds []amqp.Delivery) error {
+		return b.browse(ctx, s, b.topology.queue(classDead, queue), maxBrowse, func(ds []amqp.Delivery) (remove []uint64, failed error) {
 			if len(ids) > 0 {
 				ds = slices.DeleteFunc(ds, func(d amqp.Delivery) bool { return !slices.Contains(ids, d.MessageId) })
 			}
-			var failed error
 			for i, err := range f(ds) {
 				if err != nil {
 					failed = err
-				} else if err := ch.Ack(ds[i].DeliveryTag, false); err != nil {
-					return err
-				} else {
-					taken++
+					continue
 				}
+				remove = append(remove, ds[i].DeliveryTag)
 			}
-			return failed
+			taken += len(remove)
+			return remove, failed
 		})
 	})
 	return taken, err
