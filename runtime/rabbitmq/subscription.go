@@ -33,6 +33,7 @@ type subscription struct {
 	mu    sync.Mutex
 	held  map[uint64]*delivery // fetched and not settled, by tag
 	empty chan struct{}        // if not nil: closed when held is empty
+	quiet chan struct{}        // if not nil: closed when the consumption has stopped
 }
 
 // subscribe declares the queue and begins to consume it on s, unless it is
@@ -212,6 +213,7 @@ func (sub *subscription) publicationTo(c class, p amqp.Publishing) *publication 
 // once that is confirmed. In between a fault can double it, but not lose it.
 func (sub *subscription) move(d *delivery, ps ...*publication) {
 	sub.moving.Go(func() {
+		sub.awaitQuiet()
 		for _, p := range ps {
 			if !sub.store(d, p) {
 				return
@@ -253,10 +255,16 @@ const quiet = 5 * time.Millisecond
 // cancelled, and arrive afterwards. The library drops it; it is delivered
 // again when the channel is closed, as if its worker had died. So the server
 // is left without anything to send first: nothing is acknowledged until it has
-// sent all that the prefetch allows, or all there is.
+// sent all that the prefetch allows, or all there is. Nor is anything published
+// again meanwhile, which would come straight back.
 func (sub *subscription) quiesce() {
 	sub.acks.hold(true)
 	defer sub.acks.hold(false)
+	quieted := make(chan struct{})
+	defer close(quieted)
+	sub.mu.Lock()
+	sub.quiet = quieted
+	sub.mu.Unlock()
 	silence := time.NewTimer(quiet)
 	defer silence.Stop()
 	deadline := time.Now().Add(20 * quiet)
@@ -288,6 +296,16 @@ func (sub *subscription) quiesce() {
 			}
 			s.in = nil
 		}
+	}
+}
+
+// awaitQuiet waits while the consumption is being stopped.
+func (sub *subscription) awaitQuiet() {
+	sub.mu.Lock()
+	quiet := sub.quiet
+	sub.mu.Unlock()
+	if quiet != nil {
+		<-quiet
 	}
 }
 
