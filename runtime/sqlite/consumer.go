@@ -183,7 +183,7 @@ func (c *consumer) freeSlot() bool {
 }
 
 // hoardTime is how long messages may wait for a worker that has become slower.
-const hoardTime = 100 * time.Millisecond
+const hoardTime = 500 * time.Millisecond
 
 // shedHoard gives back what c has fetched ahead and, at the rate at which it
 // works now, should not have: another process may be free.
