@@ -116,6 +116,7 @@ type taskJSON struct {
 	Timeout  string `json:"timeout"` // "0s" means none
 	Backoff  string `json:"backoff"`
 	Priority string `json:"priority"`
+	Keep     string `json:"keep"` // "0s" means not
 	Cron     string `json:"cron,omitempty"`
 	Schema   string `json:"schema"`
 	Function string `json:"function"`
@@ -137,7 +138,7 @@ func (p *printer) tasks(pkgs []*scan.Package) error {
 					fn = t.Receiver.Type + "." + fn
 				}
 				p.object(taskJSON{
-					t.Name, o.Queue, o.Retries, o.Timeout.String(), o.Backoff.String(), o.Priority, o.Cron,
+					t.Name, o.Queue, o.Retries, o.Timeout.String(), o.Backoff.String(), o.Priority, o.Keep.String(), o.Cron,
 					t.Schema, pkg.Path + "." + fn, p.position(t.Pos),
 				})
 				continue
