@@ -13,7 +13,7 @@ import (
 )
 
 // runCorpus prints what became of the functions of popular modules.
-func runCorpus(ctx context.Context, args []string) error {
+func runCorpus(ctx context.Context, args []string) (err error) {
 	flags := flag.NewFlagSet("corpus", flag.ExitOnError)
 	only := flags.String("only", "", "only modules whose path contains this")
 	dir := flags.String("dir", "", "work below this directory (default a temporary one)")
@@ -27,6 +27,11 @@ func runCorpus(ctx context.Context, args []string) error {
 		if *dir, err = os.MkdirTemp("", "dtask-corpus"); err != nil {
 			return err
 		}
+		defer func() {
+			if err == nil {
+				os.RemoveAll(*dir)
+			}
+		}()
 	}
 	var total corpus.Result
 	total.Refused = make(map[string]int)

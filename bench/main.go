@@ -1,4 +1,12 @@
-// Command bench measures and proves dtask against the outside world.
+// Command bench measures dtask beside other programs that do the same work,
+// and proves its generator on code that was not written for it.
+//
+// It is a module of its own, so that nobody who uses dtask depends on what it
+// is compared with. Run it in its directory:
+//
+//	go run . COMMAND [flags]
+//
+// docs/performance.md has what it found.
 package main
 
 import (
@@ -11,36 +19,47 @@ import (
 
 // A command is what the first argument names.
 type command struct {
-	summary string
+	name    string
+	summary string // empty for a part of another command
 	run     func(ctx context.Context, args []string) error
 }
 
-var commands = map[string]command{
-	"brokers":   {"measure dtask on its brokers, beside the bare clients and other task systems", runBrokers},
-	"growth":    {"measure dtask with few and with many tasks waiting", runGrowth},
-	"work":      {"a worker process (a part of growth)", runWork},
-	"parse":     {"list and parse the module in the current directory (a part of generator)", runParse},
-	"corpus":    {"generate tasks from popular modules", runCorpus},
-	"generator": {"time dtaskgen on a large module, beside goverter and wire", runGenerator},
+var commands = []command{
+	{"brokers", "dtask on its brokers, beside the bare clients and other task systems", runBrokers},
+	{"growth", "dtask with few and with many tasks waiting", runGrowth},
+	{"generator", "dtaskgen on a large module, beside goverter and wire", runGenerator},
+	{"corpus", "dtaskgen on popular modules: does it crash, does its code compile", runCorpus},
+	{"parse", "", runParse},
+	{"work", "", runWork},
 }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
 	flag.Usage = usage
 	flag.Parse()
-	c, ok := commands[flag.Arg(0)]
-	if !ok {
+	code := 2
+	for _, c := range commands {
+		if c.name == flag.Arg(0) {
+			code = 0
+			if err := c.run(ctx, flag.Args()[1:]); err != nil {
+				fmt.Fprintf(os.Stderr, "bench %s: %v\n", c.name, err)
+				code = 1
+			}
+		}
+	}
+	if code == 2 {
 		usage()
-		os.Exit(2)
 	}
-	if err := c.run(ctx, flag.Args()[1:]); err != nil {
-		fmt.Fprintf(os.Stderr, "bench %s: %v\n", flag.Arg(0), err)
-		stop()
-		os.Exit(1)
-	}
+	stop()
+	os.Exit(code)
 }
 
 func usage() {
-	fmt.Fprintln(os.Stderr, "usage: go run . COMMAND [flags], in the directory bench")
+	fmt.Fprintln(os.Stderr, "usage: go run . COMMAND [flags]; COMMAND -h explains the flags")
+	for _, c := range commands {
+		if c.summary != "" {
+			fmt.Fprintf(os.Stderr, "  %-10s %s\n", c.name, c.summary)
+		}
+	}
+	fmt.Fprintln(os.Stderr, "  go test -run NONE -bench . ./codec measures a task outside of its broker")
 }

@@ -140,8 +140,7 @@ func (m *module) settle(ctx context.Context, r *Result, marks []*mark) error {
 	return nil
 }
 
-// build compiles the packages with generated code. One that does not compile
-// without it either proves nothing.
+// build compiles the packages with generated code.
 func (m *module) build(ctx context.Context, r *Result, dirs []string) error {
 	r.Packages = len(dirs)
 	if len(dirs) == 0 {
