@@ -11,7 +11,7 @@ tool = go tool -modfile=internal/tools/go.mod
 
 # All tests, with a private RabbitMQ; a test skipped for want of a broker fails.
 test:
-	DTASK_TEST_REQUIRE_BROKERS=1 go run ./internal/testenv -- go test -race ./...
+	DTASK_TEST_REQUIRE_BROKERS=1 go run ./internal/testenv -- go test -race -timeout 20m ./...
 
 # The long form of the tests that kill, cut off and starve, see
 # docs/reliability.md. A quarter of an hour.
