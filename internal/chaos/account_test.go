@@ -64,6 +64,9 @@ func (a account) String() string {
 	}
 	line := fmt.Sprintf("%s: attempted %d, confirmed %d, executed %d, lost %d, duplicated %s, recovered %d, unexpected %d",
 		a.name, a.attempted, a.confirmed, a.executed, a.lost, duplicated, a.recovered, a.unexpected)
+	if a.failed > 0 {
+		line += fmt.Sprintf(", refused %d", a.failed)
+	}
 	if a.buried > 0 {
 		line += fmt.Sprintf(", dead letters %d", a.buried)
 	}

@@ -13,8 +13,8 @@ import (
 	"github.com/dtaskhq/dtask/internal/testenv/rabbittest"
 )
 
-// A fault is something that happens again and again. The second half of a
-// fault that lasts is part of it: afterwards all is well.
+// A fault is something that happens again and again. One that lasts is over
+// when inject returns.
 type fault struct {
 	every  time.Duration
 	inject func()
