@@ -65,16 +65,15 @@ func Work(ctx context.Context, url string, concurrency, tasks int, timed bool) e
 	if err != nil {
 		return err
 	}
-	var ready time.Time
 	go func() {
 		<-worker.Ready()
-		ready = time.Now()
 		fmt.Println("ready")
 	}()
+	start := time.Now()
 	if err := worker.Run(ctx); err != nil {
 		return err
 	}
-	report.First, report.Took = first.Sub(ready), last.Sub(first)
+	report.First, report.Took = first.Sub(start), last.Sub(first)
 	if slices.Sort(latencies); len(latencies) > 0 {
 		report.Latency = latencies[len(latencies)/2]
 	}
