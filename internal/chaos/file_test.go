@@ -24,7 +24,7 @@ func TestFileKilled(t *testing.T) {
 			Name:    fmt.Sprintf("process%d", tr.serial),
 			URL:     tr.url,
 			Dir:     tr.dir,
-			Produce: &load{Task: plain.Name(), Callers: 4, Pause: time.Millisecond},
+			Produce: &load{Task: plain.Name(), Callers: 4, Pause: time.Millisecond, Retries: 100}, // a task may be hit many times
 			Work:    &crew{Concurrency: concurrency},
 		})
 		if rand.IntN(10) > 0 { // else it may be killed while it opens the file

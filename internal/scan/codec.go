@@ -80,16 +80,24 @@ func (p *packageScan) misfit(t types.Type, c codec, addressable bool) (reason, h
 }
 
 // takenOver returns the embedded field that a method of a struct comes from, if
-// that leaves other fields out or calls the method on what may be a nil
-// pointer.
+// that leaves other fields out, of this struct or of one it is embedded in, or
+// calls the method on what may be a nil pointer.
 func takenOver(t types.Type, method *types.Selection) *types.Var {
-	st, ok := t.Underlying().(*types.Struct)
-	if !ok || len(method.Index()) == 1 {
-		return nil
-	}
-	field := st.Field(method.Index()[0])
-	if _, pointer := types.Unalias(field.Type()).(*types.Pointer); st.NumFields() > 1 || pointer {
-		return field
+	var outermost *types.Var
+	path := method.Index()
+	for _, i := range path[:len(path)-1] {
+		st, ok := t.Underlying().(*types.Struct)
+		if !ok {
+			return nil
+		}
+		field := st.Field(i)
+		if outermost == nil {
+			outermost = field
+		}
+		if _, pointer := types.Unalias(field.Type()).(*types.Pointer); st.NumFields() > 1 || pointer {
+			return outermost
+		}
+		t = field.Type()
 	}
 	return nil
 }

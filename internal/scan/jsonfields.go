@@ -10,13 +10,13 @@ import (
 
 // A jsonField is a field of a struct as encoding/json has it.
 type jsonField struct {
-	name    string // in JSON
-	path    string // in Go, from the struct: Base.Name
-	v       *types.Var
-	depth   int  // how many embedded structs it is in
-	tagged  bool // the name comes from a tag
-	options jsonOptions
-	via     bool // reached through an embedded pointer
+	name     string // in JSON
+	path     string // in Go, from the struct: Base.Name
+	v        *types.Var
+	depth    int  // how many embedded structs it is in
+	tagged   bool // the name comes from a tag
+	options  jsonOptions
+	pointers int // how many embedded pointers it is reached through
 }
 
 // jsonOptions are the options in the tag of a field.
@@ -53,7 +53,7 @@ type structFields struct {
 
 func findJSONFields(st *types.Struct) (fields []jsonField, lost []lostField) {
 	c := &fieldCollector{}
-	c.collect(st, "", 0, false, nil)
+	c.collect(st, "", 0, 0, nil)
 	byName := make(map[string][]jsonField)
 	for _, f := range c.fields {
 		byName[f.name] = append(byName[f.name], f)
@@ -126,7 +126,7 @@ func (c *fieldCollector) lose(path string, v *types.Var, reason, hint string) {
 
 // collect adds the fields of st, which is at prefix inside the struct that was
 // asked about. The enclosing structs are in outer.
-func (c *fieldCollector) collect(st *types.Struct, prefix string, depth int, via bool, outer []types.Type) {
+func (c *fieldCollector) collect(st *types.Struct, prefix string, depth, pointers int, outer []types.Type) {
 	for i := range st.NumFields() {
 		v := st.Field(i)
 		tag := reflect.StructTag(st.Tag(i)).Get("json")
@@ -153,10 +153,14 @@ func (c *fieldCollector) collect(st *types.Struct, prefix string, depth int, via
 				c.lose(path, v, "the struct embeds itself, so it would be lost", "give the field a name")
 				continue
 			}
-			before := len(c.fields)
+			before, through := len(c.fields), pointers
+			if pointer {
+				through++
+			}
 			inner := embedded.Underlying().(*types.Struct)
-			c.collect(inner, path+".", depth+1, via || pointer, append(slices.Clip(outer), embedded))
-			if pointer && !slices.ContainsFunc(c.fields[before:], func(f jsonField) bool { return !f.options.optional }) {
+			c.collect(inner, path+".", depth+1, through, append(slices.Clip(outer), embedded))
+			always := func(f jsonField) bool { return !f.options.optional && f.pointers == through }
+			if pointer && !slices.ContainsFunc(c.fields[before:], always) {
 				c.lose(path, v, "the embedded pointer would come back nil, as all its fields may be left out", "embed the struct itself, or give the field a name")
 			}
 			continue
@@ -165,7 +169,7 @@ func (c *fieldCollector) collect(st *types.Struct, prefix string, depth int, via
 			c.lose(path, v, "the field is unexported, so it would be lost", "")
 			continue
 		}
-		f := jsonField{name: name, path: path, v: v, depth: depth, tagged: name != "", via: via}
+		f := jsonField{name: name, path: path, v: v, depth: depth, tagged: name != "", pointers: pointers}
 		if name == "" {
 			f.name = v.Name()
 		}

@@ -169,7 +169,7 @@ func (w *wireCheck) structure(at *place, t types.Type, st *types.Struct, address
 			w.refuse(field, "the json option string does not go with a type that encodes itself", "drop the option")
 			continue
 		}
-		w.value(field, f.v.Type(), addressable || f.via)
+		w.value(field, f.v.Type(), addressable || f.pointers > 0)
 	}
 }
 

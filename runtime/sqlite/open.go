@@ -126,19 +126,23 @@ func openFile(ctx context.Context, dsn string) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Not every way in which connections that come and go get in each other's
-	// way is one in which SQLite waits.
+	// SQLite waits for a lock only so long, and not in every way in which
+	// connections that come and go get in each other's way.
 	for start := time.Now(); ; time.Sleep(lastLockWait) {
 		err := prepareFile(c)
 		if err == nil {
 			return c, nil
 		}
-		if !isBusy(err) || ctx.Err() != nil || time.Since(start) > lockPatience {
+		if !isBusy(err) || ctx.Err() != nil || time.Since(start) > openPatience {
 			c.close()
 			return nil, err
 		}
 	}
 }
+
+// openPatience is how long Open waits for a process that keeps the file locked:
+// it may only be suspended, or the machine be busy.
+const openPatience = 30 * time.Second
 
 // create makes an empty file, readable to its owner alone, if there is none.
 // An existing file is not opened: closing it would drop the locks that SQLite
