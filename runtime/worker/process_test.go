@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -75,6 +76,14 @@ var (
 
 var hoard [][]byte
 
+// overflow never returns: no recover stops a stack overflow.
+func overflow(n int) error {
+	if err := overflow(n + 1); err != nil {
+		return fmt.Errorf("%d: %w", n, err)
+	}
+	return nil
+}
+
 func testTable() dtask.Table {
 	bind := func(t dtask.Task[textArgs, dtask.None], fn func(context.Context, string) error) dtask.Handler {
 		return t.Bind(func(ctx context.Context, a textArgs) (dtask.None, error) {
@@ -104,7 +113,11 @@ func testTable() dtask.Table {
 			}
 			return nil
 		}),
-		bind(bombTask, func(context.Context, string) error {
+		bind(bombTask, func(_ context.Context, kind string) error {
+			if kind == "overflow" {
+				debug.SetMaxStack(1 << 20) // sooner
+				return overflow(1)
+			}
 			go func() { panic("in a goroutine of the task") }()
 			select {}
 		}),

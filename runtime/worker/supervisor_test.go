@@ -66,26 +66,31 @@ func TestSupervisorReplacesTheDead(t *testing.T) {
 	})
 }
 
-// A panic in a goroutine that a task started costs its process, not the work.
-func TestSupervisorSurvivesPanics(t *testing.T) {
-	onEachBroker(t, func(t *testing.T, b *bench) {
-		b.delay(bombTask, "x")
-		p := b.start(nil, "-processes", "1")
-		p.logged(t, 1, "in a goroutine of the task")
-		b.delay(noteTask, "x")
-		b.ledger.await(t, 1, "done", noteTask)
-		deadline := time.Now().Add(patience)
-		for b.state("work").Dead == 0 {
-			if time.Now().After(deadline) {
-				t.Fatal("the bomb is no dead letter")
-			}
-			time.Sleep(20 * time.Millisecond)
-		}
-		p.signal(t, syscall.SIGTERM)
-		if code := p.exit(t); code != exitOK {
-			t.Errorf("exit code %d", code)
-		}
-	})
+// A panic in a goroutine that a task started, or a stack overflow, costs its
+// process, not the work.
+func TestSupervisorSurvivesBombs(t *testing.T) {
+	for kind, says := range map[string]string{"panic": "in a goroutine of the task", "overflow": "stack overflow"} {
+		t.Run(kind, func(t *testing.T) {
+			onEachBroker(t, func(t *testing.T, b *bench) {
+				b.delay(bombTask, kind)
+				p := b.start(nil, "-processes", "1")
+				p.logged(t, 1, says)
+				b.delay(noteTask, "x")
+				b.ledger.await(t, 1, "done", noteTask)
+				deadline := time.Now().Add(patience)
+				for b.state("work").Dead == 0 {
+					if time.Now().After(deadline) {
+						t.Fatal("the bomb is no dead letter")
+					}
+					time.Sleep(20 * time.Millisecond)
+				}
+				p.signal(t, syscall.SIGTERM)
+				if code := p.exit(t); code != exitOK {
+					t.Errorf("exit code %d", code)
+				}
+			})
+		})
+	}
 }
 
 func TestSupervisorCrashLoop(t *testing.T) {
