@@ -78,10 +78,10 @@ var hoard [][]byte
 
 // overflow never returns: no recover stops a stack overflow.
 func overflow(n int) error {
-	if err := overflow(n + 1); err != nil {
-		return fmt.Errorf("%d: %w", n, err)
+	if n < 0 {
+		return nil
 	}
-	return nil
+	return fmt.Errorf("%d: %w", n, overflow(n+1))
 }
 
 func testTable() dtask.Table {
