@@ -120,6 +120,10 @@ func (sub *subscription) accept(c class, raw *amqp.Delivery) *delivery {
 		sub.bury(d, "the message is malformed: "+err.Error())
 		return nil
 	case c == classQuarantine:
+		// It may be this worker that has moved it here, and not acknowledged
+		// the original yet. If it kills the worker now there are two of it.
+		time.Sleep(quarantinePause)
+		sub.acks.flush(true)
 		m.Attempt += max(0, deaths-1)
 	case deaths > 0:
 		if m.Attempt += deaths; m.Attempt >= m.Attempts {
@@ -136,6 +140,10 @@ func (sub *subscription) accept(c class, raw *amqp.Delivery) *delivery {
 	sub.mu.Unlock()
 	return d
 }
+
+// quarantinePause is how long a message in quarantine waits before it is
+// delivered: longer than its original takes to be acknowledged.
+const quarantinePause = 100 * time.Millisecond
 
 // quarantine moves a message to the quarantine of its queue.
 func (sub *subscription) quarantine(d *delivery) {
