@@ -9,8 +9,8 @@ import (
 
 // The measures of the chart, in pixels.
 const (
-	chartWidth = 760
-	labelWidth = 210
+	chartWidth = 785
+	labelWidth = 235
 	barHeight  = 14
 	barStep    = 18
 	valueWidth = 80
