@@ -385,9 +385,9 @@ func TestExternalModule(t *testing.T) {
 	}
 	must("go", "generate", "./...")
 	bin := filepath.Join(c.dir, "bin") + string(filepath.Separator)
-	must("go", "build", "-o", bin, "./cmd/delay", "./cmd/work")
+	must("go", "build", "-o", bin, "./cmd/delay", "./cmd/runner")
 	must(bin + "delay")
-	out := must(bin+"work", "-drain", "-drain-retries", "-scheduler=off", "-log-level=error")
+	out := must(bin+"runner", "-drain", "-drain-retries", "-scheduler=off", "-log-level=error")
 
 	var got []string
 	for line := range strings.Lines(out) {
