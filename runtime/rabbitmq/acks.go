@@ -3,8 +3,6 @@ package rabbitmq
 import (
 	"sync"
 	"time"
-
-	amqp "github.com/rabbitmq/amqp091-go"
 )
 
 const (
@@ -14,23 +12,26 @@ const (
 	maxAckBatch = 256
 )
 
-// An acker acknowledges the deliveries of one channel, several at a time.
+// An acker keeps the deliveries of one channel until they are acknowledged, and
+// acknowledges them, several at a time.
 //
 // AMQP can acknowledge all deliveries up to one with a single frame. The acker
 // does so for the longest prefix of settled deliveries. Those behind a
 // delivery that is still being handled are acknowledged one by one, once they
 // have waited in vain for the gap to close.
 type acker struct {
-	ch *amqp.Channel
+	ch *channel
 
-	mu     sync.Mutex
-	base   uint64     // the tag of states[0]
-	states []ackState // of deliveries, by tag
-	late   []uint64   // settled when the last flush was made, and not acknowledged by it
-	fresh  []uint64   // settled since
-	batch  int        // how many wait at most
-	held   bool       // nothing is acknowledged for now
-	closed bool
+	mu      sync.Mutex
+	base    uint64  // the tag of entries[0]
+	entries []entry // by tag, without a gap
+	held    int     // how many are in state held
+	none    chan struct{}
+	late    []uint64 // settled when the last flush was made, and not acknowledged by it
+	fresh   []uint64 // settled since
+	batch   int      // how many wait at most
+	paused  bool     // nothing is acknowledged for now
+	closed  bool
 
 	kick  chan struct{} // there is something to acknowledge
 	full  chan struct{} // and enough of it
@@ -38,21 +39,28 @@ type acker struct {
 	ended chan struct{} // closed when the goroutine has ended
 }
 
+// An entry is a delivery that is not acknowledged, or waits for one before it
+// that is not.
+type entry struct {
+	d     *delivery
+	state ackState
+}
+
 type ackState uint8
 
 const (
-	unsettled ackState = iota
-	settled
+	held    ackState = iota // fetched, or in the hands of the worker
+	taken                   // being moved
+	settled                 // to be acknowledged
 	acked
 )
 
-// newAcker returns an acker for a channel whose consumers have the given
-// prefetch: acknowledgements wait for so many that messages keep coming.
-func newAcker(ch *amqp.Channel, prefetch int) *acker {
+// newAcker returns an acker for a channel.
+func newAcker(ch *channel) *acker {
 	a := &acker{
 		ch:    ch,
 		base:  1, // RabbitMQ counts from 1 in every channel
-		batch: max(1, min(prefetch/4, maxAckBatch)),
+		batch: 1,
 		kick:  make(chan struct{}, 1),
 		full:  make(chan struct{}, 1),
 		done:  make(chan struct{}),
@@ -62,44 +70,134 @@ func newAcker(ch *amqp.Channel, prefetch int) *acker {
 	return a
 }
 
-// settle has the delivery with the given tag acknowledged soon.
-func (a *acker) settle(tag uint64) {
+// expect says what the prefetch is: acknowledgements wait for each other, but
+// only for so many that messages keep coming.
+func (a *acker) expect(prefetch int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if tag < a.base || a.closed {
-		return
+	a.batch = max(1, min(prefetch/4, maxAckBatch))
+}
+
+// add adds a delivery, the next one of the channel, in the given state.
+func (a *acker) add(d *delivery, s ackState) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.entries = append(a.entries, entry{d, s})
+	if s == held {
+		a.held++
 	}
-	i := int(tag - a.base)
-	for len(a.states) <= i {
-		a.states = append(a.states, unsettled)
+}
+
+// entry returns the entry of a delivery, or nil if it is acknowledged or given
+// up. a.mu is held.
+func (a *acker) entry(d *delivery) *entry {
+	if d.raw.tag < a.base || a.closed {
+		return nil
 	}
-	a.states[i] = settled
-	a.fresh = append(a.fresh, tag)
+	return &a.entries[d.raw.tag-a.base]
+}
+
+// finish has a delivery acknowledged that is held. Else it does nothing.
+func (a *acker) finish(d *delivery) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if e := a.entry(d); e != nil && e.state == held {
+		a.release()
+		a.settleEntry(e)
+	}
+}
+
+// take calls then for a delivery that is held and is to be moved, and does
+// nothing for others. then must not call the acker.
+func (a *acker) take(d *delivery, then func()) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if e := a.entry(d); e != nil && e.state == held {
+		a.release()
+		e.state = taken
+		then()
+	}
+}
+
+// release counts one less that is held.
+func (a *acker) release() {
+	if a.held--; a.held == 0 && a.none != nil {
+		close(a.none)
+		a.none = nil
+	}
+}
+
+// settle has a delivery acknowledged that was taken.
+func (a *acker) settle(d *delivery) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if e := a.entry(d); e != nil && e.state == taken {
+		a.settleEntry(e)
+	}
+}
+
+func (a *acker) settleEntry(e *entry) {
+	e.state = settled
+	a.fresh = append(a.fresh, e.d.raw.tag)
 	signal(a.kick)
 	if len(a.fresh) >= a.batch {
 		signal(a.full)
 	}
 }
 
-// reject has RabbitMQ move the delivery with the given tag to the dead letters.
-func (a *acker) reject(tag uint64) {
-	a.settle(tag)
+// reject has RabbitMQ move a delivery to the dead letters that was taken.
+func (a *acker) reject(d *delivery) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if !a.closed && tag >= a.base && a.states[tag-a.base] == settled {
-		a.states[tag-a.base] = acked
-		a.ch.Reject(tag, false)
+	if e := a.entry(d); e != nil && e.state == taken {
+		a.acknowledged(e)
+		a.ch.reject(d.raw.tag)
 	}
 }
 
-// hold stops acknowledging, or goes on.
-func (a *acker) hold(on bool) {
+func (a *acker) acknowledged(e *entry) {
+	e.state = acked
+	e.d.from.acked++
+}
+
+// unacked returns how many deliveries of a consumer are not acknowledged.
+func (a *acker) unacked(c *prefetching) int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.held = on
-	if !on {
-		signal(a.kick)
+	return c.received - c.acked
+}
+
+// idle returns a channel that is closed once nothing is held.
+func (a *acker) idle() <-chan struct{} {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	none := make(chan struct{})
+	if a.held == 0 {
+		close(none)
+	} else {
+		a.none = none
 	}
+	return none
+}
+
+// heldDeliveries returns what is held.
+func (a *acker) heldDeliveries() (ds []*delivery) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, e := range a.entries {
+		if e.state == held {
+			ds = append(ds, e.d)
+		}
+	}
+	return ds
+}
+
+// pause stops acknowledging, or goes on.
+func (a *acker) pause(on bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.paused = on
+	signal(a.kick)
 }
 
 func signal(ch chan struct{}) {
@@ -136,21 +234,23 @@ func (a *acker) run() {
 func (a *acker) flush(all bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.held && !all {
+	if a.closed || a.paused && !all {
 		return
 	}
 	var last uint64 // RabbitMQ knows no tag that was acknowledged already
 	n := 0
-	for n < len(a.states) && a.states[n] != unsettled {
-		if a.states[n] == settled {
+	for n < len(a.entries) && a.entries[n].state >= settled {
+		if e := &a.entries[n]; e.state == settled {
 			last = a.base + uint64(n)
+			a.acknowledged(e)
 		}
 		n++
 	}
+	clear(a.entries[:n])
 	a.base += uint64(n)
-	a.states = a.states[n:]
+	a.entries = a.entries[n:]
 	if last > 0 {
-		a.ch.Ack(last, true)
+		a.ch.ack(last, true)
 	}
 	a.single(a.late)
 	if all {
@@ -173,24 +273,24 @@ func (a *acker) flush(all bool) {
 // single acknowledges deliveries one by one.
 func (a *acker) single(tags []uint64) {
 	for _, tag := range tags {
-		if tag >= a.base && a.states[tag-a.base] == settled {
-			a.states[tag-a.base] = acked
-			a.ch.Ack(tag, false)
+		if tag < a.base {
+			continue
+		}
+		if e := &a.entries[tag-a.base]; e.state == settled {
+			a.acknowledged(e)
+			a.ch.ack(tag, false)
 		}
 	}
 }
 
-// close acknowledges everything that is settled, and no more from then on. It
-// reports whether anything was acknowledged in the life of the channel.
-func (a *acker) close() (used bool) {
+// close acknowledges everything that is settled, and no more from then on.
+func (a *acker) close() {
+	a.flush(true)
 	a.mu.Lock()
-	first := !a.closed
-	a.closed = true
-	a.mu.Unlock()
-	if first {
+	if !a.closed {
+		a.closed = true
 		close(a.done)
-		a.flush(true)
 	}
+	a.mu.Unlock()
 	<-a.ended
-	return a.base > 1
 }

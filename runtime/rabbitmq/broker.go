@@ -1,11 +1,9 @@
 package rabbitmq
 
 import (
-	"bytes"
 	"context"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	dtask "github.com/dtaskhq/dtask/runtime"
 )
@@ -78,7 +76,7 @@ func (b *Broker) Close() error {
 // the message, which with a quorum queue means that a majority of its nodes
 // have it on disk.
 func (b *Broker) Enqueue(ctx context.Context, m *dtask.Message) error {
-	p, err := b.publication(m, b.topology.exactly)
+	p, err := b.publication(m)
 	if err != nil {
 		return err
 	}
@@ -96,28 +94,19 @@ func (b *Broker) EnqueueMany(ctx context.Context, ms []*dtask.Message) []error {
 	errs := make([]error, len(ms))
 	ps := make([]*publication, len(ms))
 	for i, m := range ms {
-		ps[i], errs[i] = b.publication(m, b.topology.exactly)
+		ps[i], errs[i] = b.publication(m)
 	}
 	b.acceptMany(ctx, ms, ps, errs)
 	b.publishMany(ctx, ps, errs)
 	return errs
 }
 
-// publication returns m on its way to its queue, delayed in the given manner.
-func (b *Broker) publication(m *dtask.Message, delayed func(queue string, d time.Duration) route) (*publication, error) {
+// publication returns m on its way to its queue. It refers to m's body.
+func (b *Broker) publication(m *dtask.Message) (*publication, error) {
 	message, err := encode(m)
 	if err != nil {
 		return nil, err
 	}
-	message.Body = bytes.Clone(message.Body) // a call that gives up leaves it behind
 	c := classOf(m.Priority)
-	name := b.topology.queue(c, m.Queue)
-	p := &publication{message: message, queue: m.Queue, class: c}
-	if m.NotBefore.IsZero() {
-		p.route = func() route { return direct(name) }
-	} else {
-		due := m.NotBefore
-		p.route = func() route { return delayed(name, time.Until(due)) }
-	}
-	return p, nil
+	return &publication{message: message, queue: m.Queue, class: c, name: b.topology.queue(c, m.Queue), due: m.NotBefore}, nil
 }

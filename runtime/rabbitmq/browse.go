@@ -20,7 +20,7 @@ const browseBatch = 500
 //
 // While it looks at messages nobody else sees them, and so it holds a lock: a
 // second one would miss what the first one holds.
-func (b *Broker) browse(ctx context.Context, s *session, queue string, limit int, f func([]amqp.Delivery) (remove []uint64, err error)) error {
+func (b *Broker) browse(ctx context.Context, s *session, queue string, limit int, f func([]*incoming) (remove []uint64, err error)) error {
 	unlock, err := b.lock(ctx, s, queue)
 	if err != nil {
 		return err
@@ -31,42 +31,47 @@ func (b *Broker) browse(ctx context.Context, s *session, queue string, limit int
 	if n <= 0 || err != nil {
 		return err
 	}
-	ch, err := s.conn.Channel()
+	ch, err := openChannel(s)
 	if err != nil {
 		return err
 	}
-	defer ch.Close()
+	defer ch.close()
 	const tag = "browse"
-	if err := ch.Qos(n, 0, false); err != nil {
+	if err := ch.qos(n); err != nil {
 		return err
 	}
-	in, err := ch.Consume(queue, tag, false, false, false, false, nil)
-	if err != nil {
+	if err := ch.consume(queue, tag, ""); err != nil {
 		return err
 	}
 	removed := 0
+	var ds []*incoming
 	for left := n; left > 0 && err == nil; {
-		var ds []amqp.Delivery
-		if ds, err = receive(ctx, in, min(left, browseBatch)); err == nil {
-			left -= len(ds)
-			last := ds[len(ds)-1].DeliveryTag
-			var remove []uint64
-			remove, err = f(ds)
-			removed += len(remove)
-			if removed == n-left { // nothing has stayed so far
-				ch.Ack(last, true)
-				continue
-			}
-			for _, tag := range remove {
-				ch.Ack(tag, false)
-			}
+		if len(ds) < min(left, browseBatch) {
+			var more []*incoming
+			more, err = ch.wait(ctx)
+			ds = append(ds, more...)
+			continue
+		}
+		batch := ds[:min(left, browseBatch)]
+		ds = ds[len(batch):]
+		left -= len(batch)
+		last := batch[len(batch)-1].tag
+		var remove []uint64
+		remove, err = f(batch)
+		removed += len(remove)
+		if removed == n-left { // nothing has stayed so far
+			ch.ack(last, true)
+			continue
+		}
+		for _, tag := range remove {
+			ch.ack(tag, false)
 		}
 	}
 	// Closing the channel would return the rest, but only some time later.
-	if cancelErr := ch.Cancel(tag, false); err == nil {
+	if cancelErr := ch.cancel(tag); err == nil {
 		err = cancelErr
 	}
-	ch.Nack(0, true, true)
+	ch.requeueAll()
 	if removed > 0 {
 		sleep(ctx, ackGrace)
 	}
@@ -83,23 +88,6 @@ func awaitLength(ctx context.Context, s *session, queue string, n int) {
 			return
 		}
 	}
-}
-
-// receive receives n deliveries.
-func receive(ctx context.Context, in <-chan amqp.Delivery, n int) ([]amqp.Delivery, error) {
-	ds := make([]amqp.Delivery, 0, n)
-	for len(ds) < n {
-		select {
-		case d, ok := <-in:
-			if !ok {
-				return ds, errSessionClosed
-			}
-			ds = append(ds, d)
-		case <-ctx.Done():
-			return ds, ctx.Err()
-		}
-	}
-	return ds, nil
 }
 
 // lock takes the lock of a queue, which is an exclusive queue: RabbitMQ

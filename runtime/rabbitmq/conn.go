@@ -2,14 +2,19 @@ package rabbitmq
 
 import (
 	"bufio"
+	"fmt"
+	"maps"
 	"net"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/frame"
 )
 
 const (
-	readBuffer = 64 << 10
+	// readBuffer holds the largest frame.
+	readBuffer = frameSize
 
 	// writeChunk is how much one write may take writeTimeout for: a slow link
 	// is not a dead one.
@@ -20,7 +25,7 @@ const (
 	closeTimeout = time.Second
 )
 
-// A stream is the net.Conn beneath an AMQP connection. It does two things that
+// A stream is the net.Conn beneath an AMQP connection. It does three things that
 // the client library does not.
 //
 // It notices stalls. The library has no deadline for writes, and for reads
@@ -33,10 +38,19 @@ const (
 // (RFC 896) does, without a delay when there was none.
 //
 // The buffer has no bound of its own: the publisher bounds what is outstanding.
+//
+// It passes the frames of some channels to these (see [channel]), past the
+// library, which sees the others only.
 type stream struct {
 	net.Conn
 	reader      *bufio.Reader
 	readTimeout time.Duration
+	unread      int // bytes of the present frame, which is the library's
+
+	// channels are those that are not the library's, by their numbers. The map
+	// is replaced, not changed.
+	channels   atomic.Pointer[map[uint16]*channel]
+	channelsMu sync.Mutex
 
 	// fixed, if not 0, is the deadline (Unix nanoseconds) that replaces the
 	// one for each operation: for the handshakes of opening and closing.
@@ -48,6 +62,7 @@ type stream struct {
 	mu      sync.Mutex
 	wake    sync.Cond
 	pending []byte
+	writing bool  // a caller of writeNow is
 	err     error // of a write; sticky
 	closing bool
 
@@ -61,13 +76,84 @@ type stream struct {
 func newStream(c net.Conn, readTimeout time.Duration) *stream {
 	s := &stream{Conn: c, readTimeout: readTimeout, flushed: make(chan struct{})}
 	s.wake.L = &s.mu
+	s.channels.Store(&map[uint16]*channel{})
 	s.reader = bufio.NewReaderSize(deadlineReader{s}, readBuffer)
 	go s.flush()
 	return s
 }
 
-// Read implements net.Conn.
-func (s *stream) Read(p []byte) (int, error) { return s.reader.Read(p) }
+// Read implements net.Conn, for the library: it returns the frames that are not
+// of channels of ours, and takes these on the way.
+func (s *stream) Read(p []byte) (int, error) {
+	for s.unread == 0 {
+		head, err := s.reader.Peek(frame.HeadSize)
+		if err != nil {
+			return 0, err
+		}
+		typ, id, size := frame.ParseHead(head)
+		ch := (*s.channels.Load())[id]
+		if ch == nil {
+			s.unread = size + frame.Overhead
+			break
+		}
+		if err := s.receive(ch, typ, size); err != nil {
+			return 0, err
+		}
+	}
+	n, err := s.reader.Read(p[:min(len(p), s.unread)])
+	s.unread -= n
+	return n, err
+}
+
+// receive passes a frame to its channel.
+func (s *stream) receive(ch *channel, typ byte, size int) error {
+	whole, err := s.reader.Peek(size + frame.Overhead)
+	if err == nil && !frame.Complete(whole) {
+		err = errFrame
+	}
+	if err == nil {
+		err = ch.receive(typ, whole[frame.HeadSize:frame.HeadSize+size])
+	}
+	if err != nil {
+		if err == bufio.ErrBufferFull {
+			err = fmt.Errorf("a frame of %d bytes, the limit is %d", size, readBuffer)
+		}
+		s.failure.CompareAndSwap(nil, &err)
+		return err
+	}
+	_, err = s.reader.Discard(len(whole))
+	return err
+}
+
+// add adds a channel of ours, under the highest number up to limit that is free.
+func (s *stream) add(ch *channel, limit uint16) error {
+	s.channelsMu.Lock()
+	defer s.channelsMu.Unlock()
+	old := *s.channels.Load()
+	id := limit
+	for old[id] != nil {
+		id--
+	}
+	if id == 0 {
+		return fmt.Errorf("all of the %d channels of the connection are in use; raise the channel_max of RabbitMQ", limit)
+	}
+	ch.id = id
+	channels := maps.Clone(old)
+	channels[id] = ch
+	s.channels.Store(&channels)
+	return nil
+}
+
+// remove removes a channel of ours, of which no more frames come.
+func (s *stream) remove(ch *channel) {
+	s.channelsMu.Lock()
+	defer s.channelsMu.Unlock()
+	channels := maps.Clone(*s.channels.Load())
+	if channels[ch.id] == ch {
+		delete(channels, ch.id)
+		s.channels.Store(&channels)
+	}
+}
 
 type deadlineReader struct{ s *stream }
 
@@ -105,6 +191,32 @@ func (s *stream) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// reserve lets the caller write a little by itself, if nothing is pending: two
+// switches of goroutines less. What others write meanwhile comes after it. The
+// caller must call writeReserved; that may wait for the network, so this is for
+// when nothing else can be under way.
+func (s *stream) reserve() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.pending) > 0 || s.writing || s.err != nil || s.closing || s.patient.Load() {
+		return false
+	}
+	s.writing = true
+	return true
+}
+
+// writeReserved writes after a successful reserve.
+func (s *stream) writeReserved(p []byte) {
+	err := s.writeAll(p)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.writing = false
+	if err != nil {
+		s.err = err
+	}
+	s.wake.Signal()
+}
+
 // flush writes what is pending until the stream is closed or fails, and then
 // closes the connection.
 func (s *stream) flush() {
@@ -113,10 +225,10 @@ func (s *stream) flush() {
 	var buf []byte
 	for {
 		s.mu.Lock()
-		for len(s.pending) == 0 && !s.closing {
+		for s.writing || len(s.pending) == 0 && !s.closing && s.err == nil {
 			s.wake.Wait()
 		}
-		if len(s.pending) == 0 {
+		if len(s.pending) == 0 || s.err != nil {
 			s.mu.Unlock()
 			return
 		}

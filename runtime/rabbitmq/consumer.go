@@ -20,8 +20,9 @@ type consumer struct {
 	out         chan dtask.Delivery
 	recheck     chan struct{} // the queue may have been paused or resumed
 	pace        pace
-	carried     chan *delivery // from a subscription that was replaced
-	finishing   sync.WaitGroup // such subscriptions
+
+	quarantining moves          // into the quarantine
+	finishing    sync.WaitGroup // subscriptions that were replaced
 
 	ctx  context.Context // ends with Stop
 	stop context.CancelFunc
@@ -43,7 +44,6 @@ func (b *Broker) Consume(ctx context.Context, o dtask.ConsumeOptions) (dtask.Con
 		out:         make(chan dtask.Delivery),
 		recheck:     make(chan struct{}, 1),
 		pace:        newPace(o.Concurrency, time.Now()),
-		carried:     make(chan *delivery),
 		closing:     make(chan struct{}),
 		ended:       make(chan struct{}),
 	}
@@ -110,36 +110,22 @@ func (c *consumer) run(sub *subscription) {
 	}
 	close(c.out)
 	if sub != nil {
-		sub.quiesce()
-		sub.handBackFetched(0)
+		sub.quiesce() // its error is that of the channel, whose deliveries come again
 		c.err = c.finish(sub)
 	}
 	c.finishing.Wait()
 }
 
-// replace goes on with another subscription, of another prefetch. What the old
-// one has fetched is delivered all the same, as far as the new prefetch allows;
-// others can have the rest sooner.
+// replace goes on with another subscription. What the old one has delivered can
+// still be settled.
 func (c *consumer) replace(old, next *subscription) {
 	for i := range old.sources {
 		next.sources[i].fetched = append(old.sources[i].fetched, next.sources[i].fetched...)
 		old.sources[i].fetched = nil
 	}
-	next.handBackFetched(next.prefetch)
 	signal(c.recheck) // the old one may have heard of a pause meanwhile
 	c.finishing.Go(func() {
 		old.quiesce()
-		for i := range old.sources {
-			s := &old.sources[i]
-			for len(s.fetched) > 0 {
-				select {
-				case c.carried <- s.fetched[0]:
-					s.fetched = s.fetched[1:]
-				case <-c.ctx.Done():
-					old.handBackFetched(0)
-				}
-			}
-		}
 		c.finish(old)
 	})
 }
@@ -148,7 +134,7 @@ func (c *consumer) replace(old, next *subscription) {
 // is settled, or the consumer is closed.
 func (c *consumer) finish(sub *subscription) error {
 	select {
-	case <-sub.settledAll():
+	case <-sub.acks.idle():
 	case <-c.closing:
 	case <-sub.ctx.Done(): // nothing can be settled any more
 	}
@@ -201,14 +187,6 @@ func (c *consumer) session(ctx context.Context, failed *session) (*session, erro
 func (c *consumer) serve(sub *subscription) (next *subscription, err error) {
 	second := time.NewTicker(time.Second)
 	defer second.Stop()
-	var opening chan opened // of a subscription with another prefetch
-	defer func() {
-		if opening != nil && next == nil {
-			if o := <-opening; o.err == nil {
-				next, err = o.sub, nil
-			}
-		}
-	}()
 	for {
 		var out chan<- dtask.Delivery
 		var d *delivery
@@ -220,26 +198,21 @@ func (c *consumer) serve(sub *subscription) (next *subscription, err error) {
 				continue
 			}
 		}
-		judge, overdue, ended := false, false, false
+		judge, overdue := false, false
 		select {
 		case out <- d:
 			sub.picked(i)
 			judge = true
+		case <-sub.ch.arrived:
+			sub.fetch()
+			if tags := sub.ch.takeCancelled(); tags != nil {
+				sub.lost(tags)
+				return c.afterCancel(sub)
+			}
 		case <-second.C:
 			judge, overdue = true, true
-		case raw, ok := <-sub.sources[0].in:
-			ended = !sub.fetch(&sub.sources[0], &raw, ok)
-		case raw, ok := <-sub.sources[1].in:
-			ended = !sub.fetch(&sub.sources[1], &raw, ok)
-		case raw, ok := <-sub.sources[2].in:
-			ended = !sub.fetch(&sub.sources[2], &raw, ok)
-		case raw, ok := <-sub.sources[3].in:
-			ended = !sub.fetch(&sub.sources[3], &raw, ok)
-		case d := <-c.carried:
-			sub.carry(d)
-		case o := <-opening:
-			opening = nil
-			next, err = o.sub, o.err
+		case err = <-sub.growing:
+			sub.growing = nil
 		case <-c.recheck:
 			err = sub.pauseOrResume()
 		case <-sub.ctx.Done():
@@ -247,32 +220,15 @@ func (c *consumer) serve(sub *subscription) (next *subscription, err error) {
 		case <-c.ctx.Done():
 			return nil, nil
 		}
-		switch {
-		case err != nil || next != nil:
-			return next, err
-		case ended && !sub.ch.IsClosed():
-			return c.afterCancel(sub)
-		case judge && opening == nil && sub.active && c.pace.adapt(time.Now, overdue):
-			opening = c.open(sub.session)
+		if err != nil {
+			return nil, err
+		}
+		if judge && sub.active && sub.growing == nil && c.pace.adapt(time.Now, overdue) {
+			if err := sub.adapt(c.pace.prefetch); err != nil {
+				return nil, err
+			}
 		}
 	}
-}
-
-// opened is a subscription, or why there is none.
-type opened struct {
-	sub *subscription
-	err error
-}
-
-// open opens a subscription of the present prefetch in the background.
-func (c *consumer) open(s *session) chan opened {
-	done := make(chan opened, 1)
-	prefetch := c.pace.prefetch
-	go func() {
-		sub, err := openSubscription(c, s, prefetch)
-		done <- opened{sub, err}
-	}()
-	return done
 }
 
 // afterCancel returns the subscription to go on with after RabbitMQ has

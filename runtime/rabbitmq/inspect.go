@@ -58,9 +58,9 @@ func (b *Broker) Queues(ctx context.Context) ([]dtask.QueueState, error) {
 // registered returns the names of all queues, sorted.
 func (b *Broker) registered(ctx context.Context, s *session) ([]string, error) {
 	var queues []string
-	err := b.browse(ctx, s, b.topology.registry(), maxBrowse, func(ds []amqp.Delivery) ([]uint64, error) {
+	err := b.browse(ctx, s, b.topology.registry(), maxBrowse, func(ds []*incoming) ([]uint64, error) {
 		for _, d := range ds {
-			queues = append(queues, string(d.Body))
+			queues = append(queues, string(d.body))
 		}
 		return nil, nil
 	})
@@ -91,9 +91,9 @@ func (b *Broker) DeadLetters(ctx context.Context, queue string, limit int) ([]*d
 	var ms []*dtask.Message
 	err := b.inspect(ctx, func(s *session) error {
 		ms = nil
-		return b.browse(ctx, s, b.topology.queue(classDead, queue), limit, func(ds []amqp.Delivery) ([]uint64, error) {
+		return b.browse(ctx, s, b.topology.queue(classDead, queue), limit, func(ds []*incoming) ([]uint64, error) {
 			for _, d := range ds {
-				m, _ := decode(&d, classDead, queue) // of a malformed one, what can be read
+				m, _ := decode(d, classDead, queue) // of a malformed one, what can be read
 				ms = append(ms, &m)
 			}
 			return nil, nil
@@ -104,12 +104,12 @@ func (b *Broker) DeadLetters(ctx context.Context, queue string, limit int) ([]*d
 
 // RetryDead implements dtask.Inspector. It finds ids among the oldest 65,535.
 func (b *Broker) RetryDead(ctx context.Context, queue string, ids ...string) (int, error) {
-	return b.takeDead(ctx, queue, ids, func(ds []amqp.Delivery) []error {
+	return b.takeDead(ctx, queue, ids, func(ds []*incoming) []error {
 		errs := make([]error, len(ds))
 		ms := make([]*dtask.Message, len(ds))
 		ps := make([]*publication, len(ds))
 		for i, d := range ds {
-			ms[i], ps[i], errs[i] = b.revive(&d, queue)
+			ms[i], ps[i], errs[i] = b.revive(d, queue)
 		}
 		b.acceptMany(ctx, ms, ps, errs)
 		b.publishMany(ctx, ps, errs)
@@ -118,13 +118,13 @@ func (b *Broker) RetryDead(ctx context.Context, queue string, ids ...string) (in
 }
 
 // revive returns a dead letter, and its way back to its queue.
-func (b *Broker) revive(d *amqp.Delivery, queue string) (*dtask.Message, *publication, error) {
+func (b *Broker) revive(d *incoming, queue string) (*dtask.Message, *publication, error) {
 	m, err := decode(d, classDead, queue)
 	// A producer in another language may ask for more.
 	m.Keep = min(m.Keep, maxKeep)
 	if err != nil { // malformed; the worker will say so again
 		name := b.topology.queue(classDefault, queue)
-		return &m, &publication{message: forward(d), queue: queue, class: classDefault, route: func() route { return direct(name) }}, nil
+		return &m, &publication{message: forward(d, ""), queue: queue, class: classDefault, name: name}, nil
 	}
 	m.Attempt = 1
 	m.NotBefore = time.Time{}
@@ -132,30 +132,30 @@ func (b *Broker) revive(d *amqp.Delivery, queue string) (*dtask.Message, *public
 	if !m.Expires.IsZero() && time.Until(m.Expires) < 0 {
 		m.Expires = time.Time{} // it is wanted all the same
 	}
-	p, err := b.publication(&m, b.topology.exactly)
+	p, err := b.publication(&m)
 	return &m, p, err
 }
 
 // DeleteDead implements dtask.Inspector. It finds ids among the oldest 65,535.
 func (b *Broker) DeleteDead(ctx context.Context, queue string, ids ...string) (int, error) {
-	return b.takeDead(ctx, queue, ids, func(ds []amqp.Delivery) []error { return make([]error, len(ds)) })
+	return b.takeDead(ctx, queue, ids, func(ds []*incoming) []error { return make([]error, len(ds)) })
 }
 
 // takeDead removes those dead letters from a queue, of the given ids or all,
 // for which f returns no error. It returns how many.
-func (b *Broker) takeDead(ctx context.Context, queue string, ids []string, f func([]amqp.Delivery) []error) (int, error) {
+func (b *Broker) takeDead(ctx context.Context, queue string, ids []string, f func([]*incoming) []error) (int, error) {
 	taken := 0
 	err := b.inspect(ctx, func(s *session) error {
-		return b.browse(ctx, s, b.topology.queue(classDead, queue), maxBrowse, func(ds []amqp.Delivery) (remove []uint64, failed error) {
+		return b.browse(ctx, s, b.topology.queue(classDead, queue), maxBrowse, func(ds []*incoming) (remove []uint64, failed error) {
 			if len(ids) > 0 {
-				ds = slices.DeleteFunc(ds, func(d amqp.Delivery) bool { return !slices.Contains(ids, d.MessageId) })
+				ds = slices.DeleteFunc(ds, func(d *incoming) bool { return !slices.Contains(ids, d.MessageID) })
 			}
 			for i, err := range f(ds) {
 				if err != nil {
 					failed = err
 					continue
 				}
-				remove = append(remove, ds[i].DeliveryTag)
+				remove = append(remove, ds[i].tag)
 			}
 			taken += len(remove)
 			return remove, failed

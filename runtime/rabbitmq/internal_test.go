@@ -8,9 +8,8 @@ import (
 	"testing"
 	"time"
 
-	amqp "github.com/rabbitmq/amqp091-go"
-
 	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/frame"
 )
 
 func TestParseURL(t *testing.T) {
@@ -152,8 +151,9 @@ func TestLongHistory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if size := len(p.Headers[headerFailures].(string)); size > maxFailures {
-		t.Errorf("the history has %d bytes, want up to %d", size, maxFailures)
+	v, _ := p.Headers.Get(headerFailures)
+	if history, ok := v.Text(); !ok || len(history) > maxFailures {
+		t.Errorf("the history has %d bytes, want up to %d", len(history), maxFailures)
 	}
 	m.Headers = map[string]string{"h": strings.Repeat("x", maxUserHeaders)}
 	if _, err := encode(m); !errors.Is(err, dtask.ErrTooLarge) {
@@ -174,8 +174,7 @@ func TestReservedHeaders(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := amqp.Delivery{Headers: p.Headers, MessageId: p.MessageId, Type: p.Type}
-	got, err := decode(&d, classDefault, "q")
+	got, err := decode(&incoming{Properties: p.Properties}, classDefault, "q")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,30 +183,78 @@ func TestReservedHeaders(t *testing.T) {
 	}
 }
 
+// A time that is in the id is not sent twice; others are kept to the
+// millisecond all the same.
+func TestEnqueuedAt(t *testing.T) {
+	const id, other = "017f22e2-79b0-7cc3-98c4-dc0c0c07398f", "an id of the user's"
+	at := time.UnixMilli(0x017f22e279b0)
+	for _, c := range []struct {
+		id     string
+		at     time.Time
+		header bool
+	}{
+		{id, at, false},
+		{strings.ToUpper(id), at, false},
+		{id, at.Add(time.Millisecond), true},
+		{id, at.Add(time.Hour), true},
+		{other, at, true},
+		{id, time.Time{}, false},
+	} {
+		p, err := encode(&dtask.Message{ID: c.id, Task: "t", Queue: "q", Attempt: 1, Attempts: 6, EnqueuedAt: c.at})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := p.Headers.Get(headerTimestamp); ok != c.header {
+			t.Errorf("%s at %v: header %v, want %v", c.id, c.at, ok, c.header)
+		}
+		got, err := decode(&incoming{Properties: p.Properties}, classDefault, "q")
+		if err != nil || !got.EnqueuedAt.Equal(c.at) {
+			t.Errorf("%s at %v: decoded as %v, %v", c.id, c.at, got.EnqueuedAt, err)
+		}
+	}
+}
+
 // Whatever a message holds, decoding it returns or fails; what was decoded is
-// valid, and can be stored again.
+// valid, and can be stored again, with nothing but RabbitMQ's headers lost.
 func FuzzDecode(f *testing.F) {
-	f.Add("t", "id", []byte("{}"), "dtask-attempts", "many", int64(3), uint8(0))
-	f.Add("", "", []byte(nil), "dtask-failures", "[{}]", int64(-1), uint8(9))
-	f.Add("t", "id", []byte("x"), "x-delivery-count", "", int64(1)<<62, uint8(4))
-	f.Fuzz(func(t *testing.T, task, id string, body []byte, header, text string, number int64, priority uint8) {
-		for _, value := range []any{nil, text, number, int32(number), uint8(number), true, amqp.Table{header: text}, []any{text}, time.Unix(number, 0)} {
-			d := amqp.Delivery{Type: task, MessageId: id, Body: body, Priority: priority, Headers: amqp.Table{header: value}}
-			deliveryCount(&d)
-			forward(&d)
-			m, err := decode(&d, classDead, "q")
-			if err != nil {
-				continue
+	for _, add := range []func(*frame.Builder){
+		func(h *frame.Builder) { h.Text(headerAttempts, "many") },
+		func(h *frame.Builder) { h.Text(headerFailures, "[{}]") },
+		func(h *frame.Builder) { h.Int(headerDeliveryCount, 1<<62) },
+		func(h *frame.Builder) { h.Int(headerExpires, 1<<62) },
+		func(h *frame.Builder) { h.Int(headerAttempt, 3); h.Text("tenant", "blue"); h.Texts("list", "a", "b") },
+	} {
+		var h frame.Builder
+		add(&h)
+		f.Add(frame.AppendContent(nil, 2, &frame.Properties{Headers: h.Table(), Type: "t", MessageID: "id", Priority: 9}), []byte("{}"))
+	}
+	f.Fuzz(func(t *testing.T, content, body []byte) {
+		_, p, err := frame.ParseContent(string(content))
+		if err != nil {
+			return
+		}
+		d := &incoming{Properties: p, body: body}
+		deliveryCount(d)
+		decodeRecord(d)
+		m, err := decode(d, classDead, "q")
+		again, againErr := decode(&incoming{Properties: forward(d, "").Properties, body: body}, classDead, "q")
+		if (err == nil) != (againErr == nil) {
+			t.Errorf("decoded with %v, and with %v when forwarded", err, againErr)
+		}
+		if err != nil {
+			return
+		}
+		if again.Attempt != m.Attempt || len(again.Headers) != len(m.Headers) {
+			t.Errorf("forwarded as %+v, want %+v", again, m)
+		}
+		if len(m.ID) <= dtask.MaxIDSize && len(m.Task) <= dtask.MaxTaskName {
+			if err := m.Validate(); err != nil {
+				t.Errorf("decoded %+v, which is invalid: %v", m, err)
 			}
-			if len(id) <= dtask.MaxIDSize && len(task) <= dtask.MaxTaskName {
-				if err := m.Validate(); err != nil {
-					t.Errorf("decoded %+v, which is invalid: %v", m, err)
-				}
-			}
-			if len(m.Headers) == 0 {
-				if _, err := encode(&m); err != nil {
-					t.Errorf("decoded %+v, which cannot be encoded: %v", m, err)
-				}
+		}
+		if len(m.Headers) == 0 {
+			if _, err := encode(&m); err != nil {
+				t.Errorf("decoded %+v, which cannot be encoded: %v", m, err)
 			}
 		}
 	})

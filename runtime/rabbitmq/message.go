@@ -9,9 +9,8 @@ import (
 	"strings"
 	"time"
 
-	amqp "github.com/rabbitmq/amqp091-go"
-
 	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/frame"
 )
 
 // The headers of a message. docs/wire.md describes them.
@@ -41,55 +40,79 @@ const (
 	maxFailures    = 64 << 10
 )
 
-// encode returns the AMQP form of a message.
-func encode(m *dtask.Message) (amqp.Publishing, error) {
-	h := make(amqp.Table, 3+len(m.Headers))
+// An envelope is a message as it is published.
+type envelope struct {
+	frame.Properties
+	body []byte
+}
+
+// encode returns the AMQP form of a message. It refers to the body of m.
+func encode(m *dtask.Message) (envelope, error) {
+	h, err := encodeHeaders(m)
+	if err != nil {
+		return envelope{}, err
+	}
+	return seal(m, h), nil
+}
+
+// seal returns the AMQP form of a message with the given headers.
+func seal(m *dtask.Message, h *frame.Builder) envelope {
+	return envelope{
+		Properties: frame.Properties{
+			Headers:      h.Table(),
+			ContentType:  "application/json",
+			DeliveryMode: frame.Persistent,
+			Priority:     encodePriority(m.Priority),
+			MessageID:    m.ID,
+			Timestamp:    unixSeconds(m.EnqueuedAt),
+			Type:         m.Task,
+		},
+		body: m.Body,
+	}
+}
+
+// encodeHeaders returns the headers of a message.
+func encodeHeaders(m *dtask.Message) (*frame.Builder, error) {
+	h := &frame.Builder{}
 	size := 0
 	for name, value := range m.Headers {
 		if reserved(name) {
 			name = headerEscape + name
 		}
 		if len(name) > 255 {
-			return amqp.Publishing{}, fmt.Errorf("%w: the name of header %.40q… has %d bytes, at most 255", dtask.ErrTooLarge, name, len(name))
+			return nil, fmt.Errorf("%w: the name of header %.40q… has %d bytes, at most 255", dtask.ErrTooLarge, name, len(name))
 		}
-		h[name] = value
+		h.Text(name, value)
 		size += len(name) + len(value)
 	}
 	if size > maxUserHeaders {
-		return amqp.Publishing{}, fmt.Errorf("%w: %d bytes of headers, at most %d", dtask.ErrTooLarge, size, maxUserHeaders)
+		return nil, fmt.Errorf("%w: %d bytes of headers, at most %d", dtask.ErrTooLarge, size, maxUserHeaders)
 	}
 	if m.Schema != "" {
-		h[headerSchema] = m.Schema
+		h.Text(headerSchema, m.Schema)
 	}
 	if m.Attempt != 1 {
-		h[headerAttempt] = int64(m.Attempt)
+		h.Int(headerAttempt, int64(m.Attempt))
 	}
 	if m.Attempts != defaultAttempts {
-		h[headerAttempts] = int64(m.Attempts)
+		h.Int(headerAttempts, int64(m.Attempts))
 	}
 	if m.Returned > 0 {
-		h[headerReturned] = int64(m.Returned)
+		h.Int(headerReturned, int64(m.Returned))
 	}
 	if m.Keep > 0 {
-		h[headerKeep] = max(1, m.Keep.Milliseconds())
+		h.Int(headerKeep, max(1, m.Keep.Milliseconds()))
 	}
-	setTime(h, headerTimestamp, m.EnqueuedAt)
+	if ms, ok := uuidMilli(m.ID); !ok || ms != m.EnqueuedAt.UnixMilli() {
+		setTime(h, headerTimestamp, m.EnqueuedAt) // else the id says it
+	}
 	setTime(h, headerNotBefore, m.NotBefore)
 	setTime(h, headerExpires, m.Expires)
 	setTime(h, headerReturnedSince, m.ReturnedSince)
 	if len(m.Failures) > 0 {
-		h[headerFailures] = encodeFailures(m.Failures)
+		h.Text(headerFailures, encodeFailures(m.Failures))
 	}
-	return amqp.Publishing{
-		Headers:      h,
-		ContentType:  "application/json",
-		DeliveryMode: amqp.Persistent,
-		Priority:     encodePriority(m.Priority),
-		MessageId:    m.ID,
-		Timestamp:    m.EnqueuedAt,
-		Type:         m.Task,
-		Body:         m.Body,
-	}, nil
+	return h, nil
 }
 
 // reserved reports whether a header name has a meaning to dtask or RabbitMQ.
@@ -97,10 +120,18 @@ func reserved(name string) bool {
 	return strings.HasPrefix(name, "dtask-") || strings.HasPrefix(name, "x-") || name == headerTimestamp
 }
 
-func setTime(h amqp.Table, name string, t time.Time) {
+func setTime(h *frame.Builder, name string, t time.Time) {
 	if !t.IsZero() {
-		h[name] = t.UnixMilli()
+		h.Int(name, t.UnixMilli())
 	}
+}
+
+// unixSeconds is t.Unix, and 0 for the zero time.
+func unixSeconds(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.Unix()
 }
 
 // encodePriority returns the AMQP priority of a class. RabbitMQ takes a
@@ -147,12 +178,12 @@ func encodeFailures(fs []dtask.Failure) string {
 // decode returns the message of a delivery, from the given queue. It takes
 // what producers in other languages leave out for the default. An error says
 // why nobody can run it; the message then has what could be read.
-func decode(d *amqp.Delivery, c class, queue string) (dtask.Message, error) {
+func decode(d *incoming, c class, queue string) (dtask.Message, error) {
 	m := dtask.Message{
-		ID:       d.MessageId,
+		ID:       d.MessageID,
 		Task:     d.Type,
 		Queue:    queue,
-		Body:     d.Body,
+		Body:     d.body,
 		Priority: decodePriority(d.Priority),
 		Attempt:  1,
 		Attempts: defaultAttempts,
@@ -165,21 +196,44 @@ func decode(d *amqp.Delivery, c class, queue string) (dtask.Message, error) {
 	case classLow:
 		m.Priority = dtask.PriorityLow
 	}
-	if !d.Timestamp.IsZero() {
-		m.EnqueuedAt = d.Timestamp
+	if d.Timestamp != 0 {
+		m.EnqueuedAt = time.Unix(d.Timestamp, 0)
+		if ms, ok := uuidMilli(m.ID); ok && ms/1000 == d.Timestamp {
+			m.EnqueuedAt = time.UnixMilli(ms)
+		}
 	}
-	r := headerReader{h: d.Headers}
-	r.string(headerSchema, &m.Schema)
-	r.count(headerAttempt, &m.Attempt, 1)
-	r.count(headerAttempts, &m.Attempts, 1)
-	r.count(headerReturned, &m.Returned, 0)
-	r.milliseconds(headerKeep, &m.Keep)
-	r.time(headerTimestamp, &m.EnqueuedAt)
-	r.time(headerNotBefore, &m.NotBefore)
-	r.time(headerExpires, &m.Expires)
-	r.time(headerReturnedSince, &m.ReturnedSince)
-	r.failures(&m.Failures)
-	m.Headers = userHeaders(d.Headers)
+	var r headerReader
+	for name, v := range d.Headers.All() {
+		if v.IsNull() {
+			continue // as good as absent
+		}
+		switch name {
+		case headerSchema:
+			r.text(name, v, &m.Schema)
+		case headerAttempt:
+			r.count(name, v, &m.Attempt, 1)
+		case headerAttempts:
+			r.count(name, v, &m.Attempts, 1)
+		case headerReturned:
+			r.count(name, v, &m.Returned, 0)
+		case headerKeep:
+			var ms int
+			r.count(name, v, &ms, 0)
+			m.Keep = time.Duration(ms) * time.Millisecond
+		case headerTimestamp:
+			r.time(name, v, &m.EnqueuedAt)
+		case headerNotBefore:
+			r.time(name, v, &m.NotBefore)
+		case headerExpires:
+			r.time(name, v, &m.Expires)
+		case headerReturnedSince:
+			r.time(name, v, &m.ReturnedSince)
+		case headerFailures:
+			r.failures(name, v, &m.Failures)
+		default:
+			addUserHeader(&m, name, v)
+		}
+	}
 	switch {
 	case r.err != nil:
 	case m.Task == "":
@@ -193,24 +247,20 @@ func decode(d *amqp.Delivery, c class, queue string) (dtask.Message, error) {
 }
 
 // A headerReader reads headers, and keeps the first error.
-type headerReader struct {
-	h   amqp.Table
-	err error
-}
+type headerReader struct{ err error }
 
-func (r *headerReader) string(name string, v *string) {
-	switch x := r.h[name].(type) {
-	case nil:
-	case string:
-		*v = x
-	default:
-		r.fail("header %s is a %T, want a string", name, x)
+func (r *headerReader) text(name string, v frame.Value, text *string) {
+	s, ok := v.Text()
+	if !ok {
+		r.fail("header %s is a %s, want a string", name, v.Kind())
+		return
 	}
+	*text = s
 }
 
 // count reads an integer of at least low.
-func (r *headerReader) count(name string, v *int, low int) {
-	n, ok := r.integer(name)
+func (r *headerReader) count(name string, v frame.Value, count *int, low int) {
+	n, ok := r.integer(name, v)
 	if !ok {
 		return
 	}
@@ -218,19 +268,12 @@ func (r *headerReader) count(name string, v *int, low int) {
 		r.fail("header %s is %d, want %d to %d", name, n, low, math.MaxInt32)
 		return
 	}
-	*v = int(n)
-}
-
-// milliseconds reads a duration.
-func (r *headerReader) milliseconds(name string, d *time.Duration) {
-	n := 0
-	r.count(name, &n, 0)
-	*d = time.Duration(n) * time.Millisecond
+	*count = int(n)
 }
 
 // time reads a time in Unix milliseconds.
-func (r *headerReader) time(name string, t *time.Time) {
-	n, ok := r.integer(name)
+func (r *headerReader) time(name string, v frame.Value, t *time.Time) {
+	n, ok := r.integer(name, v)
 	if !ok {
 		return
 	}
@@ -242,39 +285,22 @@ func (r *headerReader) time(name string, t *time.Time) {
 	*t = time.UnixMilli(n)
 }
 
-func (r *headerReader) integer(name string) (int64, bool) {
-	switch x := r.h[name].(type) {
-	case nil:
-		return 0, false
-	case int64:
-		return x, true
-	case int32:
-		return int64(x), true
-	case int16:
-		return int64(x), true
-	case int8:
-		return int64(x), true
-	case uint8:
-		return int64(x), true
-	case uint16:
-		return int64(x), true
-	case uint32:
-		return int64(x), true
-	default:
-		r.fail("header %s is a %T, want an integer", name, x)
-		return 0, false
+func (r *headerReader) integer(name string, v frame.Value) (int64, bool) {
+	n, ok := v.Int()
+	if !ok {
+		r.fail("header %s is a %s, want an integer", name, v.Kind())
 	}
+	return n, ok
 }
 
-func (r *headerReader) failures(fs *[]dtask.Failure) {
+func (r *headerReader) failures(name string, v frame.Value, fs *[]dtask.Failure) {
 	var text string
-	r.string(headerFailures, &text)
-	if text == "" {
+	if r.text(name, v, &text); text == "" {
 		return
 	}
 	if err := json.Unmarshal([]byte(text), fs); err != nil {
 		*fs = nil
-		r.fail("header %s: %v", headerFailures, err)
+		r.fail("header %s: %v", name, err)
 	}
 }
 
@@ -284,65 +310,69 @@ func (r *headerReader) fail(format string, args ...any) {
 	}
 }
 
-// userHeaders returns the headers that are neither dtask's nor RabbitMQ's, as
-// strings, or nil.
-func userHeaders(h amqp.Table) map[string]string {
-	var user map[string]string
-	for name, value := range h {
-		if rest, ok := strings.CutPrefix(name, headerEscape); ok {
-			name = rest
-		} else if reserved(name) {
-			continue
-		}
-		var text string
-		switch v := value.(type) {
-		case string:
-			text = v
-		case bool, int8, uint8, int16, uint16, int32, uint32, int64, float32, float64:
-			text = fmt.Sprint(v)
-		default:
-			continue // tables, arrays, and whatever else has no plain text
-		}
-		if user == nil {
-			user = make(map[string]string)
-		}
-		user[name] = text
+// addUserHeader adds a header that is neither dtask's nor RabbitMQ's, as a
+// string. Tables, arrays, and whatever else has no plain text are left out.
+func addUserHeader(m *dtask.Message, name string, v frame.Value) {
+	if rest, ok := strings.CutPrefix(name, headerEscape); ok {
+		name = rest
+	} else if reserved(name) {
+		return
 	}
-	return user
+	text, ok := v.Plain()
+	if !ok {
+		return
+	}
+	if m.Headers == nil {
+		m.Headers = make(map[string]string)
+	}
+	m.Headers[name] = text
 }
 
 // deliveryCount returns how often the message was delivered before and not
 // settled.
-func deliveryCount(d *amqp.Delivery) int {
-	r := headerReader{h: d.Headers}
-	n := 0
-	r.count(headerDeliveryCount, &n, 0)
-	return n
+func deliveryCount(d *incoming) int {
+	v, _ := d.Headers.Get(headerDeliveryCount)
+	n, _ := v.Int()
+	return int(max(0, min(n, math.MaxInt32)))
 }
 
-// forward returns the AMQP form of a delivery as it is, to be published
-// again. What RabbitMQ has added is left behind: with its x-death header a
-// message is taken for one that goes in circles and stays in a level of delay
-// for ever.
-func forward(d *amqp.Delivery) amqp.Publishing {
-	h := make(amqp.Table, len(d.Headers)+1)
-	for name, value := range d.Headers {
-		if !strings.HasPrefix(name, "x-") {
-			h[name] = value
+// forward returns the AMQP form of a delivery to be published again: as it is,
+// but for the changes of its headers. What RabbitMQ has added is left behind:
+// with its x-death header a message is taken for one that goes in circles and
+// stays in a level of delay for ever.
+func forward(d *incoming, changes frame.Table) envelope {
+	var h frame.Builder
+	for name, v := range d.Headers.All() {
+		if _, changed := changes.Get(name); !changed && !strings.HasPrefix(name, "x-") {
+			h.Value(name, v)
 		}
 	}
-	return amqp.Publishing{
-		Headers:         h,
-		ContentType:     d.ContentType,
-		ContentEncoding: d.ContentEncoding,
-		DeliveryMode:    amqp.Persistent,
-		Priority:        d.Priority,
-		CorrelationId:   d.CorrelationId,
-		ReplyTo:         d.ReplyTo,
-		MessageId:       d.MessageId,
-		Timestamp:       d.Timestamp,
-		Type:            d.Type,
-		AppId:           d.AppId,
-		Body:            d.Body,
+	for name, v := range changes.All() {
+		h.Value(name, v)
 	}
+	e := envelope{Properties: d.Properties, body: d.body}
+	e.Headers = h.Table()
+	e.DeliveryMode = frame.Persistent
+	return e
+}
+
+// uuidMilli returns the time, in Unix milliseconds, that a UUIDv7 holds (RFC
+// 9562, section 5.7).
+func uuidMilli(id string) (ms int64, ok bool) {
+	if len(id) != 36 || id[8] != '-' || id[13] != '-' || id[14] != '7' {
+		return 0, false
+	}
+	for i := range 13 {
+		c := id[i]
+		switch {
+		case '0' <= c && c <= '9':
+			ms = ms<<4 | int64(c-'0')
+		case 'a' <= c && c <= 'f', 'A' <= c && c <= 'F':
+			ms = ms<<4 | int64(c|0x20-'a'+10)
+		case i == 8:
+		default:
+			return 0, false
+		}
+	}
+	return ms, true
 }

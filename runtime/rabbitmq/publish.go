@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"regexp"
 	"strconv"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -41,33 +40,20 @@ const (
 // A pubChannel is the channel of a session through which messages are
 // published. Callers publish by themselves, and wait for their own confirms.
 type pubChannel struct {
-	ch      *amqp.Channel
+	ch      *channel
 	session *session
 	window  chan struct{} // holds an element for each outstanding message
 	large   chan struct{}
 
-	mu       sync.Mutex
-	returns  chan amqp.Return  // as they come
-	returned map[returnKey]int // those taken from returns
-
 	// blocked is the channel that is closed when the server accepts messages
 	// again, or nil while it does.
 	blocked atomic.Pointer[chan struct{}]
-
-	// tick is the channel that is closed after half a confirmTimeout.
-	tick atomic.Pointer[chan struct{}]
 }
-
-// A returnKey identifies a returned message as well as its return does.
-type returnKey struct{ id, key string }
 
 // openPubChannel prepares s for publishing.
 func openPubChannel(ctx context.Context, s *session) error {
-	ch, err := s.channel(ctx)
+	ch, err := openConfirming(ctx, s)
 	if err != nil {
-		return err
-	}
-	if err := ch.Confirm(false); err != nil {
 		return err
 	}
 	p := &pubChannel{
@@ -75,27 +61,20 @@ func openPubChannel(ctx context.Context, s *session) error {
 		session: s,
 		window:  make(chan struct{}, window),
 		large:   make(chan struct{}, largeWindow),
-		// RabbitMQ returns a message before it confirms it, and the library
-		// reads both in one goroutine. With room for all outstanding ones that
-		// goroutine never waits, and a message that is confirmed and was
-		// returned is in here.
-		returns:  ch.NotifyReturn(make(chan amqp.Return, window)),
-		returned: make(map[returnKey]int),
 	}
-	tick := make(chan struct{})
-	p.tick.Store(&tick)
-	blocking := s.conn.NotifyBlocked(make(chan amqp.Blocking, 8))
-	closed := ch.NotifyClose(make(chan *amqp.Error, 1))
-	go p.watch(blocking, closed)
+	ch.onConfirm = p.release
+	go p.watch(s.conn.NotifyBlocked(make(chan amqp.Blocking, 8)))
 	s.pub = p
 	return nil
 }
 
 // watch follows the state of the connection until it ends.
-func (p *pubChannel) watch(blocking <-chan amqp.Blocking, closed <-chan *amqp.Error) {
-	half := time.NewTicker(confirmTimeout / 2)
-	defer half.Stop()
+func (p *pubChannel) watch(blocking <-chan amqp.Blocking) {
+	tick := time.NewTicker(confirmTimeout / 2)
+	defer tick.Stop()
 	defer p.unblock()
+	var oldest uint64 // unconfirmed at the last tick
+	ticks := 0        // that it was there
 	for {
 		select {
 		case b, ok := <-blocking:
@@ -112,14 +91,16 @@ func (p *pubChannel) watch(blocking <-chan amqp.Blocking, closed <-chan *amqp.Er
 				p.session.stream.bePatient(false)
 				p.unblock()
 			}
-		case <-half.C:
-			tick := make(chan struct{})
-			close(*p.tick.Swap(&tick))
-		case e := <-closed:
+		case <-tick.C:
+			now := p.ch.oldest()
+			if now != oldest || now == 0 || p.blocked.Load() != nil {
+				oldest, ticks = now, 0
+			} else if ticks++; ticks >= 2 {
+				p.session.end(fmt.Errorf("no publisher confirm for %v", confirmTimeout))
+			}
+		case <-p.ch.closed:
 			// A channel without its connection is of no use: begin anew.
-			p.session.end(fmt.Errorf("publishing: %w", reason(e)))
-			return
-		case <-p.session.closed:
+			p.session.end(fmt.Errorf("publishing: %w", p.ch.err))
 			return
 		}
 	}
@@ -190,104 +171,52 @@ func (p *pubChannel) release(size int) {
 
 // A pending is a message that was published and is not confirmed yet.
 type pending struct {
-	p       *pubChannel
-	confirm *amqp.DeferredConfirmation
-	key     returnKey
-	size    int
+	p *pubChannel
+	c *confirmation
 }
 
 // send publishes a message; ready must have been called for it.
-func (p *pubChannel) send(m *amqp.Publishing, r route) (*pending, error) {
-	m.Expiration = r.expiration
-	confirm, err := p.ch.PublishWithDeferredConfirm(r.exchange, r.key, true, false, *m)
+func (p *pubChannel) send(m *envelope, r route) (pending, error) {
+	properties := m.Properties
+	properties.Expiration = r.expiration
+	c, err := p.ch.publish(r.exchange, r.key, &properties, m.body)
 	if err != nil {
-		p.release(len(m.Body))
-		return nil, err
+		p.release(len(m.body))
 	}
-	return &pending{p, confirm, returnKey{m.MessageId, r.key}, len(m.Body)}, nil
+	return pending{p, c}, err
 }
-
-// An outcome is what became of a published message.
-type outcome int
-
-const (
-	confirmed outcome = iota + 1 // durable
-	unroutable
-	refused // by the queue
-	lost    // nobody knows
-)
 
 // wait waits for the outcome. It is lost when ctx ends first.
-func (w *pending) wait(ctx context.Context) outcome {
-	for ticks := 0; ; ticks++ {
-		tick := *w.p.tick.Load()
-		select {
-		case <-w.confirm.Done():
-			return w.resolve()
-		case <-ctx.Done():
-			go func() { // ends with the session at the latest
-				<-w.confirm.Done()
-				w.resolve()
-			}()
-			return lost
-		case <-tick:
-			if w.p.blocked.Load() != nil {
-				ticks = 0
-			}
-			if ticks >= 2 {
-				w.p.session.end(fmt.Errorf("no publisher confirm for %v", confirmTimeout))
-			}
-		}
+func (w pending) wait(ctx context.Context) outcome {
+	select {
+	case o := <-w.c.done:
+		w.c.free()
+		return o
+	case <-ctx.Done():
+		return lost
 	}
-}
-
-// resolve returns the outcome of a message whose confirm has arrived.
-func (w *pending) resolve() outcome {
-	w.p.release(w.size)
-	if !w.confirm.Acked() {
-		if w.p.ch.IsClosed() {
-			return lost
-		}
-		return refused
-	}
-	if w.p.wasReturned(w.key) {
-		return unroutable
-	}
-	return confirmed
-}
-
-// wasReturned reports whether the message with this key came back.
-func (p *pubChannel) wasReturned(key returnKey) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for {
-		select {
-		case r, ok := <-p.returns:
-			if ok {
-				p.returned[returnKey{r.MessageId, r.RoutingKey}]++
-				continue
-			}
-		default:
-		}
-		break
-	}
-	switch p.returned[key] {
-	case 0:
-		return false
-	case 1:
-		delete(p.returned, key)
-	default:
-		p.returned[key]--
-	}
-	return true
 }
 
 // A publication is a message on its way to a queue.
 type publication struct {
-	message amqp.Publishing
+	message envelope
 	queue   string
 	class   class
-	route   func() route // for now: a delay gets shorter with every try
+	name    string // of the queue of this class
+	due     time.Time
+	rough   bool // a delay may be as long again
+}
+
+// route returns the way to the queue for now: a delay gets shorter with every
+// try.
+func (m *publication) route(n names) route {
+	switch {
+	case m.due.IsZero():
+		return direct(m.name)
+	case m.rough:
+		return n.roughly(m.name, time.Until(m.due))
+	}
+	return n.exactly(m.name, time.Until(m.due))
 }
 
 // publish publishes until the message is confirmed, on one session after the
@@ -320,38 +249,35 @@ type attempt struct {
 }
 
 // send tries until the message is sent.
-func (a *attempt) send(ctx context.Context) (*pending, error) {
-	if err := a.m.message.Headers.Validate(); err != nil {
-		return nil, err // of a foreign message: it would cost the connection
-	}
+func (a *attempt) send(ctx context.Context) (pending, error) {
 	for {
 		s, err := a.nextSession(ctx)
 		if err != nil {
-			return nil, a.fail(err)
+			return pending{}, a.fail(err)
 		}
-		if limit := a.b.maxMessage.Load(); limit > 0 && int64(len(a.m.message.Body)) > limit {
-			return nil, fmt.Errorf("%w: %d bytes of arguments, this RabbitMQ takes %d (its max_message_size)", dtask.ErrTooLarge, len(a.m.message.Body), limit)
+		if limit := a.b.maxMessage.Load(); limit > 0 && int64(len(a.m.message.body)) > limit {
+			return pending{}, fmt.Errorf("%w: %d bytes of arguments, this RabbitMQ takes %d (its max_message_size)", dtask.ErrTooLarge, len(a.m.message.body), limit)
 		}
-		r := a.m.route()
+		r := a.m.route(a.b.topology.names)
 		if err := a.b.topology.ensure(ctx, s, a.m.class, a.m.queue, r.level); err != nil {
 			if isPermanent(err) {
-				return nil, err
+				return pending{}, err
 			}
 			if ctx.Err() != nil {
-				return nil, a.fail(err)
+				return pending{}, a.fail(err)
 			}
 			s.end(err) // nextSession returns another
 			continue
 		}
-		if err := s.pub.ready(ctx, len(a.m.message.Body)); err != nil {
+		if err := s.pub.ready(ctx, len(a.m.message.body)); err != nil {
 			if ctx.Err() != nil {
-				return nil, a.fail(err)
+				return pending{}, a.fail(err)
 			}
 			continue
 		}
 		w, err := s.pub.send(&a.m.message, r)
 		if err != nil {
-			s.end(explain(err)) // nextSession returns another
+			s.end(err) // nextSession returns another
 			continue
 		}
 		return w, nil
@@ -385,7 +311,7 @@ const cancelGrace = 250 * time.Millisecond
 
 // judge decides what the outcome of a try means. It reports whether that is
 // the end of the publication.
-func (a *attempt) judge(ctx context.Context, w *pending) (done bool, err error) {
+func (a *attempt) judge(ctx context.Context, w pending) (done bool, err error) {
 	switch w.wait(ctx) {
 	case confirmed:
 		return true, nil

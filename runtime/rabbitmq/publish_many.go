@@ -15,7 +15,7 @@ func (b *Broker) publishMany(ctx context.Context, ms []*publication, errs []erro
 	type inFlight struct {
 		i int
 		a *attempt
-		w *pending
+		w pending
 	}
 	var again []inFlight // to be tried again, after all others
 	settle := func(f inFlight) {

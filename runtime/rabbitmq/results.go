@@ -10,6 +10,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/frame"
 )
 
 // What becomes of the messages whose Keep is set is recorded in a stream
@@ -63,13 +64,20 @@ type record struct {
 
 // decodeRecord returns the record of a delivery. One that is malformed has no
 // kind.
-func decodeRecord(d *amqp.Delivery) record {
-	rec := record{id: d.MessageId, task: d.Type, nonce: d.CorrelationId, body: d.Body}
-	r := headerReader{h: d.Headers}
+func decodeRecord(d *incoming) record {
+	rec := record{id: d.MessageID, task: d.Type, nonce: d.CorrelationID, body: d.body}
+	var r headerReader
 	var kind string
-	r.string(headerRecord, &kind)
-	r.time(headerExpires, &rec.expires)
-	rec.offset, _ = r.integer(headerStreamOffset)
+	for name, v := range d.Headers.All() {
+		switch name {
+		case headerRecord:
+			r.text(name, v, &kind)
+		case headerExpires:
+			r.time(name, v, &rec.expires)
+		case headerStreamOffset:
+			rec.offset, _ = r.integer(name, v)
+		}
+	}
 	if r.err == nil {
 		rec.kind = recordKind(kind)
 	}
@@ -96,43 +104,44 @@ func (b *Broker) acceptance(m *dtask.Message) (*publication, error) {
 	if m.Keep > maxKeep {
 		return nil, fmt.Errorf("keep %v: RabbitMQ keeps results for %v at most", m.Keep, maxKeep)
 	}
-	p := b.record(recordAccepted, m.ID, m.Task)
-	p.message.CorrelationId = rand.Text()
+	p := b.record(recordAccepted, m.ID, m.Task, time.Time{}, nil)
+	p.message.CorrelationID = rand.Text()
 	return p, nil
 }
 
 // doneRecord returns the record that m was executed.
 func (b *Broker) doneRecord(m *dtask.Message) *publication {
-	p := b.record(recordDone, m.ID, m.Task)
-	setTime(p.message.Headers, headerExpires, time.Now().Add(m.Keep))
-	p.message.Body = m.Result
-	return p
+	return b.record(recordDone, m.ID, m.Task, time.Now().Add(m.Keep), m.Result)
 }
 
 // deadRecord returns the record that m is among the dead letters, by the last
 // of its failures.
 func (b *Broker) deadRecord(m *dtask.Message, failures []dtask.Failure) *publication {
-	p := b.record(recordDead, m.ID, m.Task)
-	setTime(p.message.Headers, headerExpires, time.Now().Add(m.Keep))
-	p.message.Body = []byte(encodeFailures(failures[max(0, len(failures)-1):]))
-	return p
+	last := encodeFailures(failures[max(0, len(failures)-1):])
+	return b.record(recordDead, m.ID, m.Task, time.Now().Add(m.Keep), []byte(last))
 }
 
 // record returns a record on its way to the stream.
-func (b *Broker) record(kind recordKind, id, task string) *publication {
+func (b *Broker) record(kind recordKind, id, task string, expires time.Time, body []byte) *publication {
+	var h frame.Builder
+	h.Text(headerRecord, string(kind))
+	setTime(&h, headerExpires, expires)
 	stream := b.topology.results()
 	return &publication{
-		message: amqp.Publishing{
-			Headers:      amqp.Table{headerRecord: string(kind)},
-			ContentType:  "application/json",
-			DeliveryMode: amqp.Persistent,
-			MessageId:    id,
-			Type:         task,
-			Timestamp:    time.Now(),
+		message: envelope{
+			Properties: frame.Properties{
+				Headers:      h.Table(),
+				ContentType:  "application/json",
+				DeliveryMode: frame.Persistent,
+				MessageID:    id,
+				Type:         task,
+				Timestamp:    time.Now().Unix(),
+			},
+			body: body,
 		},
 		queue: stream,
 		class: classResults,
-		route: func() route { return direct(stream) },
+		name:  stream,
 	}
 }
 

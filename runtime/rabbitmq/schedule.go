@@ -12,6 +12,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/frame"
 )
 
 // Every schedule has a queue of its own, with a single active consumer: the
@@ -47,11 +48,14 @@ var _ dtask.Scheduler = (*Broker)(nil)
 
 // A tickChannel is the channel of a session through which schedules tick.
 type tickChannel struct {
-	ch      *amqp.Channel
+	ch      *channel
 	session *session
 
 	mu    sync.Mutex
 	posts map[string]*post // by queue
+
+	tagsMu sync.Mutex
+	tags   map[string]*post // by the tag of its consumer
 }
 
 // A post is this process at the queue of a schedule: waiting, or active.
@@ -74,23 +78,46 @@ type post struct {
 
 // openTickChannel prepares a session for schedules.
 func (b *Broker) openTickChannel(ctx context.Context, s *session) error {
-	ch, err := s.channel(ctx)
+	ch, err := openConfirming(ctx, s)
 	if err != nil {
 		return err
 	}
-	if err := ch.Confirm(false); err != nil {
-		return err
-	}
-	s.ticks = &tickChannel{ch: ch, session: s, posts: make(map[string]*post)}
-	closed := ch.NotifyClose(make(chan *amqp.Error, 1))
-	go func() {
-		var err error = errSessionClosed
-		if e := <-closed; e != nil {
-			err = e
-		}
-		s.end(fmt.Errorf("channel lost: %w", err)) // begin anew
-	}()
+	s.ticks = &tickChannel{ch: ch, session: s, posts: make(map[string]*post), tags: make(map[string]*post)}
+	go s.ticks.run()
 	return nil
+}
+
+// run passes what arrives to the posts, until the channel ends.
+func (t *tickChannel) run() {
+	var in []*incoming
+	for {
+		select {
+		case <-t.ch.arrived:
+		case <-t.ch.closed:
+			t.session.end(fmt.Errorf("channel lost: %w", t.ch.err)) // begin anew
+			t.tagsMu.Lock()
+			defer t.tagsMu.Unlock()
+			for _, p := range t.tags {
+				p.end()
+			}
+			return
+		}
+		in = t.ch.take(in)
+		for _, d := range in {
+			if err := t.post(d.consumer).receive(d); err != nil {
+				t.session.end(err)
+			}
+		}
+		for _, tag := range t.ch.takeCancelled() {
+			t.post(tag).end()
+		}
+	}
+}
+
+func (t *tickChannel) post(tag string) *post {
+	t.tagsMu.Lock()
+	defer t.tagsMu.Unlock()
+	return t.tags[tag]
 }
 
 // LastTick implements [dtask.Scheduler]. The first call for a schedule makes
@@ -138,9 +165,13 @@ func (b *Broker) Tick(ctx context.Context, schedule string, from, to time.Time, 
 	key := p.queue
 	message := token(to)
 	if m != nil {
-		if message, err = encode(m); err != nil {
+		h, err := encodeHeaders(m)
+		if err != nil {
 			return false, err
 		}
+		h.Int(headerTick, to.UnixMilli())
+		h.Texts("BCC", p.queue)
+		message = seal(m, h)
 		c := classOf(m.Priority)
 		// With the token's queue the message always has somewhere to go:
 		// RabbitMQ would not tell that the work queue was deleted.
@@ -148,8 +179,6 @@ func (b *Broker) Tick(ctx context.Context, schedule string, from, to time.Time, 
 			return false, err
 		}
 		key = b.topology.queue(c, m.Queue)
-		message.Headers[headerTick] = to.UnixMilli()
-		message.Headers["BCC"] = []any{p.queue}
 	}
 	if err := p.t.publish(ctx, key, message); err != nil {
 		return false, err
@@ -171,19 +200,27 @@ func unixMilli(t time.Time) int64 {
 }
 
 // token returns a message that records a tick.
-func token(tick time.Time) amqp.Publishing {
-	return amqp.Publishing{DeliveryMode: amqp.Persistent, Headers: amqp.Table{headerTick: tick.UnixMilli()}}
+func token(tick time.Time) envelope {
+	var h frame.Builder
+	h.Int(headerTick, tick.UnixMilli())
+	return envelope{Properties: frame.Properties{DeliveryMode: frame.Persistent, Headers: h.Table()}}
+}
+
+// send publishes without waiting for the confirm.
+func (t *tickChannel) send(queue string, m envelope) error {
+	_, err := t.ch.publish("", queue, &m.Properties, m.body)
+	return err
 }
 
 // publish publishes and waits for the confirm. After an error the session is
 // over, and with it the right to tick: what became of the message is found out
 // by who becomes active next.
-func (t *tickChannel) publish(ctx context.Context, key string, m amqp.Publishing) error {
-	confirm, err := t.ch.PublishWithDeferredConfirm("", key, true, false, m)
+func (t *tickChannel) publish(ctx context.Context, queue string, m envelope) error {
+	c, err := t.ch.publish("", queue, &m.Properties, m.body)
 	if err == nil {
 		select {
-		case <-confirm.Done():
-			if confirm.Acked() {
+		case o := <-c.done:
+			if o == confirmed {
 				return nil
 			}
 			err = errors.New("RabbitMQ did not take the tick; the queue may be full")
@@ -247,33 +284,35 @@ func (b *Broker) postOn(ctx context.Context, s *session, queue string) (*post, e
 // takePost begins to consume the queue of a schedule.
 func (t *tickChannel) takePost(queue string) (*post, error) {
 	p := &post{t: t, queue: queue, ready: make(chan struct{}), ended: make(chan struct{})}
-	in, err := t.ch.Consume(queue, rand.Text(), false, false, false, false, nil)
-	if err != nil {
+	tag := rand.Text()
+	t.tagsMu.Lock()
+	t.tags[tag] = p
+	t.tagsMu.Unlock()
+	if err := t.ch.consume(queue, tag, ""); err != nil {
 		return nil, err
 	}
-	go func() {
-		defer close(p.ended)
-		for d := range in {
-			if err := p.receive(&d); err != nil {
-				t.session.end(err)
-			}
-		}
-	}()
 	// In an empty queue nothing would tell an active consumer that it is one.
 	return p, p.raise("hello")
 }
 
+// end notes that the post is lost.
+func (p *post) end() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !isClosed(p.ended) {
+		close(p.ended)
+	}
+}
+
 // raise publishes a fence.
 func (p *post) raise(name string) error {
-	_, err := p.t.ch.PublishWithDeferredConfirm("", p.queue, true, false, amqp.Publishing{
-		DeliveryMode: amqp.Persistent,
-		Headers:      amqp.Table{headerFence: name},
-	})
-	return err
+	var h frame.Builder
+	h.Text(headerFence, name)
+	return p.t.send(p.queue, envelope{Properties: frame.Properties{DeliveryMode: frame.Persistent, Headers: h.Table()}})
 }
 
 // receive takes what is in the queue: this process is active.
-func (p *post) receive(d *amqp.Delivery) error {
+func (p *post) receive(d *incoming) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.active {
@@ -282,14 +321,15 @@ func (p *post) receive(d *amqp.Delivery) error {
 			return err
 		}
 	}
-	outdated := d.DeliveryTag // the message to be removed
-	if ms, ok := d.Headers[headerTick].(int64); ok {
+	outdated := d.tag // the message to be removed
+	if v, ok := d.Headers.Get(headerTick); ok {
+		ms, _ := v.Int()
 		if tick := time.UnixMilli(ms); !tick.Before(p.newest) {
 			p.newest = tick
-			outdated, p.tickTag = p.tickTag, d.DeliveryTag
+			outdated, p.tickTag = p.tickTag, d.tag
 		}
-	} else if d.Headers[headerFence] == p.fence {
-		outdated, p.keptTag = p.keptTag, d.DeliveryTag
+	} else if v, _ := d.Headers.Get(headerFence); v.Is(p.fence) {
+		outdated, p.keptTag = p.keptTag, d.tag
 		p.renewed = time.Now()
 		if !isClosed(p.ready) {
 			close(p.ready)
@@ -299,7 +339,7 @@ func (p *post) receive(d *amqp.Delivery) error {
 	if outdated == 0 {
 		return nil
 	}
-	return p.t.ch.Ack(outdated, false)
+	return p.t.ch.ack(outdated, false)
 }
 
 // renew replaces what is kept by copies, if it is old. p.mu is held.
@@ -309,7 +349,7 @@ func (p *post) renew() error {
 	}
 	p.renewed = time.Now()
 	if !p.newest.IsZero() {
-		if _, err := p.t.ch.PublishWithDeferredConfirm("", p.queue, true, false, token(p.newest)); err != nil {
+		if err := p.t.send(p.queue, token(p.newest)); err != nil {
 			return err
 		}
 	}

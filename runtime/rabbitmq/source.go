@@ -2,17 +2,36 @@ package rabbitmq
 
 import (
 	"fmt"
-
-	amqp "github.com/rabbitmq/amqp091-go"
+	"slices"
 )
 
-// A source is the consumption of one class of a queue.
+// A source is the consumption of one class of a queue. RabbitMQ does not change
+// the prefetch of a consumer, so more of it is another consumer.
 type source struct {
-	class   class
-	tag     string
-	in      <-chan amqp.Delivery // nil while there is none
-	fetched []*delivery          // to be delivered, oldest first
-	credit  int                  // see pick
+	class     class
+	consumers []*prefetching // the oldest first
+	fetched   []*delivery    // to be delivered, oldest first
+	credit    int            // see pick
+}
+
+// A prefetching is a consumer of RabbitMQ.
+type prefetching struct {
+	source   *source
+	tag      string
+	prefetch int
+	received int // deliveries
+	acked    int // guarded by the acker
+}
+
+// share returns which part of the prefetch is the source's.
+func (s *source) share(prefetch int) int {
+	switch s.class {
+	case classLow:
+		return max(1, prefetch/2)
+	case classQuarantine:
+		return 1 // when its worker dies it was the only one
+	}
+	return prefetch
 }
 
 // weights says how often a class is picked while all have messages.
@@ -50,37 +69,67 @@ func (sub *subscription) picked(picked int) {
 	sub.consumer.pace.delivered++
 }
 
-// consume begins to consume a class, at the prefetch of the subscription.
-func (sub *subscription) consume(s *source) error {
-	prefetch := sub.prefetch
-	switch s.class {
-	case classLow:
-		prefetch = max(1, prefetch/2)
-	case classQuarantine:
-		prefetch = 1 // when its worker dies it was the only one
+// prefetch returns the prefetch of a source, all its consumers together.
+func (s *source) prefetch() int {
+	total := 0
+	for _, c := range s.consumers {
+		total += c.prefetch
 	}
-	if err := sub.ch.Qos(prefetch, 0, false); err != nil {
-		return err
+	return total
+}
+
+// more adds to every source a consumer that makes its prefetch what it is to be,
+// and returns these. They are to be started.
+func (sub *subscription) more(prefetch int) (added []*prefetching) {
+	for i := range sub.sources {
+		s := &sub.sources[i]
+		missing := s.share(prefetch) - s.prefetch()
+		if missing <= 0 {
+			continue
+		}
+		sub.tags++
+		c := &prefetching{source: s, tag: fmt.Sprintf("%s-%d", s.class, sub.tags), prefetch: missing}
+		sub.consumers[c.tag] = c
+		s.consumers = append(s.consumers, c)
+		added = append(added, c)
 	}
-	sub.tags++
-	tag := fmt.Sprintf("%s-%d", s.class, sub.tags)
-	in, err := sub.ch.Consume(sub.consumer.b.topology.queue(s.class, sub.consumer.queue), tag, false, false, false, false, nil)
-	if err != nil {
-		return err
+	return added
+}
+
+// begin starts consumers.
+func (sub *subscription) begin(cs []*prefetching) error {
+	for _, c := range cs {
+		if err := sub.ch.qos(c.prefetch); err != nil {
+			return err
+		}
+		if err := sub.ch.consume(sub.consumer.b.topology.queue(c.source.class, sub.consumer.queue), c.tag, ""); err != nil {
+			return err
+		}
 	}
-	s.tag, s.in = tag, in
 	return nil
 }
 
-// carry takes a delivery over from another subscription, unless it is void by
-// now.
-func (sub *subscription) carry(d *delivery) {
-	if d.sub.ctx.Err() != nil {
-		return
-	}
+// less takes the newest consumers from every source without which its prefetch
+// is still what it is to be, and returns these. They are to be cancelled.
+func (sub *subscription) less(prefetch int) (removed []*prefetching) {
 	for i := range sub.sources {
-		if s := &sub.sources[i]; s.class == d.class {
-			s.fetched = append(s.fetched, d)
+		s := &sub.sources[i]
+		want := 0
+		if prefetch > 0 {
+			want = s.share(prefetch)
 		}
+		for n := len(s.consumers) - 1; n >= 0 && s.prefetch()-s.consumers[n].prefetch >= want; n-- {
+			removed = append(removed, s.consumers[n])
+			s.consumers = s.consumers[:n]
+		}
+	}
+	return removed
+}
+
+// lost notes that RabbitMQ has cancelled consumers.
+func (sub *subscription) lost(tags []string) {
+	for i := range sub.sources {
+		s := &sub.sources[i]
+		s.consumers = slices.DeleteFunc(s.consumers, func(c *prefetching) bool { return slices.Contains(tags, c.tag) })
 	}
 }

@@ -8,32 +8,28 @@ import (
 	"sync"
 	"time"
 
-	amqp "github.com/rabbitmq/amqp091-go"
-
 	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/frame"
 )
 
 // A subscription consumes all classes of a queue through one channel. It ends
 // with the channel, and its deliveries with it.
 type subscription struct {
-	consumer *consumer
-	session  *session
-	ch       *amqp.Channel
-	prefetch int // of each class, or so
-	acks     *acker
-	sources  [len(consumed)]source
-	active   bool // not paused
-	tags     int  // how many consumer tags were used
+	consumer  *consumer
+	session   *session
+	ch        *channel
+	acks      *acker
+	sources   [len(consumed)]source
+	consumers map[string]*prefetching // by tag, also those cancelled
+	tags      int                     // how many were used
+	active    bool                    // not paused
+	growing   chan error              // if not nil: consumers are being started; receives once
+	received  []*incoming             // reused
 
 	ctx       context.Context // ends with the channel
 	cancelCtx context.CancelCauseFunc
 
 	moving sync.WaitGroup // messages that are being published again
-
-	mu    sync.Mutex
-	held  map[uint64]*delivery // fetched and not settled, by tag
-	empty chan struct{}        // if not nil: closed when held is empty
-	quiet chan struct{}        // if not nil: closed when the consumption has stopped
 }
 
 // subscribe declares the queue and begins to consume it on s, unless it is
@@ -42,31 +38,29 @@ func subscribe(ctx context.Context, c *consumer, s *session) (*subscription, err
 	if err := c.b.topology.ensureConsumed(ctx, s, c.queue); err != nil {
 		return nil, err
 	}
-	prefetch := c.pace.prefetch
-	return within(ctx, func() (*subscription, error) { return openSubscription(c, s, prefetch) }, (*subscription).abandon)
+	return within(ctx, func() (*subscription, error) { return openSubscription(c, s) }, (*subscription).abandon)
 }
 
 // openSubscription begins to consume a queue on s, unless it is paused.
-func openSubscription(c *consumer, s *session, prefetch int) (*subscription, error) {
-	ch, err := s.conn.Channel()
+func openSubscription(c *consumer, s *session) (*subscription, error) {
+	ch, err := openChannel(s)
 	if err != nil {
 		return nil, err
 	}
 	sub := &subscription{
-		consumer: c,
-		session:  s,
-		ch:       ch,
-		prefetch: prefetch,
-		acks:     newAcker(ch, prefetch),
-		held:     make(map[uint64]*delivery),
+		consumer:  c,
+		session:   s,
+		ch:        ch,
+		acks:      newAcker(ch),
+		consumers: make(map[string]*prefetching),
 	}
 	sub.ctx, sub.cancelCtx = context.WithCancelCause(context.Background())
 	for i, class := range consumed {
 		sub.sources[i].class = class
 	}
-	closed := ch.NotifyClose(make(chan *amqp.Error, 1))
 	go func() {
-		sub.cancelCtx(fmt.Errorf("channel: %w", reason(<-closed)))
+		<-ch.closed
+		sub.cancelCtx(fmt.Errorf("channel: %w", ch.err))
 	}()
 	if err := sub.pauseOrResume(); err != nil {
 		sub.abandon()
@@ -88,14 +82,69 @@ func (sub *subscription) pauseOrResume() error {
 	sub.active = !paused
 	if paused {
 		slog.Info("queue paused", "queue", c.queue)
-		sub.quiesce()
-		sub.handBackFetched(0)
+		return sub.quiesce()
+	}
+	sub.acks.expect(c.pace.prefetch)
+	return sub.begin(sub.more(c.pace.prefetch))
+}
+
+// adapt makes the prefetch what the pace of the tasks asks for. More of it comes
+// in the background: RabbitMQ takes its time to start a consumer.
+func (sub *subscription) adapt(prefetch int) error {
+	sub.acks.expect(prefetch)
+	if added := sub.more(prefetch); added != nil {
+		growing := make(chan error, 1)
+		sub.growing = growing
+		go func() { growing <- sub.begin(added) }()
 		return nil
 	}
-	for i := range sub.sources {
-		if err := sub.consume(&sub.sources[i]); err != nil {
+	err := sub.cancel(sub.less(prefetch))
+	sub.handBackFetched(prefetch)
+	return err
+}
+
+// quiesce ends the consumption, and hands back what was fetched.
+func (sub *subscription) quiesce() error {
+	if sub.growing != nil {
+		<-sub.growing
+		sub.growing = nil
+	}
+	sub.active = false
+	err := sub.cancel(sub.less(0))
+	sub.handBackFetched(0)
+	return err
+}
+
+// quietWait is how long cancel waits for RabbitMQ to have nothing to send.
+const quietWait = 2 * time.Second
+
+// cancel cancels consumers. What they have fetched stays fetched.
+//
+// With quorum queues a message can be on its way to the channel while its
+// consumer is cancelled; RabbitMQ then returns it to the queue, which counts as
+// if its worker had died. So RabbitMQ is left without anything to send first:
+// nothing is acknowledged until a consumer has all that its prefetch allows, or
+// its queue is empty. That leaves the message that is enqueued in the moment in
+// between.
+func (sub *subscription) cancel(cs []*prefetching) error {
+	sub.acks.pause(true)
+	defer sub.acks.pause(false)
+	deadline := time.Now().Add(quietWait)
+	for _, c := range cs {
+		for time.Now().Before(deadline) && sub.acks.unacked(c) < c.prefetch {
+			ready, err := sub.ch.inspect(sub.consumer.b.topology.queue(c.source.class, sub.consumer.queue))
+			if err != nil {
+				return err
+			}
+			sub.fetch() // what was sent before the answer
+			if ready == 0 || !sleep(sub.ctx, time.Millisecond) {
+				break
+			}
+		}
+		if err := sub.ch.cancel(c.tag); err != nil {
 			return err
 		}
+		sub.fetch()
 	}
 	return nil
 }
@@ -109,55 +158,67 @@ func (sub *subscription) pauseOrResume() error {
 // attempts have run out by deaths gets another chance in quarantine, a queue
 // of which a worker has one message at a time; a death there, too, may be
 // another's fault, the second one no more.
-func (sub *subscription) accept(c class, raw *amqp.Delivery) *delivery {
-	d := &delivery{sub: sub, class: c, raw: *raw}
-	var err error
-	d.message, err = decode(raw, c, sub.consumer.queue)
-	m, deaths := &d.message, deliveryCount(raw)
-	switch {
-	case err != nil:
-		slog.Error("message is malformed; moved to the dead letters", "queue", m.Queue, "id", m.ID, "task", m.Task, "err", err)
-		sub.bury(d, "the message is malformed: "+err.Error())
-		return nil
-	case c == classQuarantine:
-		// It may be this worker that has moved it here, and not acknowledged
-		// the original yet. If it kills the worker now there are two of it.
-		time.Sleep(quarantinePause)
-		sub.acks.flush(true)
-		m.Attempt += max(0, deaths-1)
-	case deaths > 0:
-		if m.Attempt += deaths; m.Attempt >= m.Attempts {
-			sub.quarantine(d)
-			return nil
-		}
-	}
-	if time.Until(m.NotBefore) > 0 { // beyond the longest delay, or by another clock
-		sub.requeue(d, sub.consumer.b.topology.exactly)
+func (sub *subscription) accept(from *prefetching, raw *incoming) *delivery {
+	d := &delivery{sub: sub, from: from, raw: raw}
+	from.received++
+	move := sub.judge(d)
+	if move != nil {
+		sub.acks.add(d, taken)
+		move()
 		return nil
 	}
-	sub.mu.Lock()
-	sub.held[raw.DeliveryTag] = d
-	sub.mu.Unlock()
+	sub.acks.add(d, held)
 	return d
 }
 
-// quarantinePause is how long a message in quarantine waits before it is
-// delivered: longer than its original takes to be acknowledged.
-const quarantinePause = 100 * time.Millisecond
+// judge decodes a message and returns how it is to be moved if it is not for
+// the worker.
+func (sub *subscription) judge(d *delivery) (move func()) {
+	var err error
+	c := d.from.source.class
+	d.message, err = decode(d.raw, c, sub.consumer.queue)
+	m, deaths := &d.message, deliveryCount(d.raw)
+	switch {
+	case err != nil:
+		slog.Error("message is malformed; moved to the dead letters", "queue", m.Queue, "id", m.ID, "task", m.Task, "err", err)
+		return func() { sub.bury(d, "the message is malformed: "+err.Error()) }
+	case c == classQuarantine:
+		// It may be this worker that has moved it here, and not acknowledged
+		// the original yet. If it killed the worker now there would be two of it.
+		sub.consumer.quarantining.await(m.ID)
+		m.Attempt += max(0, deaths-1)
+	case deaths > 0:
+		if m.Attempt += deaths; m.Attempt >= m.Attempts {
+			return func() { sub.quarantine(d) }
+		}
+	}
+	if !m.NotBefore.IsZero() && time.Until(m.NotBefore) > 0 { // beyond the longest delay, or by another clock
+		return func() { sub.requeue(d, false) }
+	}
+	return nil
+}
 
 // quarantine moves a message to the quarantine of its queue.
 func (sub *subscription) quarantine(d *delivery) {
-	p := forward(&d.raw)
-	p.Headers[headerAttempt] = int64(d.message.Attempts)
-	sub.move(d, sub.publicationTo(classQuarantine, p))
+	var h frame.Builder
+	h.Int(headerAttempt, int64(d.message.Attempts))
+	p := sub.publicationTo(classQuarantine, forward(d.raw, h.Table()))
+	moved := sub.consumer.quarantining.begin(d.message.ID)
+	sub.moving.Go(func() {
+		defer moved()
+		if sub.store(d, p) {
+			sub.acks.settle(d)
+			sub.acks.flush(true)
+		}
+	})
 }
 
 // bury moves a message as it is to the dead letters, with a reason.
 func (sub *subscription) bury(d *delivery, reason string) {
-	p := forward(&d.raw)
 	fs := append(d.message.Failures, dtask.Failure{Attempt: d.message.Attempt, At: time.Now(), Error: reason})
-	p.Headers[headerFailures] = encodeFailures(fs)
-	sub.moveDead(d, p, fs)
+	var h frame.Builder
+	h.Text(headerFailures, encodeFailures(fs))
+	sub.moveDead(d, forward(d.raw, h.Table()), fs)
 }
 
 // handBack returns a message to the queue it came from, as it came, except for
@@ -165,20 +226,22 @@ func (sub *subscription) bury(d *delivery, reason string) {
 // acknowledgement would do with one frame, but RabbitMQ before 4.3 counts it
 // like a death.
 func (sub *subscription) handBack(d *delivery) {
-	p := forward(&d.raw)
+	var h frame.Builder
 	if d.message.Attempt > 1 {
-		p.Headers[headerAttempt] = int64(d.message.Attempt)
+		h.Int(headerAttempt, int64(d.message.Attempt))
 	}
-	sub.move(d, sub.publicationTo(d.class, p))
+	sub.move(d, sub.publicationTo(d.from.source.class, forward(d.raw, h.Table())))
 }
 
 // requeue stores a message as the worker has left it.
-func (sub *subscription) requeue(d *delivery, delayed func(string, time.Duration) route) {
-	p, err := sub.consumer.b.publication(&d.message, delayed)
+// Its delay may be rough.
+func (sub *subscription) requeue(d *delivery, rough bool) {
+	p, err := sub.consumer.b.publication(&d.message)
 	if err != nil {
 		sub.bury(d, "the message cannot be stored: "+err.Error())
 		return
 	}
+	p.rough = rough
 	sub.move(d, p)
 }
 
@@ -194,7 +257,7 @@ func (sub *subscription) buryChanged(d *delivery) {
 
 // moveDead moves a message to the dead letters in the given form, and records
 // that if its outcome is to be kept.
-func (sub *subscription) moveDead(d *delivery, p amqp.Publishing, failures []dtask.Failure) {
+func (sub *subscription) moveDead(d *delivery, p envelope, failures []dtask.Failure) {
 	ps := []*publication{sub.publicationTo(classDead, p)}
 	if d.message.Keep > 0 {
 		ps = append(ps, sub.consumer.b.deadRecord(&d.message, failures))
@@ -202,32 +265,21 @@ func (sub *subscription) moveDead(d *delivery, p amqp.Publishing, failures []dta
 	sub.move(d, ps...)
 }
 
-// done removes a message that was executed, once that is recorded if its
-// outcome is to be kept.
-func (sub *subscription) done(d *delivery) {
-	if d.message.Keep > 0 {
-		sub.move(d, sub.consumer.b.doneRecord(&d.message))
-		return
-	}
-	sub.acks.settle(d.raw.DeliveryTag)
-}
-
-func (sub *subscription) publicationTo(c class, p amqp.Publishing) *publication {
-	name := sub.consumer.b.topology.queue(c, sub.consumer.queue)
-	return &publication{message: p, queue: sub.consumer.queue, class: c, route: func() route { return direct(name) }}
+func (sub *subscription) publicationTo(c class, m envelope) *publication {
+	q := sub.consumer.queue
+	return &publication{message: m, queue: q, class: c, name: sub.consumer.b.topology.queue(c, q)}
 }
 
 // move publishes what is to take the place of a delivery, and acknowledges it
 // once that is confirmed. In between a fault can double it, but not lose it.
 func (sub *subscription) move(d *delivery, ps ...*publication) {
 	sub.moving.Go(func() {
-		sub.awaitQuiet()
 		for _, p := range ps {
 			if !sub.store(d, p) {
 				return
 			}
 		}
-		sub.acks.settle(d.raw.DeliveryTag)
+		sub.acks.settle(d)
 	})
 }
 
@@ -243,89 +295,27 @@ func (sub *subscription) store(d *delivery, p *publication) bool {
 			return false
 		case errors.Is(err, dtask.ErrTooLarge):
 			slog.Error("message cannot be published again; RabbitMQ moves it to the dead letters as it is",
-				"queue", sub.consumer.queue, "id", p.message.MessageId, "err", err)
-			sub.acks.reject(d.raw.DeliveryTag)
+				"queue", sub.consumer.queue, "id", p.message.MessageID, "err", err)
+			sub.acks.reject(d)
 			return false
 		}
-		slog.Error("message cannot be published; trying on", "queue", sub.consumer.queue, "id", p.message.MessageId, "err", err)
+		slog.Error("message cannot be published; trying on", "queue", sub.consumer.queue, "id", p.message.MessageID, "err", err)
 		if !sleep(sub.ctx, backoff(attempt)) {
 			return false
 		}
 	}
 }
 
-// quiet is how long no message comes once the server has none to send.
-const quiet = 5 * time.Millisecond
-
-// quiesce stops the consumption. What was fetched stays fetched.
-//
-// With quorum queues a message can be on its way while the consumption is
-// cancelled, and arrive afterwards. The library drops it; it is delivered
-// again when the channel is closed, as if its worker had died. So the server
-// is left without anything to send first: nothing is acknowledged until it has
-// sent all that the prefetch allows, or all there is. Nor is anything published
-// again meanwhile, which would come straight back.
-func (sub *subscription) quiesce() {
-	sub.acks.hold(true)
-	defer sub.acks.hold(false)
-	quieted := make(chan struct{})
-	defer close(quieted)
-	sub.mu.Lock()
-	sub.quiet = quieted
-	sub.mu.Unlock()
-	silence := time.NewTimer(quiet)
-	defer silence.Stop()
-	deadline := time.Now().Add(20 * quiet)
-	for time.Now().Before(deadline) {
-		var i int
-		var raw amqp.Delivery
-		var ok bool
-		select {
-		case raw, ok = <-sub.sources[0].in:
-			i = 0
-		case raw, ok = <-sub.sources[1].in:
-			i = 1
-		case raw, ok = <-sub.sources[2].in:
-			i = 2
-		case raw, ok = <-sub.sources[3].in:
-			i = 3
-		case <-silence.C:
-			deadline = time.Time{}
-			continue
-		}
-		sub.fetch(&sub.sources[i], &raw, ok)
-		silence.Reset(quiet)
-	}
-	for i := range sub.sources {
-		if s := &sub.sources[i]; s.in != nil {
-			sub.ch.Cancel(s.tag, false) // its error, too, ends the deliveries
-			for raw := range s.in {
-				sub.fetch(s, &raw, true)
-			}
-			s.in = nil
+// fetch takes the messages that have arrived. It reports whether there were any.
+func (sub *subscription) fetch() bool {
+	sub.received = sub.ch.take(sub.received)
+	for _, raw := range sub.received {
+		from := sub.consumers[raw.consumer]
+		if d := sub.accept(from, raw); d != nil {
+			from.source.fetched = append(from.source.fetched, d)
 		}
 	}
-}
-
-// awaitQuiet waits while the consumption is being stopped.
-func (sub *subscription) awaitQuiet() {
-	sub.mu.Lock()
-	quiet := sub.quiet
-	sub.mu.Unlock()
-	if quiet != nil {
-		<-quiet
-	}
-}
-
-// fetch takes a message of a source. ok is false, and so is the result, when
-// the source has ended.
-func (sub *subscription) fetch(s *source, raw *amqp.Delivery, ok bool) bool {
-	if !ok {
-		s.in = nil
-	} else if d := sub.accept(s.class, raw); d != nil {
-		s.fetched = append(s.fetched, d)
-	}
-	return ok
+	return len(sub.received) > 0
 }
 
 // handBackFetched hands back what was fetched and is not delivered, except for
@@ -337,73 +327,66 @@ func (sub *subscription) handBackFetched(keep int) {
 			last := len(s.fetched) - 1
 			d := s.fetched[last]
 			s.fetched = s.fetched[:last]
-			d.sub.settle(d, func() { d.sub.handBack(d) })
+			d.sub.giveBack(d)
 		}
 	}
 }
 
-// settle does what settles a delivery, unless it is settled or given up.
-func (sub *subscription) settle(d *delivery, how func()) {
-	sub.mu.Lock()
-	defer sub.mu.Unlock()
-	if _, ok := sub.held[d.raw.DeliveryTag]; !ok {
-		return
-	}
-	delete(sub.held, d.raw.DeliveryTag)
-	how()
-	if sub.empty != nil && len(sub.held) == 0 {
-		close(sub.empty)
-		sub.empty = nil
-	}
-}
-
-// settledAll returns a channel that is closed once everything fetched is
-// settled.
-func (sub *subscription) settledAll() <-chan struct{} {
-	sub.mu.Lock()
-	defer sub.mu.Unlock()
-	empty := make(chan struct{})
-	if len(sub.held) == 0 {
-		close(empty)
-	} else {
-		sub.empty = empty
-	}
-	return empty
-}
-
-// ackGrace is how long a channel stays open after its last acknowledgement. In
-// RabbitMQ the channel keeps acknowledgements to itself while more than 32 are
-// on their way to a quorum queue (quorum_commands_soft_limit), and they die
-// with it: what they acknowledged is delivered again. Nothing tells when the
-// queue has them.
-const ackGrace = 300 * time.Millisecond
+// giveBack hands a delivery back, unless it is settled or given up.
+func (sub *subscription) giveBack(d *delivery) { sub.acks.take(d, func() { sub.handBack(d) }) }
 
 // close ends the subscription in good order: it hands back what is not
 // settled, and waits until everything settled is durable. hurry ends the
 // waiting.
 func (sub *subscription) close(hurry context.Context) error {
-	sub.mu.Lock()
-	for _, d := range sub.held {
-		sub.handBack(d)
+	for _, d := range sub.acks.heldDeliveries() {
+		sub.giveBack(d)
 	}
-	sub.held = nil
-	sub.mu.Unlock()
 	_, err := within(hurry, func() (struct{}, error) {
 		sub.moving.Wait()
-		if sub.acks.close() {
-			sleep(hurry, ackGrace)
-		}
-		return struct{}{}, sub.ch.Close()
+		sub.acks.flush(true)
+		sub.settleDown(hurry)
+		sub.acks.close()
+		return struct{}{}, sub.ch.close()
 	}, nil)
 	sub.abandon()
 	return err
+}
+
+// ackGrace is how long a channel stays open after its last acknowledgement, and
+// graceSteps in how many steps. In RabbitMQ the channel keeps acknowledgements
+// to itself while more than 32 are on their way to a quorum queue
+// (quorum_commands_soft_limit), and they die with it: what they acknowledged is
+// delivered again. Nothing tells when the queue has them. A question about the
+// queue takes the same way as they do, and on a busy machine as long.
+const (
+	ackGrace   = 120 * time.Millisecond
+	graceSteps = 4
+)
+
+// settleDown waits until RabbitMQ's queues have the acknowledgements.
+func (sub *subscription) settleDown(ctx context.Context) {
+	if sub.received == nil {
+		return // there are none
+	}
+	for range graceSteps {
+		if !sleep(ctx, ackGrace/graceSteps) {
+			return
+		}
+		for _, c := range consumed {
+			name := sub.consumer.b.topology.queue(c, sub.consumer.queue)
+			if _, err := sub.ch.inspect(name); err != nil {
+				return
+			}
+		}
+	}
 }
 
 // abandon ends the subscription at once. RabbitMQ delivers again what is not
 // acknowledged.
 func (sub *subscription) abandon() {
 	sub.cancelCtx(errSessionClosed)
-	go sub.ch.Close()
+	go sub.ch.close()
 	sub.acks.close()
 	sub.moving.Wait()
 }
@@ -411,8 +394,8 @@ func (sub *subscription) abandon() {
 // A delivery is a message in the hands of a worker.
 type delivery struct {
 	sub     *subscription
-	class   class
-	raw     amqp.Delivery
+	from    *prefetching
+	raw     *incoming
 	message dtask.Message
 }
 
@@ -421,14 +404,17 @@ func (d *delivery) Message() *dtask.Message { return &d.message }
 
 // Settle implements dtask.Delivery.
 func (d *delivery) Settle(v dtask.Verdict) {
-	d.sub.settle(d, func() {
-		switch v {
-		case dtask.Done:
-			d.sub.done(d)
-		case dtask.Requeue:
-			d.sub.requeue(d, d.sub.consumer.b.topology.roughly)
-		case dtask.Bury:
-			d.sub.buryChanged(d)
+	sub := d.sub
+	switch v {
+	case dtask.Done:
+		if d.message.Keep == 0 {
+			sub.acks.finish(d)
+			return
 		}
-	})
+		sub.acks.take(d, func() { sub.move(d, sub.consumer.b.doneRecord(&d.message)) })
+	case dtask.Requeue:
+		sub.acks.take(d, func() { sub.requeue(d, true) })
+	case dtask.Bury:
+		sub.acks.take(d, func() { sub.buryChanged(d) })
+	}
 }

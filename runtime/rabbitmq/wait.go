@@ -5,13 +5,13 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"strconv"
 	"sync"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/frame"
 )
 
 const (
@@ -124,7 +124,7 @@ func (b *Broker) catchUp(ctx context.Context, s *session, from any, h *history) 
 	}
 	defer r.close()
 	fence := rand.Text()
-	if err := b.publish(ctx, b.record(recordFence, fence, "")); err != nil {
+	if err := b.publish(ctx, b.record(recordFence, fence, "", time.Time{}, nil)); err != nil {
 		if ctx.Err() != nil && errors.Is(err, dtask.ErrUnknownOutcome) {
 			return ctx.Err() // what became of the fence is of no interest
 		}
@@ -191,32 +191,29 @@ func (h *history) outcome() (r dtask.Result, pending bool, err error) {
 	return h.newest.result(), false, nil
 }
 
-// uuidTime returns the time that a UUIDv7 holds (RFC 9562, section 5.7).
+// uuidTime returns the time that a UUIDv7 holds.
 func uuidTime(id string) (time.Time, bool) {
-	if len(id) != 36 || id[8] != '-' || id[13] != '-' || id[14] != '7' {
-		return time.Time{}, false
-	}
-	ms, err := strconv.ParseUint(id[:8]+id[9:13], 16, 48)
+	ms, ok := uuidMilli(id)
 	// AMQP has no times before 1970.
-	return time.UnixMilli(int64(ms)), err == nil && ms > uint64(clockSkew.Milliseconds())
+	return time.UnixMilli(ms), ok && ms > clockSkew.Milliseconds()
 }
 
 // A streamReader reads a stream from a place on.
 type streamReader struct {
-	ch *amqp.Channel
-	in <-chan amqp.Delivery
+	ch   *channel
+	read []*incoming // and not returned yet
 }
 
-// readStream begins to read a stream on s. When it returns, the place is
-// fixed: what is published from then on is read for certain.
+// readStream begins to read a stream on s, from "first", "next" or a time. When
+// it returns, the place is fixed: what is published from then on is read for
+// certain.
 func readStream(s *session, stream string, from any) (*streamReader, error) {
-	ch, err := s.conn.Channel()
+	ch, err := openChannel(s)
 	if err != nil {
 		return nil, err
 	}
-	in, err := consumeStream(ch, stream, from)
-	if err != nil {
-		go ch.Close()
+	if err := consumeStream(ch, stream, from); err != nil {
+		go ch.close()
 		switch {
 		case isCode(err, amqp.PreconditionFailed):
 			err = permanent(fmt.Errorf("%w; every node of the cluster needs a replica, see rabbitmq-streams add_replica", err))
@@ -225,41 +222,45 @@ func readStream(s *session, stream string, from any) (*streamReader, error) {
 		}
 		return nil, fmt.Errorf("read stream %s: %w", stream, err)
 	}
-	return &streamReader{ch, in}, nil
+	return &streamReader{ch: ch}, nil
 }
 
-func consumeStream(ch *amqp.Channel, stream string, from any) (<-chan amqp.Delivery, error) {
-	if err := ch.Qos(streamPrefetch, 0, false); err != nil {
-		return nil, err
+func consumeStream(ch *channel, stream string, from any) error {
+	if err := ch.qos(streamPrefetch); err != nil {
+		return err
 	}
-	in, err := ch.Consume(stream, "results", false, false, false, false, amqp.Table{headerStreamOffset: from})
-	if err != nil {
-		return nil, err
+	var arguments frame.Builder
+	switch from := from.(type) {
+	case string:
+		arguments.Text(headerStreamOffset, from)
+	case time.Time:
+		arguments.Time(headerStreamOffset, from.Unix())
+	}
+	if err := ch.consume(stream, "results", arguments.Table()); err != nil {
+		return err
 	}
 	// RabbitMQ answers before it has looked up the place. One channel is served
 	// in order: with a second answer that is done.
-	return in, ch.Qos(streamPrefetch, 0, false)
+	return ch.qos(streamPrefetch)
 }
 
 // next returns the next record.
 func (r *streamReader) next(ctx context.Context) (record, error) {
-	select {
-	case d, ok := <-r.in:
-		if !ok {
-			return record{}, errStreamEnded
+	if len(r.read) == 0 {
+		var err error
+		if r.read, err = r.ch.wait(ctx); err != nil {
+			return record{}, err
 		}
-		if d.DeliveryTag%(streamPrefetch/2) == 0 {
-			if err := r.ch.Ack(d.DeliveryTag, true); err != nil {
-				return record{}, err
-			}
-		}
-		return decodeRecord(&d), nil
-	case <-ctx.Done():
-		return record{}, ctx.Err()
 	}
+	d := r.read[0]
+	r.read = r.read[1:]
+	if d.tag%(streamPrefetch/2) == 0 {
+		if err := r.ch.ack(d.tag, true); err != nil {
+			return record{}, err
+		}
+	}
+	return decodeRecord(d), nil
 }
 
-var errStreamEnded = errors.New("the connection is lost, or the stream was deleted")
-
 // close ends the reading. It does not wait for RabbitMQ.
-func (r *streamReader) close() { go r.ch.Close() }
+func (r *streamReader) close() { go r.ch.close() }

@@ -1,0 +1,39 @@
+package rabbitmq
+
+import "sync"
+
+// moves knows which messages this process is about to move. The zero value knows
+// of none.
+type moves struct {
+	mu sync.Mutex
+	of map[string]chan struct{} // by id; closed at the end of the move
+}
+
+// begin notes that a message is being moved, until done is called.
+func (m *moves) begin(id string) (done func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.of == nil {
+		m.of = make(map[string]chan struct{})
+	}
+	moved := make(chan struct{})
+	m.of[id] = moved
+	return func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if m.of[id] == moved {
+			delete(m.of, id)
+		}
+		close(moved)
+	}
+}
+
+// await waits for the end of the move of a message, if there is one.
+func (m *moves) await(id string) {
+	m.mu.Lock()
+	moved := m.of[id]
+	m.mu.Unlock()
+	if moved != nil {
+		<-moved
+	}
+}
