@@ -41,7 +41,8 @@ type Node struct {
 }
 
 // Start starts a node and waits until it serves connections. It needs the
-// Debian package rabbitmq-server, or another installation on the PATH.
+// Debian package rabbitmq-server, another installation on the PATH, or the one
+// that EnvScripts names.
 func Start(ctx context.Context, o Options) (*Node, error) {
 	bin, err := scripts()
 	if err != nil {
@@ -67,9 +68,20 @@ func Start(ctx context.Context, o Options) (*Node, error) {
 	return n, nil
 }
 
+// EnvScripts is the environment variable that names the directory, absolute,
+// of the scripts of the RabbitMQ to use, rabbitmq-server and rabbitmqctl, in
+// place of the installed one: to test with another version.
+const EnvScripts = "DTASK_TEST_RABBITMQ"
+
 // scripts returns the directory of the server's own scripts. Debian's wrappers
 // in /usr/sbin insist on the user rabbitmq and on /var/lib/rabbitmq.
 func scripts() (string, error) {
+	if dir := os.Getenv(EnvScripts); dir != "" {
+		if _, err := os.Stat(filepath.Join(dir, "rabbitmq-server")); err != nil {
+			return "", fmt.Errorf("%s: %w", EnvScripts, err)
+		}
+		return dir, nil
+	}
 	const debian = "/usr/lib/rabbitmq/bin"
 	if _, err := os.Stat(debian + "/rabbitmq-server"); err == nil {
 		return debian, nil
@@ -81,10 +93,11 @@ func scripts() (string, error) {
 	return filepath.Dir(path), nil
 }
 
-// Installed reports whether the machine has RabbitMQ.
+// Installed reports whether the machine has RabbitMQ. Start tells if EnvScripts
+// names one that it has not.
 func Installed() bool {
 	_, err := scripts()
-	return err == nil
+	return !errors.Is(err, ErrNotInstalled)
 }
 
 // ErrNotInstalled: the machine has no RabbitMQ.
