@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"reflect"
 
+	"github.com/dtaskhq/dtask/runtime/internal/plain"
+
 	// The implementation that encoding/json of Go 1.27 rests on, with the
 	// semantics of version 1 and about twice its speed: the one dependency of
 	// this package, until the standard library has it for every supported Go.
@@ -15,6 +17,9 @@ import (
 // encode returns the body of a message whose arguments the pointer args points
 // to, as encoding/json has it.
 func encode(args any) ([]byte, error) {
+	if body, ok := plain.Encode(args); ok {
+		return body, nil
+	}
 	body, err := json.Marshal(args)
 	if err != nil {
 		return nil, fmt.Errorf("arguments cannot be encoded: %w", err)
@@ -31,6 +36,9 @@ func encode(args any) ([]byte, error) {
 // must fit exactly, else the error is a [foreignError] and the message is another
 // build's to run.
 func decode(m *Message, schema string, args any) error {
+	if m.Schema == schema && plain.Decode(m.Body, args) {
+		return nil
+	}
 	if m.Schema != schema {
 		if !json.Valid(m.Body) {
 			return &undecodableError{errors.New("the body is not valid JSON")}
@@ -49,8 +57,8 @@ func decode(m *Message, schema string, args any) error {
 }
 
 // onePass is the semantics of version 1 without its first pass, which checks
-// the whole body so that a value is never left half decoded: a tenth of what a
-// task costs outside of its broker.
+// the whole body so that a value is never left half decoded: a fifth of the
+// time of decoding.
 var onePass = jsonv2.JoinOptions(json.DefaultOptionsV1(), json.ReportErrorsWithLegacySemantics(false))
 
 // unmarshal is json.Unmarshal for args that nobody looks at after an error.

@@ -109,6 +109,10 @@ func (w *Worker) settle(d Delivery, o Outcome) {
 	case Unknown, Interrupted:
 		w.stats.returned.Add(1)
 	}
-	o.apply(d.Message(), w.now())
+	var now time.Time
+	if o.Kind != Executed { // which needs no time, and asking for it takes some
+		now = w.now()
+	}
+	o.apply(d.Message(), now)
 	d.Settle(o.Kind.verdict())
 }
