@@ -81,8 +81,15 @@ func testPurge(t *testing.T, store Store) {
 	b := open(t, store(t))
 	buried(t, b, "q", 1)
 	other := enqueue(t, b, message("other"))[0]
-	for range 10 {
+	delay := func(queue string, d time.Duration) {
+		m := message(queue)
+		m.NotBefore = time.Now().Add(d)
+		enqueue(t, b, m)
+	}
+	for i := range 10 {
 		enqueue(t, b, message("q"))
+		delay("q", time.Duration(i+1)*time.Hour)
+		delay("other", time.Duration(i+1)*time.Hour)
 	}
 	eventually(t, func() string {
 		if s := state(t, b, "q"); s.Ready != 10 {
@@ -90,8 +97,8 @@ func testPurge(t *testing.T, store Store) {
 		}
 		return ""
 	})
-	if n, err := b.Purge(testContext(t), "q"); n != 10 || err != nil {
-		t.Errorf("Purge: %d, %v", n, err)
+	if n, err := b.Purge(testContext(t), "q"); n != 20 || err != nil {
+		t.Errorf("Purge: %d, %v, want 10 ready and 10 delayed", n, err)
 	}
 	drained(t, b, consume(t, b, "q", 1), "q")
 	deadLetters(t, b, "q", 1)
@@ -100,6 +107,9 @@ func testPurge(t *testing.T, store Store) {
 		t.Errorf("delivered %s, want %s", d.Message().ID, other.ID)
 	}
 	d.Settle(dtask.Done)
+	if n, err := b.Purge(testContext(t), "other"); n != 10 || err != nil {
+		t.Errorf("Purge of the other queue: %d, %v, want the 10 delayed", n, err)
+	}
 }
 
 // A paused queue delivers nothing, to any process, until it is resumed.

@@ -1,6 +1,7 @@
 package rabbitmq
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
@@ -10,6 +11,12 @@ const (
 	// how many wait at most.
 	ackDelay    = 2 * time.Millisecond
 	maxAckBatch = 256
+
+	// gapDelay is how long settled deliveries wait for one before them, unless
+	// they are so many that RabbitMQ might have to wait. On a busy machine the
+	// gap is often of a task that is about to end, and a range costs as little
+	// as one delivery.
+	gapDelay = 20 * time.Millisecond
 )
 
 // An acker keeps the deliveries of one channel until they are acknowledged, and
@@ -18,7 +25,7 @@ const (
 // AMQP can acknowledge all deliveries up to one with a single frame. The acker
 // does so for the longest prefix of settled deliveries. Those behind a
 // delivery that is still being handled are acknowledged one by one, once they
-// have waited in vain for the gap to close.
+// have waited in vain for the gap to close (gapDelay).
 type acker struct {
 	ch *channel
 
@@ -27,9 +34,10 @@ type acker struct {
 	entries []entry // by tag, without a gap
 	held    int     // how many are in state held
 	none    chan struct{}
-	late    []uint64 // settled when the last flush was made, and not acknowledged by it
-	fresh   []uint64 // settled since
-	batch   int      // how many wait at most
+	fresh   []uint64  // settled, and not acknowledged by a range
+	late    []uint64  // those that have been for up to gapDelay
+	aged    time.Time // when late was filled
+	batch   int       // how many wait at most
 	paused  bool     // nothing is acknowledged for now
 	closed  bool
 
@@ -43,6 +51,8 @@ type acker struct {
 // that is not.
 type entry struct {
 	d     *delivery
+	from  *prefetching
+	tag   uint64
 	state ackState
 }
 
@@ -82,7 +92,7 @@ func (a *acker) expect(prefetch int) {
 func (a *acker) add(d *delivery, s ackState) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.entries = append(a.entries, entry{d, s})
+	a.entries = append(a.entries, entry{d, d.from, d.raw.tag, s})
 	if s == held {
 		a.held++
 	}
@@ -138,7 +148,7 @@ func (a *acker) settle(d *delivery) {
 
 func (a *acker) settleEntry(e *entry) {
 	e.state = settled
-	a.fresh = append(a.fresh, e.d.raw.tag)
+	a.fresh = append(a.fresh, e.tag)
 	signal(a.kick)
 	if len(a.fresh) >= a.batch {
 		signal(a.full)
@@ -157,7 +167,7 @@ func (a *acker) reject(d *delivery) {
 
 func (a *acker) acknowledged(e *entry) {
 	e.state = acked
-	e.d.from.acked++
+	e.from.acked++
 }
 
 // unacked returns how many deliveries of a consumer are not acknowledged.
@@ -190,6 +200,57 @@ func (a *acker) heldDeliveries() (ds []*delivery) {
 		}
 	}
 	return ds
+}
+
+// heldSince returns what has been held since before t, and is not being renewed.
+// It is from then on.
+func (a *acker) heldSince(t time.Time) (ds []*delivery) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, e := range a.entries {
+		if e.state != held {
+			continue
+		}
+		if !e.d.since.Before(t) {
+			break // as are all that came later
+		}
+		if !e.d.renewing {
+			e.d.renewing = true
+			ds = append(ds, e.d)
+		}
+	}
+	return ds
+}
+
+// renewLater notes that a delivery could not be renewed.
+func (a *acker) renewLater(d *delivery) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	d.renewing = false
+}
+
+// renew has the delivery d acknowledged and its copy held in its place. If d is
+// settled, or nil, the copy is acknowledged.
+func (a *acker) renew(d, c *delivery) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if d != nil {
+		if e := a.entry(d); e != nil && e.state == held {
+			a.settleEntry(e)
+			d.raw, d.since, d.renewing = c.raw, c.since, false
+			a.entries = append(a.entries, entry{d, c.from, c.raw.tag, held})
+			return
+		}
+	}
+	a.entries = append(a.entries, entry{c, c.from, c.raw.tag, taken})
+	a.settleEntry(&a.entries[len(a.entries)-1])
+}
+
+// empty reports whether all deliveries are acknowledged.
+func (a *acker) empty() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.entries) == 0
 }
 
 // pause stops acknowledging, or goes on.
@@ -252,22 +313,26 @@ func (a *acker) flush(all bool) {
 	if last > 0 {
 		a.ch.ack(last, true)
 	}
-	a.single(a.late)
-	if all {
+	a.late, a.fresh = a.beyond(a.late), a.beyond(a.fresh)
+	now := time.Now()
+	switch crowded := len(a.late)+len(a.fresh) > 2*a.batch; {
+	case all || crowded:
+		a.single(a.late)
 		a.single(a.fresh)
 		a.late, a.fresh = a.late[:0], a.fresh[:0]
-		return
+	case now.Sub(a.aged) >= gapDelay:
+		a.single(a.late)
+		a.late, a.fresh = a.fresh, a.late[:0]
+		a.aged = now
 	}
-	late := a.late[:0]
-	for _, tag := range a.fresh {
-		if tag >= a.base {
-			late = append(late, tag)
-		}
-	}
-	a.late, a.fresh = late, a.fresh[:0]
-	if len(late) > 0 {
+	if len(a.late)+len(a.fresh) > 0 {
 		signal(a.kick)
 	}
+}
+
+// beyond returns those of the tags that no range has acknowledged.
+func (a *acker) beyond(tags []uint64) []uint64 {
+	return slices.DeleteFunc(tags, func(tag uint64) bool { return tag < a.base })
 }
 
 // single acknowledges deliveries one by one.

@@ -21,14 +21,16 @@ const browseBatch = 500
 // While it looks at messages nobody else sees them, and so it holds a lock: a
 // second one would miss what the first one holds.
 func (b *Broker) browse(ctx context.Context, s *session, queue string, limit int, f func([]*incoming) (remove []uint64, err error)) error {
+	if n, _, err := queueLength(s.conn, queue); n == 0 || limit <= 0 || err != nil {
+		return err
+	}
 	unlock, err := b.lock(ctx, s, queue)
 	if err != nil {
 		return err
 	}
 	defer unlock()
 	total, _, err := queueLength(s.conn, queue)
-	n := min(total, limit, maxBrowse)
-	if n <= 0 || err != nil {
+	if total == 0 || err != nil {
 		return err
 	}
 	ch, err := openChannel(s)
@@ -37,29 +39,32 @@ func (b *Broker) browse(ctx context.Context, s *session, queue string, limit int
 	}
 	defer ch.close()
 	const tag = "browse"
-	if err := ch.qos(n); err != nil {
+	prefetch := min(total, limit)
+	if prefetch > maxBrowse {
+		prefetch = 0 // unbounded
+	}
+	if err := ch.qos(prefetch); err != nil {
 		return err
 	}
 	if err := ch.consume(queue, tag, ""); err != nil {
 		return err
 	}
-	removed := 0
+	seen, removed := 0, 0
 	var ds []*incoming
-	for left := n; left > 0 && err == nil; {
-		if len(ds) < min(left, browseBatch) {
-			var more []*incoming
-			more, err = ch.wait(ctx)
-			ds = append(ds, more...)
-			continue
+	for err == nil && seen < min(total, limit) {
+		if len(ds) == 0 {
+			if ds, err = ch.rest(ctx, queue); len(ds) == 0 {
+				break // the rest is gone by itself
+			}
 		}
-		batch := ds[:min(left, browseBatch)]
+		batch := ds[:min(len(ds), min(total, limit)-seen, browseBatch)]
 		ds = ds[len(batch):]
-		left -= len(batch)
+		seen += len(batch)
 		last := batch[len(batch)-1].tag
 		var remove []uint64
 		remove, err = f(batch)
 		removed += len(remove)
-		if removed == n-left { // nothing has stayed so far
+		if removed == seen { // nothing has stayed so far
 			ch.ack(last, true)
 			continue
 		}
@@ -75,8 +80,32 @@ func (b *Broker) browse(ctx context.Context, s *session, queue string, limit int
 	if removed > 0 {
 		sleep(ctx, ackGrace)
 	}
-	awaitLength(ctx, s, queue, total-removed)
+	if limit < total {
+		seen = total // and in part not looked at
+	}
+	awaitLength(ctx, s, queue, seen-removed)
 	return err
+}
+
+// rest returns messages of a queue that have arrived, and waits for some as
+// long as there are any.
+func (ch *channel) rest(ctx context.Context, queue string) ([]*incoming, error) {
+	for {
+		if in := ch.take(nil); len(in) > 0 {
+			return in, nil
+		}
+		ready, err := ch.inspect(queue)
+		if err != nil {
+			return nil, err
+		}
+		// What was sent before the answer is here.
+		if in := ch.take(nil); len(in) > 0 || ready == 0 {
+			return in, nil
+		}
+		if !sleep(ctx, time.Millisecond) {
+			return nil, ctx.Err()
+		}
+	}
 }
 
 // awaitLength waits a moment until a queue holds n messages, so that who looks

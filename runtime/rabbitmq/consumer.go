@@ -133,10 +133,22 @@ func (c *consumer) replace(old, next *subscription) {
 // finish closes a subscription that consumes no more, once all it has fetched
 // is settled, or the consumer is closed.
 func (c *consumer) finish(sub *subscription) error {
-	select {
-	case <-sub.acks.idle():
-	case <-c.closing:
-	case <-sub.ctx.Done(): // nothing can be settled any more
+	idle := sub.acks.idle()
+	second := time.NewTicker(time.Second)
+	defer second.Stop()
+	for waiting := true; waiting; {
+		select {
+		case now := <-second.C:
+			sub.renew(now)
+		case <-sub.ch.arrived:
+			sub.fetch() // copies
+		case <-idle:
+			waiting = false
+		case <-c.closing:
+			waiting = false
+		case <-sub.ctx.Done(): // nothing can be settled any more
+			waiting = false
+		}
 	}
 	return sub.close(c.hurry)
 }
@@ -209,7 +221,8 @@ func (c *consumer) serve(sub *subscription) (next *subscription, err error) {
 				sub.lost(tags)
 				return c.afterCancel(sub)
 			}
-		case <-second.C:
+		case now := <-second.C:
+			sub.renew(now)
 			judge, overdue = true, true
 		case err = <-sub.growing:
 			sub.growing = nil

@@ -17,6 +17,10 @@
 //	namespace=NAME   prefix of all queues and exchanges; default dtask
 //	heartbeat=N      seconds between signs of life, from 1; default 5.
 //	                 A connection silent for twice as long is given up
+//	consumer_timeout=N
+//	                 the consumer_timeout of RabbitMQ in seconds, if it is less
+//	                 than its default of 1800; from 3. Messages of tasks that
+//	                 run for long are renewed after a third of it
 //	ca=FILE          amqps: certificates (PEM) of the authorities to trust
 //	                 instead of the system's
 //	cert=FILE        amqps: certificate (PEM) of this client …

@@ -2,6 +2,7 @@ package rabbitmq
 
 import (
 	"context"
+	"math"
 	"slices"
 	"time"
 
@@ -164,11 +165,17 @@ func (b *Broker) takeDead(ctx context.Context, queue string, ids []string, f fun
 	return taken, err
 }
 
-// Purge implements dtask.Inspector. What is delayed stays: RabbitMQ keeps the
-// delayed messages of all queues together.
+// Purge implements dtask.Inspector. A message that passes from one level of
+// delay to the next in that moment may escape.
 func (b *Broker) Purge(ctx context.Context, queue string) (int, error) {
 	purged := 0
 	err := b.inspect(ctx, func(s *session) error {
+		// Messages come down the levels, and then are ready.
+		for level := levels - 1; level >= 0; level-- {
+			if err := b.purgeLevel(ctx, s, level, queue, &purged); err != nil {
+				return err
+			}
+		}
 		for _, c := range consumed {
 			ch, err := s.conn.Channel()
 			if err != nil {
@@ -184,4 +191,20 @@ func (b *Broker) Purge(ctx context.Context, queue string) (int, error) {
 		return nil
 	})
 	return purged, err
+}
+
+// purgeLevel deletes the messages of a queue that wait at a level of delay,
+// among those of other queues.
+func (b *Broker) purgeLevel(ctx context.Context, s *session, level int, queue string, purged *int) error {
+	return b.browse(ctx, s, b.topology.names.level(level), math.MaxInt, func(ds []*incoming) (remove []uint64, err error) {
+		for _, d := range ds {
+			for _, c := range consumed {
+				if len(d.key) > keyDigits && d.key[keyDigits:] == b.topology.queue(c, queue) {
+					remove = append(remove, d.tag)
+				}
+			}
+		}
+		*purged += len(remove)
+		return remove, nil
+	})
 }

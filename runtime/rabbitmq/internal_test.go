@@ -46,6 +46,7 @@ func TestParseURLErrors(t *testing.T) {
 		"amqp://u:geheim@h?nmaespace=x":             "unknown parameter",
 		"amqp://u:geheim@h?namespace=":              "namespace",
 		"amqp://u:geheim@h?heartbeat=0":             "heartbeat",
+		"amqp://u:geheim@h?consumer_timeout=2":      "consumer_timeout",
 		"amqp://u:geheim@h?ca=x":                    "needs TLS",
 		"amqps://u:geheim@h?ca=/nonexistent":        "ca:",
 		"amqps://u:geheim@h?cert=x":                 "together",

@@ -17,6 +17,7 @@ const (
 	classLow        class = "low"
 	classQuarantine class = "quarantine" // messages whose worker died, see consumer.go
 	classDead       class = "dead"       // dead letters
+	classRenewed    class = "renewed"    // copies of messages that are held for long, see renew.go
 )
 
 // consumed are the classes that a worker consumes.
@@ -40,6 +41,9 @@ type names struct{ namespace string }
 func (n names) queue(c class, queue string) string {
 	return n.namespace + "." + string(c) + "." + queue
 }
+
+// renewed returns the name of a queue of copies.
+func (n names) renewed(id string) string { return n.namespace + "." + string(classRenewed) + "." + id }
 
 // paused returns the name of the queue that exists while queue is paused.
 func (n names) paused(queue string) string { return n.namespace + ".paused." + queue }

@@ -3,6 +3,7 @@ package rabbitmq_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -29,6 +30,7 @@ func TestNode(t *testing.T) {
 		{"MaxMessageSize", testMaxMessageSize},
 		{"QueueFull", testQueueFull},
 		{"ConsumerTimeout", testConsumerTimeout},
+		{"LongTasks", testLongTasks},
 		{"UserDeleted", testUserDeleted},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -207,11 +209,10 @@ func testQueueFull(t *testing.T, n *rabbittest.Node) {
 	})
 }
 
-// A task that outlasts the consumer_timeout of the server costs the channel,
-// but nothing is lost.
+// A task that outlasts the consumer_timeout of the server, of which the broker
+// does not know, costs the channel, but nothing is lost.
 func testConsumerTimeout(t *testing.T, n *rabbittest.Node) {
-	n.Ctl("eval", "application:set_env(rabbit, consumer_timeout, 1000), application:set_env(rabbit, channel_tick_interval, 500).")
-	defer n.Ctl("eval", "application:set_env(rabbit, consumer_timeout, 1800000), application:set_env(rabbit, channel_tick_interval, 60000).")
+	defer setConsumerTimeout(n, 1000)()
 	b := open(t, nodeURL(t, n))
 	c := consume(t, b, "q", 2)
 	slow, quick := message("q"), message("q")
@@ -229,6 +230,86 @@ func testConsumerTimeout(t *testing.T, n *rabbittest.Node) {
 		t.Errorf("delivered %s, want %s", d.Message().ID, quick.ID)
 	}
 	d.Settle(dtask.Done)
+}
+
+// setConsumerTimeout changes the consumer_timeout of a node, in milliseconds.
+func setConsumerTimeout(n *rabbittest.Node, ms int) (restore func()) {
+	n.Ctl("eval", fmt.Sprintf("application:set_env(rabbit, consumer_timeout, %d), application:set_env(rabbit, channel_tick_interval, 500).", ms))
+	return func() {
+		n.Ctl("eval", "application:set_env(rabbit, consumer_timeout, 1800000), application:set_env(rabbit, channel_tick_interval, 60000).")
+	}
+}
+
+// Tasks that run for several times the consumer_timeout run once, and those
+// beside them are not disturbed; each outcome counts. If the worker is gone in
+// the middle, the next attempt comes.
+func testLongTasks(t *testing.T, n *rabbittest.Node) {
+	defer setConsumerTimeout(n, 3000)()
+	url := nodeURL(t, n) + "&consumer_timeout=3"
+	b := open(t, url)
+	c := consume(t, b, "q", 4)
+	var long []dtask.Delivery
+	for range 4 {
+		enqueue(t, b, message("q"))
+		long = append(long, receive(t, c))
+	}
+	worker := open(t, url)
+	lost := message("other")
+	enqueue(t, b, lost)
+	abandoned := receive(t, consume(t, worker, "other", 1))
+	if abandoned.Message().ID != lost.ID {
+		t.Fatalf("delivered %s, want %s", abandoned.Message().ID, lost.ID)
+	}
+
+	if !sleepUnless(c.Deliveries(), 10*time.Second) {
+		t.Fatal("delivered again while it runs")
+	}
+	worker.Close() // as if it had died: the consumer was not closed
+	again := receive(t, consume(t, b, "other", 1))
+	if again.Message().ID != lost.ID || again.Message().Attempt != 2 {
+		t.Errorf("after the end of its worker: %s at attempt %d, want %s at 2", again.Message().ID, again.Message().Attempt, lost.ID)
+	}
+	again.Settle(dtask.Done)
+
+	long[0].Settle(dtask.Done)
+	long[1].Message().Attempt++
+	long[1].Settle(dtask.Requeue)
+	if d := receive(t, c); d.Message().ID != long[1].Message().ID || d.Message().Attempt != 2 {
+		t.Errorf("retried as %s at attempt %d, want %s at 2", d.Message().ID, d.Message().Attempt, long[1].Message().ID)
+	} else {
+		d.Settle(dtask.Done)
+	}
+	long[2].Settle(dtask.Bury)
+	if err := c.Close(testContext(t)); err != nil { // gives up the last one
+		t.Fatal(err)
+	}
+	second := consume(t, b, "q", 1)
+	if d := receive(t, second); d.Message().ID != long[3].Message().ID || d.Message().Attempt != 1 {
+		t.Errorf("given up as %s at attempt %d, want %s at 1", d.Message().ID, d.Message().Attempt, long[3].Message().ID)
+	} else {
+		d.Settle(dtask.Done)
+	}
+	dead, err := b.DeadLetters(testContext(t), "q", 10)
+	if err != nil || len(dead) != 1 || dead[0].ID != long[2].Message().ID {
+		t.Errorf("dead letters %v, %v; want %s", dead, err, long[2].Message().ID)
+	}
+	last := message("q")
+	enqueue(t, b, last)
+	if d := receive(t, second); d.Message().ID != last.ID {
+		t.Errorf("delivered %s, want %s: something came twice", d.Message().ID, last.ID)
+	} else {
+		d.Settle(dtask.Done)
+	}
+}
+
+// sleepUnless waits for d and reports whether nothing was delivered meanwhile.
+func sleepUnless(deliveries <-chan dtask.Delivery, d time.Duration) bool {
+	select {
+	case <-deliveries:
+		return false
+	case <-time.After(d):
+		return true
+	}
 }
 
 // A user who is deleted and comes back has not lost anything.

@@ -99,14 +99,21 @@ func (sub *subscription) more(prefetch int) (added []*prefetching) {
 // begin starts consumers.
 func (sub *subscription) begin(cs []*prefetching) error {
 	for _, c := range cs {
-		if err := sub.ch.qos(c.prefetch); err != nil {
-			return err
-		}
-		if err := sub.ch.consume(sub.consumer.b.topology.queue(c.source.class, sub.consumer.queue), c.tag, ""); err != nil {
+		if err := sub.start(sub.consumer.b.topology.queue(c.source.class, sub.consumer.queue), c.tag, c.prefetch); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// start starts a consumer of a queue of RabbitMQ.
+func (sub *subscription) start(queue, tag string, prefetch int) error {
+	sub.starting.Lock() // the prefetch is that of the next consumer
+	defer sub.starting.Unlock()
+	if err := sub.ch.qos(prefetch); err != nil {
+		return err
+	}
+	return sub.ch.consume(queue, tag, "")
 }
 
 // less takes the newest consumers from every source without which its prefetch

@@ -25,6 +25,8 @@ type subscription struct {
 	active    bool                    // not paused
 	growing   chan error              // if not nil: consumers are being started; receives once
 	received  []*incoming             // reused
+	renewal   renewal
+	starting  sync.Mutex
 
 	ctx       context.Context // ends with the channel
 	cancelCtx context.CancelCauseFunc
@@ -158,8 +160,8 @@ func (sub *subscription) cancel(cs []*prefetching) error {
 // attempts have run out by deaths gets another chance in quarantine, a queue
 // of which a worker has one message at a time; a death there, too, may be
 // another's fault, the second one no more.
-func (sub *subscription) accept(from *prefetching, raw *incoming) *delivery {
-	d := &delivery{sub: sub, from: from, raw: raw}
+func (sub *subscription) accept(from *prefetching, raw *incoming, now time.Time) *delivery {
+	d := &delivery{sub: sub, from: from, raw: raw, since: now}
 	from.received++
 	move := sub.judge(d)
 	if move != nil {
@@ -227,9 +229,7 @@ func (sub *subscription) bury(d *delivery, reason string) {
 // like a death.
 func (sub *subscription) handBack(d *delivery) {
 	var h frame.Builder
-	if d.message.Attempt > 1 {
-		h.Int(headerAttempt, int64(d.message.Attempt))
-	}
+	h.Int(headerAttempt, int64(d.message.Attempt))
 	sub.move(d, sub.publicationTo(d.from.source.class, forward(d.raw, h.Table())))
 }
 
@@ -306,16 +306,20 @@ func (sub *subscription) store(d *delivery, p *publication) bool {
 	}
 }
 
-// fetch takes the messages that have arrived. It reports whether there were any.
-func (sub *subscription) fetch() bool {
+// fetch takes the messages that have arrived.
+func (sub *subscription) fetch() {
 	sub.received = sub.ch.take(sub.received)
+	now := time.Now()
 	for _, raw := range sub.received {
+		if raw.consumer == renewTag {
+			sub.renewed(raw)
+			continue
+		}
 		from := sub.consumers[raw.consumer]
-		if d := sub.accept(from, raw); d != nil {
+		if d := sub.accept(from, raw, now); d != nil {
 			from.source.fetched = append(from.source.fetched, d)
 		}
 	}
-	return len(sub.received) > 0
 }
 
 // handBackFetched hands back what was fetched and is not delivered, except for
@@ -346,6 +350,7 @@ func (sub *subscription) close(hurry context.Context) error {
 		sub.moving.Wait()
 		sub.acks.flush(true)
 		sub.settleDown(hurry)
+		sub.endRenewing(hurry)
 		sub.acks.close()
 		return struct{}{}, sub.ch.close()
 	}, nil)
@@ -395,8 +400,12 @@ func (sub *subscription) abandon() {
 type delivery struct {
 	sub     *subscription
 	from    *prefetching
-	raw     *incoming
 	message dtask.Message
+
+	// The acker guards these, for a copy may take the place of the original.
+	raw      *incoming
+	since    time.Time // when it came
+	renewing bool      // a copy is on its way
 }
 
 // Message implements dtask.Delivery.

@@ -51,8 +51,11 @@ func (t *topology) forget() {
 // ensure declares, with the session's connection, a class of a queue and the
 // levels of delay from the given one down, unless that was done before.
 func (t *topology) ensure(ctx context.Context, s *session, c class, queue string, level int) error {
-	if c == classResults {
+	switch c {
+	case classResults:
 		return t.ensureResults(ctx, s)
+	case classRenewed:
+		return nil // declared by who consumes it
 	}
 	name := t.queue(c, queue)
 	if _, ok := t.known.Load(name); ok && int(t.level.Load()) >= level {

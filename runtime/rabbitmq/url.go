@@ -25,6 +25,8 @@ type config struct {
 	external  bool        // SASL EXTERNAL
 	namespace string
 	heartbeat time.Duration
+
+	consumerTimeout time.Duration
 }
 
 // maxNamespace leaves room for the longest routing key, which is 255 bytes:
@@ -40,7 +42,7 @@ func parseURL(raw string) (*config, error) {
 	}
 	rest, query, _ := strings.Cut(rest, "?")
 	authority, vhost, _ := strings.Cut(rest, "/")
-	c := &config{user: "guest", password: "guest", vhost: "/", namespace: "dtask", heartbeat: 5 * time.Second}
+	c := &config{user: "guest", password: "guest", vhost: "/", namespace: "dtask", heartbeat: 5 * time.Second, consumerTimeout: 30 * time.Minute}
 	if i := strings.LastIndexByte(authority, '@'); i >= 0 {
 		user, password, _ := strings.Cut(authority[:i], ":")
 		var err1, err2 error
@@ -96,9 +98,9 @@ func (c *config) setParams(scheme string, params url.Values) error {
 	one := make(map[string]string)
 	for name, values := range params {
 		switch name {
-		case "namespace", "heartbeat", "ca", "cert", "key", "auth", "servername":
+		case "namespace", "heartbeat", "consumer_timeout", "ca", "cert", "key", "auth", "servername":
 		default:
-			return fmt.Errorf("broker URL: unknown parameter %.40q; known are namespace, heartbeat, ca, cert, key, auth, servername", name)
+			return fmt.Errorf("broker URL: unknown parameter %.40q; known are namespace, heartbeat, consumer_timeout, ca, cert, key, auth, servername", name)
 		}
 		if len(values) > 1 {
 			return fmt.Errorf("broker URL: parameter %s is given twice", name)
@@ -117,6 +119,13 @@ func (c *config) setParams(scheme string, params url.Values) error {
 			return errors.New("broker URL: heartbeat: use a number of seconds from 1 to 3600")
 		}
 		c.heartbeat = time.Duration(n) * time.Second
+	}
+	if h, ok := one["consumer_timeout"]; ok {
+		n, err := strconv.Atoi(h)
+		if err != nil || n < 3 || n > 1<<30 {
+			return errors.New("broker URL: consumer_timeout: use a number of seconds from 3, that of RabbitMQ")
+		}
+		c.consumerTimeout = time.Duration(n) * time.Second
 	}
 	switch one["auth"] {
 	case "":

@@ -1,0 +1,148 @@
+package rabbitmq
+
+import (
+	"context"
+	"crypto/rand"
+	"log/slog"
+	"sync"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/frame"
+)
+
+// RabbitMQ closes a channel on which a message is not acknowledged in time
+// (consumer_timeout, half an hour by default), and delivers all that was on it
+// again, although their worker is alive and at work. So a message that is held
+// for a third of that time is replaced by a copy.
+//
+// The copy goes to a queue of the subscription's own, from where it comes back
+// to the same channel; then the message before it is acknowledged. If the worker
+// dies, the copy expires in that queue, and RabbitMQ moves it to the work queue.
+// There it is not known that it was delivered before; so it has the number of
+// the next attempt from the beginning.
+
+const (
+	// renewTag is the tag of the consumer of copies, and headerRenewed the
+	// header by which each is known.
+	renewTag      = "renewed"
+	headerRenewed = "dtask-renewed"
+
+	// copyExpires is the age from which on copies expire that nobody holds, and
+	// renewedExpires how long their queue stays when nobody uses it: much longer
+	// than RabbitMQ takes to move them.
+	copyExpires    = 30 * time.Second
+	renewedExpires = 24 * time.Hour
+)
+
+// A renewal is what a subscription needs to renew messages. The zero value is
+// one that has not begun.
+type renewal struct {
+	// These belong to the goroutine that fetches.
+	queue  string               // empty until the first message is renewed
+	from   prefetching          // the consumer of copies
+	copies map[string]*delivery // on their way, by the value of headerRenewed
+
+	mu      sync.Mutex
+	started bool // the queue is consumed
+}
+
+// renew replaces the messages that have been held for long by now.
+func (sub *subscription) renew(now time.Time) {
+	old := sub.acks.heldSince(now.Add(-sub.consumer.b.config.consumerTimeout / 3))
+	if len(old) == 0 {
+		return
+	}
+	r := &sub.renewal
+	if r.queue == "" {
+		r.queue = sub.consumer.b.topology.renewed(rand.Text())
+		r.copies = make(map[string]*delivery)
+		sub.consumers[renewTag] = &r.from
+	}
+	for _, d := range old {
+		name := rand.Text()
+		r.copies[name] = d
+		var h frame.Builder
+		h.Text(headerRenewed, name)
+		h.Int(headerAttempt, int64(d.message.Attempt)+1)
+		p := &publication{message: forward(d.raw, h.Table()), queue: sub.consumer.queue, class: classRenewed, name: r.queue}
+		sub.moving.Go(func() {
+			if err := sub.startRenewing(r.queue); err != nil {
+				slog.Error("the message of a task that runs for long cannot be renewed; trying on", "queue", sub.consumer.queue, "id", p.message.MessageID, "err", err)
+				sub.acks.renewLater(d)
+				return
+			}
+			sub.store(d, p)
+		})
+	}
+}
+
+// startRenewing declares and consumes the queue of copies, unless that was done
+// before.
+func (sub *subscription) startRenewing(queue string) error {
+	r := &sub.renewal
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.started {
+		return nil
+	}
+	t := sub.consumer.b.topology
+	if err := t.declare(sub.ctx, sub.session, func(ch *amqp.Channel) error {
+		return declareQueue(ch, queue, amqp.Table{
+			amqp.QueueTypeArg:           amqp.QueueTypeQuorum,
+			amqp.QueueMessageTTLArg:     copyExpires.Milliseconds(),
+			amqp.QueueTTLArg:            renewedExpires.Milliseconds(),
+			amqp.QueueOverflowArg:       amqp.QueueOverflowRejectPublish,
+			"x-delivery-limit":          int64(unlimited),
+			"x-dead-letter-exchange":    "",
+			"x-dead-letter-routing-key": t.queue(classDefault, sub.consumer.queue),
+			"x-dead-letter-strategy":    "at-least-once",
+		})
+	}); err != nil {
+		return err
+	}
+	const unbounded = 0
+	err := sub.start(queue, renewTag, unbounded)
+	r.started = err == nil
+	return err
+}
+
+// renewed takes a copy that has come back.
+func (sub *subscription) renewed(raw *incoming) {
+	r := &sub.renewal
+	v, _ := raw.Headers.Get(headerRenewed)
+	name, _ := v.Text()
+	d := r.copies[name] // nil for one that was published twice
+	delete(r.copies, name)
+	sub.acks.renew(d, &delivery{sub: sub, from: &r.from, raw: raw, since: time.Now()})
+}
+
+// endRenewing waits for the copies that are on their way, and deletes their
+// queue if nothing is left in it.
+func (sub *subscription) endRenewing(ctx context.Context) {
+	r := &sub.renewal
+	if r.queue == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, quietWait)
+	defer cancel()
+	for len(r.copies) > 0 {
+		select {
+		case <-sub.ch.arrived:
+			sub.fetch()
+		case <-sub.ch.closed:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+	sub.acks.flush(true)
+	sub.settleDown(ctx)
+	if sub.acks.empty() {
+		sub.consumer.b.topology.declare(ctx, sub.session, func(ch *amqp.Channel) error {
+			_, err := ch.QueueDelete(r.queue, false, false, false)
+			return err
+		})
+	}
+}
