@@ -138,7 +138,7 @@ func (c *conn) named(args []driver.Value) []driver.NamedValue {
 
 // chunks are how many rows one statement inserts or deletes, where there are
 // many.
-var chunks = [...]int{16, 4, 1}
+var chunks = [...]int{64, 32, 16, 8, 4, 2, 1}
 
 // chunkOf returns the largest chunk of n rows, n > 0.
 func chunkOf(n int) int {

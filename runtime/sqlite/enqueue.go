@@ -5,7 +5,6 @@ import (
 	"context"
 	"database/sql/driver"
 	"slices"
-	"strings"
 	"time"
 
 	dtask "github.com/dtaskhq/dtask/runtime"
@@ -22,11 +21,7 @@ func (b *Broker) EnqueueMany(ctx context.Context, ms []*dtask.Message) []error {
 	if len(ms) == 0 {
 		return nil
 	}
-	in := &insert{
-		records: make([]record, len(ms)),
-		errs:    make([]error, len(ms)),
-		done:    make(chan struct{}),
-	}
+	in := newInsert(len(ms))
 	for i, m := range ms {
 		var err error
 		if in.records[i], err = newRecord(m); err != nil {
@@ -77,14 +72,6 @@ func (w *writer) takeBack(r *insert) bool {
 const insertMessage = "INSERT INTO dtask_messages (" + columns + ")" +
 	" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
 
-// insertClaimed are statements that insert so many messages, some of which may
-// be claimed. Each statement opens all indexes, whatever the number of its rows.
-var insertClaimed = chunkSQL(func(n int) string {
-	const row = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-	return "INSERT INTO dtask_messages (" + columns + ", state, owner) VALUES " +
-		strings.Repeat(row+", ", n-1) + row + " ON CONFLICT (id) DO NOTHING"
-})
-
 // taker returns the consumer that would claim the message in the transaction
 // that stores it, or nil. To store it as claimed saves the way through the
 // index. It must not overtake others: nothing else may be due in the queue.
@@ -103,8 +90,9 @@ func (w *writer) taker(r *record, now time.Time) *consumer {
 // storing is a message on its way into the file.
 type storing struct {
 	record *record
-	err    *error    // the outcome
-	taken  *delivery // it is stored as claimed; or nil
+	err    *error       // the outcome
+	taken  *delivery    // it is stored as claimed; or nil
+	owner  driver.Value // then the consumer's id
 }
 
 // store inserts messages. With take, consumers that wait for one get it at
@@ -121,25 +109,22 @@ func (w *writer) store(messages []storing, take bool, now time.Time) error {
 }
 
 func (w *writer) storeChunk(messages []storing, take bool, now time.Time) error {
-	args := w.args[:0]
 	for i := range messages {
 		m := &messages[i]
-		args = append(args, m.record[:]...)
 		c := w.taker(m.record, now)
 		if c == nil || !take {
-			args = append(args, int64(0), nil)
 			continue
 		}
-		m.taken = &delivery{consumer: c, owner: c.id}
+		m.taken, m.owner = &delivery{consumer: c, owner: c.id}, c.id
 		if err := readMessage(&m.taken.message, m.record[:]); err != nil {
 			return err
 		}
 		m.taken.message.Body = bytes.Clone(m.taken.message.Body) // it is the caller's
 		c.batch = append(c.batch, m.taken)
-		args = append(args, int64(1), c.id)
 	}
-	w.args = args
-	n, last, err := w.conn.insert(insertClaimed[len(messages)], args...)
+	f := formOf(messages)
+	w.args = f.appendArgs(w.args[:0], messages)
+	n, last, err := w.conn.insert(f.sql[len(messages)], w.args...)
 	if err != nil {
 		return err
 	}

@@ -29,6 +29,12 @@ func (r *record) due() int64    { return r[dueColumn].(int64) }
 
 const dueColumn = 9
 
+// plain reports whether the columns after due, which few messages need, have
+// their defaults.
+func (r *record) plain() bool {
+	return [6]driver.Value(r[dueColumn+1:]) == [...]driver.Value{nil, int64(0), nil, nil, int64(0), nil}
+}
+
 // newRecord returns m as a record. Times lose what is below a millisecond;
 // NotBefore is rounded up, so that the message is never early.
 func newRecord(m *dtask.Message) (r record, err error) {

@@ -59,24 +59,8 @@ func (w *writer) begin(d durability) error {
 	}
 }
 
-// gather gives the callers that the last transaction has answered the chance to
-// come again before the next one begins. Else they would fall into two groups
-// that wait for each other's sync.
-func (w *writer) gather() {
-	for range 3 {
-		w.mu.Lock()
-		waiting := len(w.inbox.inserts)
-		w.mu.Unlock()
-		if waiting >= w.lastInserts {
-			return
-		}
-		runtime.Gosched()
-	}
-}
-
 // transact puts the inbox and the claims into one transaction.
 func (w *writer) transact() {
-	w.gather()
 	// The inbox is emptied only with the lock in hand: who gives up waiting
 	// for the lock takes his message back.
 	if err := w.begin(durable); err != nil {
@@ -89,9 +73,7 @@ func (w *writer) transact() {
 	}
 	now := time.Now()
 	w.noticeCommits(now)
-	in := w.take()
-	w.lastInserts = len(in.inserts)
-	err := w.apply(&in, now)
+	in, err := w.fill(now)
 	if err == nil {
 		_, err = w.conn.exec("COMMIT")
 	}
@@ -105,6 +87,7 @@ func (w *writer) transact() {
 	w.untidy = true
 	w.process.maintained(now)
 	w.watch.changed()
+	w.expected = len(in.inserts) + w.waiting()
 	in.answer()
 	w.deliverBatches()
 	if len(in.operations) > 0 {
@@ -147,12 +130,44 @@ func (w *writer) dropBatches() {
 	clear(w.quarantined) // in the worst case two run alone
 }
 
-// apply executes the inbox and the claims. An error means that the transaction
-// is lost; what is a single message's fault is in its insert.
-func (w *writer) apply(in *inbox, now time.Time) (err error) {
+// How fill waits for callers, with the lock in hand.
+const (
+	yields    = 3                // how often it lets others run when nothing has come
+	longYield = time.Millisecond // others make much of it: the last one
+)
+
+// fill executes the inbox and the claims. The callers that the last transaction
+// has answered are about to come again: what they bring is executed as it comes,
+// in the same transaction. Else they would fall into two groups that wait for
+// each other's sync. An error means that the transaction is lost.
+func (w *writer) fill(now time.Time) (all inbox, err error) {
 	if err := w.process.maintain(w, now); err != nil {
-		return err
+		return w.take(), err
 	}
+	for idle := 0; ; {
+		in := w.take()
+		all.add(&in)
+		if err := w.apply(&in, time.Now()); err != nil {
+			return all, err
+		}
+		if len(all.inserts) >= w.expected || idle == yields {
+			return all, w.claim(time.Now())
+		}
+		if w.waiting() > 0 {
+			continue
+		}
+		idle++
+		paused := time.Now()
+		runtime.Gosched()
+		if time.Since(paused) > longYield {
+			idle = yields
+		}
+	}
+}
+
+// apply executes what was in the inbox. An error means that the transaction is
+// lost; what is a single message's fault is in its insert.
+func (w *writer) apply(in *inbox, now time.Time) (err error) {
 	if err := w.settleAll(in.settlements); err != nil {
 		return err
 	}
@@ -169,7 +184,7 @@ func (w *writer) apply(in *inbox, now time.Time) (err error) {
 			return err
 		}
 	}
-	return w.claim(now)
+	return nil
 }
 
 // operate runs an operation so that it leaves no trace if it fails.

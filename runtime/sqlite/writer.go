@@ -41,7 +41,7 @@ type writer struct {
 	storing     []storing            // reused
 	durability  durability           // of the connection
 	untidy      bool                 // written since the last tidying up
-	lastInserts int                  // how many callers the last transaction answered
+	expected    int                  // how many callers the next transaction is to answer
 	closeErr    error
 }
 
@@ -58,11 +58,32 @@ func (in *inbox) empty() bool {
 	return len(in.settlements) == 0 && len(in.inserts) == 0 && len(in.operations) == 0 && !in.closing
 }
 
+// add adds what is in another one.
+func (in *inbox) add(other *inbox) {
+	in.settlements = append(in.settlements, other.settlements...)
+	in.inserts = append(in.inserts, other.inserts...)
+	in.operations = append(in.operations, other.operations...)
+}
+
 // insert is one or more messages to be stored.
 type insert struct {
 	records []record
 	errs    []error       // the outcome of each
 	done    chan struct{} // closed when errs is final
+}
+
+// newInsert returns an insert of n messages.
+func newInsert(n int) *insert {
+	if n == 1 { // nearly always: in one piece
+		one := &struct {
+			insert
+			record [1]record
+			err    [1]error
+		}{}
+		one.records, one.errs, one.done = one.record[:], one.err[:], make(chan struct{})
+		return &one.insert
+	}
+	return &insert{records: make([]record, n), errs: make([]error, n), done: make(chan struct{})}
 }
 
 func (r *insert) appendTo(list []storing) []storing {
@@ -127,6 +148,13 @@ func (w *writer) take() inbox {
 	in := w.inbox
 	w.inbox = inbox{closing: in.closing, closed: in.closing}
 	return in
+}
+
+// waiting returns how many callers wait with messages to be stored.
+func (w *writer) waiting() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.inbox.inserts)
 }
 
 // do runs f in a transaction, and waits until that is durable, or ctx ends.
