@@ -12,9 +12,9 @@ func TestConnections(t *testing.T) {
 	tr := rabbit(t, "T2 connections cut, frozen, closed")
 	proxy, through := tr.proxied()
 	tr.work(through, 2, crew{Concurrency: 10})
-	tr.produce(through, load{Callers: 16})
+	tr.produce(through, load{Callers: scale(16, 64)})
 	inject(
-		scale(17*time.Second, 2*time.Minute),
+		scale(17*time.Second, 3*time.Minute),
 		fault{3 * time.Second, proxy.Cut},
 		fault{7500 * time.Millisecond, func() { freeze(proxy, time.Second) }},
 		fault{15 * time.Second, func() { freeze(proxy, 4*time.Second) }},

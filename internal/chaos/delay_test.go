@@ -25,8 +25,8 @@ func TestDelays(t *testing.T) {
 		}
 		faults = append(faults, fault{2 * time.Second, func() { murders++; tr.murder(through, c) }})
 		tr.work(through, 2, c)
-		tr.produce(through, load{Callers: 8, Pause: 10 * time.Millisecond, Delayed: 100, MaxDelay: scale(5*time.Second, time.Minute)})
-		inject(scale(10*time.Second, 90*time.Second), faults...)
+		tr.produce(through, load{Callers: scale(8, 32), Pause: 10 * time.Millisecond, Delayed: 100, MaxDelay: scale(5*time.Second, time.Minute)})
+		inject(scale(10*time.Second, 3*time.Minute), faults...)
 		a := tr.settle()
 		tr.require(a, allowance{duplicated: a.executed/100 + murders*2*concurrency})
 	})
@@ -35,9 +35,9 @@ func TestDelays(t *testing.T) {
 // T11: many tasks that fail at the same time, again and again, get the
 // attempts they are allowed, each once, and all come through.
 //
-// On RabbitMQ an attempt can be spent without a run: a message that is on its
-// way while a worker replaces the consumer it is for, to change the prefetch,
-// counts as delivered. That it is rare is all that is required there.
+// On RabbitMQ an attempt can be spent without a run: a message that comes into an
+// empty queue in the moment in which a worker makes its prefetch smaller counts
+// as delivered. That it is rare is all that is required there.
 func TestRetryStorm(t *testing.T) {
 	onBrokers(t, "T11 retry storm", func(tr *trial) {
 		tr.work(tr.url, 2, crew{Concurrency: 20})
@@ -51,7 +51,7 @@ func TestRetryStorm(t *testing.T) {
 			return
 		}
 		fmt.Fprintf(tr.Output(), "%s: %d tasks have skipped an attempt\n", tr.name, skipped)
-		if most := len(tr.record.starts) / 20; skipped > most {
+		if most := len(tr.record.starts) / 1000; skipped > most {
 			tr.Errorf("%d tasks have skipped an attempt, at most %d allowed", skipped, most)
 		}
 		tr.nothingLeft()

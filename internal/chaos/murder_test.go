@@ -12,19 +12,19 @@ import (
 // last, in the middle of tasks.
 func TestMurder(t *testing.T) {
 	onBrokers(t, "T4 workers killed and suspended", func(tr *trial) {
-		const concurrency = 8
+		const concurrency = 16
 		url := tr.url
 		if strings.HasPrefix(url, "amqp") {
 			url += "?heartbeat=1"
 		}
 		c := crew{Concurrency: concurrency}
 		tr.work(url, 3, c)
-		tr.produce(url, load{Callers: 8, Pause: 10 * time.Millisecond, Sleep: 20 * time.Millisecond})
+		tr.produce(url, load{Callers: 16, Pause: 10 * time.Millisecond, Sleep: 20 * time.Millisecond})
 		faults := 0
 		inject(
-			scale(12*time.Second, 100*time.Second),
+			scale(12*time.Second, 3*time.Minute),
 			fault{time.Second, func() { faults++; tr.murder(url, c) }},
-			fault{5500 * time.Millisecond, func() { faults++; tr.suspend(5 * time.Second) }},
+			fault{scale(5500*time.Millisecond, 30*time.Second), func() { faults++; tr.suspend(scale(5*time.Second, 20*time.Second)) }},
 		)
 		// What is in execution, or just executed, is executed again.
 		tr.require(tr.settle(), allowance{duplicated: faults * 2 * concurrency})

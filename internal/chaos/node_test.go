@@ -30,7 +30,7 @@ func TestBrokerCrash(t *testing.T) {
 	tr.work(tr.url, 2, crew{Concurrency: 10})
 	tr.produce(tr.url, load{Callers: 16, Delayed: 10, MaxDelay: 5 * time.Second})
 	calm := scale(4*time.Second, 8*time.Second)
-	for range scale(1, 5) {
+	for range scale(1, 10) {
 		time.Sleep(calm)
 		node.Crash()
 		node.Restart()
@@ -47,7 +47,7 @@ func TestBrokerCrash(t *testing.T) {
 // said, workers go on, and what waited is enqueued afterwards.
 func TestAlarms(t *testing.T) {
 	tr, node := private(t, "T6 memory and disk alarms")
-	backlog := scale(500, 5_000)
+	backlog := scale(500, 40_000)
 	tr.produce(tr.url, load{Callers: 16, Count: backlog})
 	tr.outlast(tr.producers[0])
 

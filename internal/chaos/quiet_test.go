@@ -11,7 +11,7 @@ import (
 func TestNoFault(t *testing.T) {
 	onBrokers(t, "T1 no fault", func(tr *trial) {
 		tr.work(tr.url, 2, crew{Concurrency: 10})
-		tr.produce(tr.url, load{Count: scale(5_000, 200_000), Callers: 64})
+		tr.produce(tr.url, load{Count: scale(5_000, 1_000_000), Callers: 64})
 		tr.require(tr.finish(), allowance{})
 	})
 }

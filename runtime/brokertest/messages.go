@@ -284,6 +284,7 @@ func testPriorities(t *testing.T, store Store) {
 	for i := range 3 * each {
 		d := receive(t, c)
 		count[d.Message().Priority]++
+		time.Sleep(time.Millisecond) // the task: there is to be something to choose from
 		d.Settle(dtask.Done)
 		if i == 3*each/2 {
 			got := fmt.Sprintf("high %d, default %d, low %d", count[dtask.PriorityHigh], count[dtask.PriorityDefault], count[dtask.PriorityLow])

@@ -38,7 +38,7 @@ type acker struct {
 	late    []uint64  // those that have been for up to gapDelay
 	aged    time.Time // when late was filled
 	batch   int       // how many wait at most
-	paused  bool     // nothing is acknowledged for now
+	paused  bool      // nothing is acknowledged for now
 	closed  bool
 
 	kick  chan struct{} // there is something to acknowledge

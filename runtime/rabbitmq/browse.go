@@ -95,10 +95,14 @@ func (ch *channel) rest(ctx context.Context, queue string) ([]*incoming, error) 
 			return in, nil
 		}
 		ready, err := ch.inspect(queue)
+		if err == nil && ready == 0 {
+			// What the queue had sent by then the channel passes on before it
+			// answers again.
+			_, err = ch.inspect(queue)
+		}
 		if err != nil {
 			return nil, err
 		}
-		// What was sent before the answer is here.
 		if in := ch.take(nil); len(in) > 0 || ready == 0 {
 			return in, nil
 		}

@@ -82,8 +82,7 @@ type content struct {
 	missing  uint64
 }
 
-// openChannel opens a channel on s.
-func openChannel(s *session) (*channel, error) {
+func newChannel(s *session) *channel {
 	ch := &channel{
 		session:   s,
 		maxFrame:  s.conn.Config.FrameSize,
@@ -96,6 +95,12 @@ func openChannel(s *session) (*channel, error) {
 	if ch.maxFrame == 0 {
 		ch.maxFrame = frameSize
 	}
+	return ch
+}
+
+// openChannel opens a channel on s.
+func openChannel(s *session) (*channel, error) {
+	ch := newChannel(s)
 	if err := s.stream.add(ch, s.conn.Config.ChannelMax); err != nil {
 		return nil, err
 	}
@@ -487,6 +492,9 @@ func (ch *channel) publish(exchange, key string, p *frame.Properties, body []byt
 func (ch *channel) confirm(ok bool, arguments string) error {
 	r := frame.NewReader(arguments)
 	tag, multiple := r.Uint64(), r.Octet()&1 != 0
+	if !r.OK() {
+		return errFrame
+	}
 	o := refused
 	if ok {
 		o = confirmed

@@ -218,8 +218,7 @@ func (c *consumer) serve(sub *subscription) (next *subscription, err error) {
 		case <-sub.ch.arrived:
 			sub.fetch()
 			if tags := sub.ch.takeCancelled(); tags != nil {
-				sub.lost(tags)
-				return c.afterCancel(sub)
+				return c.afterCancel(sub, tags)
 			}
 		case now := <-second.C:
 			sub.renew(now)
@@ -245,11 +244,20 @@ func (c *consumer) serve(sub *subscription) (next *subscription, err error) {
 }
 
 // afterCancel returns the subscription to go on with after RabbitMQ has
-// cancelled one of a source, because the queue was deleted. It is a new one,
-// for the channel may be left with consumers of queues that are no more; what
-// is being handled is not concerned.
-func (c *consumer) afterCancel(sub *subscription) (*subscription, error) {
-	slog.Error("RabbitMQ has cancelled the consumption of a queue, which may have been deleted; declaring it again", "queue", c.queue)
+// cancelled consumers: a queue was deleted, or, with RabbitMQ 4.3, a message was
+// not acknowledged in time. It is a new one, for the channel may be left with
+// consumers of queues that are no more; what is being handled is not concerned.
+func (c *consumer) afterCancel(sub *subscription, tags []string) (*subscription, error) {
+	slog.Error("RabbitMQ has cancelled the consumption of a queue, which may have been deleted, or a message was not acknowledged within its consumer_timeout; declaring the queue again",
+		"queue", c.queue)
+	for _, tag := range tags {
+		// RabbitMQ 4.3 keeps the consumer whose message was late, and sends to it
+		// again once that is acknowledged all the same.
+		if err := sub.ch.cancel(tag); err != nil {
+			return nil, err
+		}
+	}
+	sub.lost(tags)
 	if !sleep(c.ctx, minBackoff) { // more may be about to be deleted
 		return nil, nil
 	}

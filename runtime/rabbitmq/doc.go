@@ -38,6 +38,11 @@
 //
 // # Connections
 //
+// The client library, amqp091-go, opens connections, keeps them alive, and
+// declares. Messages travel on channels of the same connections that are served
+// here, past the library, which takes a lock, a flush and thirty allocations for
+// each.
+//
 // A broker object holds one connection to publish and, once it consumes or
 // inspects, a second one: RabbitMQ blocks the connections of publishers when
 // it runs out of memory or disk, and acknowledgements must go on then. The
@@ -65,6 +70,7 @@
 // # Limits
 //
 // RabbitMQ cannot tell how many messages of a queue are being handled or
-// delayed: these counts are -1. Purge deletes what is ready, not what is
-// delayed. The same id enqueued twice is two messages.
+// delayed: these counts are -1. Purge looks at everything that is delayed, of
+// all queues, to find what is of its own. The same id enqueued twice is two
+// messages.
 package rabbitmq

@@ -184,6 +184,27 @@ func TestReservedHeaders(t *testing.T) {
 	}
 }
 
+// The priority of a message is known wherever it goes, but RabbitMQ must not heed
+// it.
+func TestPriority(t *testing.T) {
+	m := &dtask.Message{ID: "i", Task: "t", Queue: "q", Attempt: 1, Attempts: 6}
+	for _, m.Priority = range []dtask.PriorityLevel{dtask.PriorityLow, dtask.PriorityDefault, dtask.PriorityHigh} {
+		p, err := encode(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		theirs := p
+		theirs.Headers, theirs.Priority = "", map[dtask.PriorityLevel]byte{dtask.PriorityLow: 1, dtask.PriorityHigh: 9}[m.Priority]
+		for _, e := range []envelope{p, theirs} {
+			dead := forward(&incoming{Properties: e.Properties}, "")
+			got, err := decode(&incoming{Properties: dead.Properties}, classDead, "q")
+			if err != nil || got.Priority != m.Priority || dead.Priority != 0 {
+				t.Errorf("%v arrives as %v, %v, with the AMQP priority %d", m.Priority, got.Priority, err, dead.Priority)
+			}
+		}
+	}
+}
+
 // A time that is in the id is not sent twice; others are kept to the
 // millisecond all the same.
 func TestEnqueuedAt(t *testing.T) {

@@ -16,6 +16,7 @@ import (
 // The headers of a message. docs/wire.md describes them.
 const (
 	headerSchema        = "dtask-schema"
+	headerPriority      = "dtask-priority" // 1 or -1
 	headerAttempt       = "dtask-attempt"
 	headerAttempts      = "dtask-attempts"
 	headerNotBefore     = "dtask-not-before"     // Unix milliseconds
@@ -27,7 +28,10 @@ const (
 	headerEscape        = "dtask-header-"        // prefix of a user's header whose name is reserved
 	headerTimestamp     = "timestamp_in_ms"      // as RabbitMQ's own timestamp plugin has it
 
-	headerDeliveryCount = "x-delivery-count" // RabbitMQ's, of quorum queues
+	// RabbitMQ's, of quorum queues. From 4.3 on only the second one counts what
+	// the consumer_timeout has taken from a worker.
+	headerDeliveryCount = "x-delivery-count"
+	headerAcquiredCount = "x-acquired-count"
 )
 
 // defaultAttempts is how many attempts a message is allowed that does not say.
@@ -62,7 +66,6 @@ func seal(m *dtask.Message, h *frame.Builder) envelope {
 			Headers:      h.Table(),
 			ContentType:  "application/json",
 			DeliveryMode: frame.Persistent,
-			Priority:     encodePriority(m.Priority),
 			MessageID:    m.ID,
 			Timestamp:    unixSeconds(m.EnqueuedAt),
 			Type:         m.Task,
@@ -90,6 +93,9 @@ func encodeHeaders(m *dtask.Message) (*frame.Builder, error) {
 	}
 	if m.Schema != "" {
 		h.Text(headerSchema, m.Schema)
+	}
+	if m.Priority != dtask.PriorityDefault {
+		h.Int(headerPriority, int64(m.Priority))
 	}
 	if m.Attempt != 1 {
 		h.Int(headerAttempt, int64(m.Attempt))
@@ -134,19 +140,9 @@ func unixSeconds(t time.Time) int64 {
 	return t.Unix()
 }
 
-// encodePriority returns the AMQP priority of a class. RabbitMQ takes a
-// message without one for the lowest, so the default class has none, and the
-// low one has the least that is one.
-func encodePriority(p dtask.PriorityLevel) uint8 {
-	switch {
-	case p > dtask.PriorityDefault:
-		return 9
-	case p < dtask.PriorityDefault:
-		return 1
-	}
-	return 0
-}
-
+// decodePriority returns the class of a message by its AMQP priority, which
+// other producers may set. dtask does not: quorum queues of RabbitMQ 4 heed it,
+// and in a level of delay one class would be in the way of the others.
 func decodePriority(p uint8) dtask.PriorityLevel {
 	switch {
 	case p > 4:
@@ -188,14 +184,6 @@ func decode(d *incoming, c class, queue string) (dtask.Message, error) {
 		Attempt:  1,
 		Attempts: defaultAttempts,
 	}
-	switch c { // a producer may have chosen it by the queue alone
-	case classHigh:
-		m.Priority = dtask.PriorityHigh
-	case classDefault:
-		m.Priority = dtask.PriorityDefault
-	case classLow:
-		m.Priority = dtask.PriorityLow
-	}
 	if d.Timestamp != 0 {
 		m.EnqueuedAt = time.Unix(d.Timestamp, 0)
 		if ms, ok := uuidMilli(m.ID); ok && ms/1000 == d.Timestamp {
@@ -210,6 +198,9 @@ func decode(d *incoming, c class, queue string) (dtask.Message, error) {
 		switch name {
 		case headerSchema:
 			r.text(name, v, &m.Schema)
+		case headerPriority:
+			n, _ := r.integer(name, v)
+			m.Priority = dtask.PriorityLevel(max(int64(dtask.PriorityLow), min(n, int64(dtask.PriorityHigh))))
 		case headerAttempt:
 			r.count(name, v, &m.Attempt, 1)
 		case headerAttempts:
@@ -233,6 +224,14 @@ func decode(d *incoming, c class, queue string) (dtask.Message, error) {
 		default:
 			addUserHeader(&m, name, v)
 		}
+	}
+	switch c { // a producer may have chosen it by the queue alone
+	case classHigh:
+		m.Priority = dtask.PriorityHigh
+	case classDefault:
+		m.Priority = dtask.PriorityDefault
+	case classLow:
+		m.Priority = dtask.PriorityLow
 	}
 	switch {
 	case r.err != nil:
@@ -331,9 +330,14 @@ func addUserHeader(m *dtask.Message, name string, v frame.Value) {
 // deliveryCount returns how often the message was delivered before and not
 // settled.
 func deliveryCount(d *incoming) int {
-	v, _ := d.Headers.Get(headerDeliveryCount)
-	n, _ := v.Int()
-	return int(max(0, min(n, math.MaxInt32)))
+	var most int64
+	for name, v := range d.Headers.All() {
+		if name == headerDeliveryCount || name == headerAcquiredCount {
+			n, _ := v.Int()
+			most = max(most, n)
+		}
+	}
+	return int(min(most, math.MaxInt32))
 }
 
 // forward returns the AMQP form of a delivery to be published again: as it is,
@@ -350,7 +354,13 @@ func forward(d *incoming, changes frame.Table) envelope {
 	for name, v := range changes.All() {
 		h.Value(name, v)
 	}
+	if p := decodePriority(d.Priority); p != dtask.PriorityDefault {
+		if _, ok := d.Headers.Get(headerPriority); !ok {
+			h.Int(headerPriority, int64(p))
+		}
+	}
 	e := envelope{Properties: d.Properties, body: d.body}
+	e.Priority = 0
 	e.Headers = h.Table()
 	e.DeliveryMode = frame.Persistent
 	return e

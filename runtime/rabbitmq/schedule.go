@@ -109,7 +109,7 @@ func (t *tickChannel) run() {
 			}
 		}
 		for _, tag := range t.ch.takeCancelled() {
-			t.post(tag).end()
+			t.session.end(fmt.Errorf("queue %s: %w", t.post(tag).queue, errCancelled)) // begin anew
 		}
 	}
 }

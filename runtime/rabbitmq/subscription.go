@@ -138,7 +138,7 @@ func (sub *subscription) cancel(cs []*prefetching) error {
 			if err != nil {
 				return err
 			}
-			sub.fetch() // what was sent before the answer
+			sub.fetch() // what has come meanwhile
 			if ready == 0 || !sleep(sub.ctx, time.Millisecond) {
 				break
 			}

@@ -206,7 +206,10 @@ func queueLength(conn *amqp.Connection, name string) (n int, ok bool, err error)
 	if isCode(err, amqp.NotFound) {
 		return 0, false, nil
 	}
-	return q.Messages, err == nil, err
+	if err != nil {
+		return 0, false, declareError("queue", name, err) // 4.3 asks for the permission to configure
+	}
+	return q.Messages, true, nil
 }
 
 func isCode(err error, code int) bool {
