@@ -112,15 +112,6 @@ func reason(e *amqp.Error) error {
 	return e
 }
 
-// explain does for an error of a call what reason does.
-func explain(err error) error {
-	var e *amqp.Error
-	if errors.As(err, &e) {
-		return reason(e)
-	}
-	return err
-}
-
 // startTLS makes the TLS handshake.
 func startTLS(ctx context.Context, raw net.Conn, config *tls.Config, host string) (net.Conn, error) {
 	config = config.Clone()
