@@ -328,7 +328,8 @@ func addUserHeader(m *dtask.Message, name string, v frame.Value) {
 }
 
 // deliveryCount returns how often the message was delivered before and not
-// settled.
+// settled. A copy that was renewed has the attempt of its first loss in it
+// already, and RabbitMQ from 4.0 on says of it that it was delivered.
 func deliveryCount(d *incoming) int {
 	var most int64
 	for name, v := range d.Headers.All() {
@@ -336,6 +337,9 @@ func deliveryCount(d *incoming) int {
 			n, _ := v.Int()
 			most = max(most, n)
 		}
+	}
+	if _, copied := d.Headers.Get(headerRenewed); copied && most > 0 {
+		most--
 	}
 	return int(min(most, math.MaxInt32))
 }
