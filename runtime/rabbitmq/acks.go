@@ -16,7 +16,7 @@ const (
 	// they are so many that RabbitMQ might have to wait. On a busy machine the
 	// gap is often of a task that is about to end, and a range costs as little
 	// as one delivery.
-	gapDelay = 20 * time.Millisecond
+	gapDelay = 10 * time.Millisecond
 )
 
 // An acker keeps the deliveries of one channel until they are acknowledged, and
@@ -148,6 +148,7 @@ func (a *acker) settle(d *delivery) {
 
 func (a *acker) settleEntry(e *entry) {
 	e.state = settled
+	e.d = nil // which may be large, and have long to wait
 	a.fresh = append(a.fresh, e.tag)
 	signal(a.kick)
 	if len(a.fresh) >= a.batch {
@@ -160,6 +161,7 @@ func (a *acker) reject(d *delivery) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if e := a.entry(d); e != nil && e.state == taken {
+		e.d = nil
 		a.acknowledged(e)
 		a.ch.reject(d.raw.tag)
 	}
@@ -202,9 +204,9 @@ func (a *acker) heldDeliveries() (ds []*delivery) {
 	return ds
 }
 
-// heldSince returns what has been held since before t, and is not being renewed.
-// It is from then on.
-func (a *acker) heldSince(t time.Time) (ds []*delivery) {
+// toRenew returns what has been held since before t, and is not being renewed. It
+// is from then on.
+func (a *acker) toRenew(t, now time.Time) (ds []*delivery) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, e := range a.entries {
@@ -214,7 +216,7 @@ func (a *acker) heldSince(t time.Time) (ds []*delivery) {
 		if !e.d.since.Before(t) {
 			break // as are all that came later
 		}
-		if !e.d.renewing {
+		if !e.d.renewing && !now.Before(e.d.again) {
 			e.d.renewing = true
 			ds = append(ds, e.d)
 		}
@@ -222,11 +224,11 @@ func (a *acker) heldSince(t time.Time) (ds []*delivery) {
 	return ds
 }
 
-// renewLater notes that a delivery could not be renewed.
-func (a *acker) renewLater(d *delivery) {
+// renewAgain notes that a delivery could not be renewed, and when to try again.
+func (a *acker) renewAgain(d *delivery, at time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	d.renewing = false
+	d.renewing, d.again = false, at
 }
 
 // renew has the delivery d acknowledged and its copy held in its place. If d is

@@ -12,8 +12,8 @@ import (
 // A channel is an AMQP channel on which messages travel. The client library
 // opens connections, keeps them alive, and declares; messages are published,
 // confirmed, delivered and acknowledged here, on channels of the same
-// connection of which the library knows nothing. They have the highest numbers,
-// and the library takes the lowest.
+// connection of which the library knows nothing: the stream beneath divides the
+// numbers of channels between them (tune).
 //
 // The library takes a lock, a flush and some thirty allocations for a message,
 // and two more goroutines on the way back; docs/performance.md has what that
@@ -29,6 +29,9 @@ type channel struct {
 
 	calling sync.Mutex // one call at a time waits for its reply
 	replies chan reply
+
+	writeMu sync.Mutex
+	over    bool // the frame that ends the channel was written: no other may be
 
 	// What was published and is not confirmed yet, by tag.
 	pubMu       sync.Mutex
@@ -50,7 +53,8 @@ type channel struct {
 	content   *content          // the message that is being received
 	consumers map[string]string // the tags that were seen
 	lastKey   string            // of a delivery
-	done      []*confirmation   // reused
+	lastTag   uint64
+	done      []*confirmation // reused
 }
 
 // A reply is a method that answers a call.
@@ -95,7 +99,7 @@ func newChannel(s *session) *channel {
 // openChannel opens a channel on s.
 func openChannel(s *session) (*channel, error) {
 	ch := newChannel(s)
-	if err := s.stream.add(ch, s.conn.Config.ChannelMax); err != nil {
+	if err := s.stream.add(ch); err != nil {
 		return nil, err
 	}
 	go func() { // ends with the channel
@@ -126,7 +130,9 @@ func openConfirming(ctx context.Context, s *session) (*channel, error) {
 func (ch *channel) close() error {
 	arguments := []byte{0, 200} // reply code: success
 	arguments = append(frame.AppendShort(arguments, ""), 0, 0, 0, 0)
-	_, err := ch.call(frame.ChannelClose, frame.ChannelCloseOK, arguments)
+	ch.calling.Lock()
+	defer ch.calling.Unlock()
+	_, err := ch.exchange(ch.writeLast, frame.ChannelClose, frame.ChannelCloseOK, arguments)
 	ch.end(errSessionClosed)
 	return err
 }
@@ -134,9 +140,12 @@ func (ch *channel) close() error {
 // end ends the channel for the given reason. What is not confirmed is lost.
 func (ch *channel) end(err error) {
 	ch.closeOnce.Do(func() {
-		ch.session.stream.remove(ch)
 		ch.err = err
 		close(ch.closed)
+		ch.writeMu.Lock()
+		ch.over = true
+		ch.writeMu.Unlock()
+		ch.session.stream.remove(ch) // another one may have the number now
 		ch.pubMu.Lock()
 		defer ch.pubMu.Unlock()
 		for _, c := range ch.outstanding {
@@ -152,10 +161,12 @@ func (ch *channel) end(err error) {
 func (ch *channel) call(m, answer frame.Method, arguments []byte) (string, error) {
 	ch.calling.Lock()
 	defer ch.calling.Unlock()
-	if isClosed(ch.closed) {
-		return "", ch.err
-	}
-	if err := ch.write(frame.AppendMethod(nil, ch.id, m, arguments)); err != nil {
+	return ch.exchange(ch.write, m, answer, arguments)
+}
+
+// exchange is call with ch.calling held.
+func (ch *channel) exchange(write func([]byte) error, m, answer frame.Method, arguments []byte) (string, error) {
+	if err := write(frame.AppendMethod(nil, ch.id, m, arguments)); err != nil {
 		return "", err
 	}
 	select {
@@ -169,7 +180,40 @@ func (ch *channel) call(m, answer frame.Method, arguments []byte) (string, error
 	}
 }
 
+// write writes frames, unless the channel is over: its number may be another
+// one's by now, where an acknowledgement would remove somebody else's message.
 func (ch *channel) write(b []byte) error {
+	ch.writeMu.Lock()
+	defer ch.writeMu.Unlock()
+	return ch.writeLocked(b)
+}
+
+// writeLast writes the last frame of the channel.
+func (ch *channel) writeLast(b []byte) error {
+	ch.writeMu.Lock()
+	defer ch.writeMu.Unlock()
+	err := ch.writeLocked(b)
+	ch.over = true
+	return err
+}
+
+// writeSoon writes a little when nothing else is under way: by itself, if it
+// can, when the caller calls finish.
+func (ch *channel) writeSoon(b []byte) (finish func()) {
+	ch.writeMu.Lock()
+	defer ch.writeMu.Unlock()
+	if st := ch.session.stream; !ch.over && st.reserve() {
+		return func() { st.writeReserved(b) }
+	}
+	ch.writeLocked(b)
+	return func() {}
+}
+
+// writeLocked is write with ch.writeMu held.
+func (ch *channel) writeLocked(b []byte) error {
+	if ch.over {
+		return errSessionClosed
+	}
 	_, err := ch.session.stream.Write(b)
 	return err
 }

@@ -2,6 +2,7 @@ package rabbitmq
 
 import (
 	"errors"
+	"io"
 	"net"
 	"testing"
 	"time"
@@ -11,25 +12,33 @@ import (
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/frame"
 )
 
-// offline returns a channel of which nobody reads what it sends.
+// offline returns a channel that nobody answers.
 func offline(t testing.TB) *channel {
+	ch, _ := recorded(t)
+	return ch
+}
+
+// recorded returns a channel that nobody answers, and a function that ends its
+// connection and returns what was written.
+func recorded(t testing.TB) (*channel, func() string) {
 	client, server := net.Pipe()
+	written := make(chan string, 1)
 	go func() {
-		buf := make([]byte, 1<<10)
-		for {
-			if _, err := server.Read(buf); err != nil {
-				return
-			}
-		}
+		all, _ := io.ReadAll(server)
+		written <- string(all)
 	}()
 	st := newStream(client, time.Minute)
 	t.Cleanup(func() { st.Close() })
+	st.allChannels.Store(7)
 	s := &session{conn: &amqp.Connection{}, stream: st, closed: make(chan struct{})}
 	ch := newChannel(s)
-	if err := st.add(ch, 7); err != nil {
+	if err := st.add(ch); err != nil {
 		t.Fatal(err)
 	}
-	return ch
+	return ch, func() string {
+		st.Close()
+		return <-written
+	}
 }
 
 func publish(t *testing.T, ch *channel, id string) *confirmation {
@@ -77,6 +86,44 @@ func TestConfirms(t *testing.T) {
 	}
 	if _, err := ch.publish("", "q", &frame.Properties{}, nil); !errors.Is(err, errSessionClosed) {
 		t.Errorf("published on a closed channel: %v", err)
+	}
+}
+
+// After the frame that ends a channel nothing is written under its number, which
+// may be another channel's: there an acknowledgement would remove a message that
+// nobody has executed.
+func TestNothingAfterTheEnd(t *testing.T) {
+	for name, end := range map[string]func(*channel){
+		"by RabbitMQ": func(ch *channel) {
+			if err := ch.method(frame.ChannelClose, []byte{1, 150, 0, 0, 0, 0, 0}); err != nil {
+				t.Error(err)
+			}
+		},
+		"by us": func(ch *channel) {
+			go ch.close()
+			for { // until it was written; nobody answers
+				ch.writeMu.Lock()
+				over := ch.over
+				ch.writeMu.Unlock()
+				if over {
+					return
+				}
+				time.Sleep(time.Millisecond)
+			}
+		},
+	} {
+		ch, written := recorded(t)
+		end(ch)
+		ch.ack(1, true)
+		ch.reject(2)
+		ch.requeueAll()
+		ch.publish("", "q", &frame.Properties{}, nil)
+		ch.end(errSessionClosed)
+		sent := written()
+		_, _, size := frame.ParseHead([]byte(sent))
+		if m, _ := frame.SplitMethod([]byte(sent)[frame.HeadSize:]); len(sent) != int(size)+frame.Overhead || m != frame.ChannelClose && m != frame.ChannelCloseOK {
+			t.Errorf("closed %s: %q was written", name, sent)
+		}
 	}
 }
 

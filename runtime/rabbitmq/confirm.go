@@ -53,16 +53,15 @@ func (ch *channel) publish(exchange, key string, p *frame.Properties, body []byt
 		return nil, ch.err
 	}
 	ch.outstanding = append(ch.outstanding, c)
-	// If it is the only one RabbitMQ has read all before, and there is room. An
-	// error of a write ends the session, and so the outcome is that it is unknown.
-	reserved := len(ch.outstanding) == 1 && len(b) <= maxSmall && ch.session.stream.reserve()
-	if !reserved {
+	// What cannot be written any more is lost with the channel, at its end.
+	finish := func() {}
+	if len(ch.outstanding) == 1 && len(b) <= maxSmall {
+		finish = ch.writeSoon(b) // RabbitMQ has read all before: there is room
+	} else {
 		ch.write(b)
 	}
 	ch.pubMu.Unlock()
-	if reserved {
-		ch.session.stream.writeReserved(b)
-	}
+	finish()
 	if cap(b) <= maxSmall {
 		*buf = b
 		buffers.Put(buf)

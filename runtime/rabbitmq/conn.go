@@ -2,6 +2,7 @@ package rabbitmq
 
 import (
 	"bufio"
+	"encoding/binary"
 	"fmt"
 	"maps"
 	"net"
@@ -20,6 +21,10 @@ const (
 	// is not a dead one.
 	writeChunk   = 64 << 10
 	writeTimeout = 10 * time.Second
+
+	// maxChannels is how many channels a connection has at most, RabbitMQ's own
+	// default.
+	maxChannels = 2047
 
 	// closeTimeout bounds how long Close tries to send what is left.
 	closeTimeout = time.Second
@@ -45,12 +50,14 @@ type stream struct {
 	net.Conn
 	reader      *bufio.Reader
 	readTimeout time.Duration
-	unread      int // bytes of the present frame, which is the library's
+	unread      int64 // bytes of the present frame, which is the library's
 
 	// channels are those that are not the library's, by their numbers. The map
-	// is replaced, not changed.
-	channels   atomic.Pointer[map[uint16]*channel]
-	channelsMu sync.Mutex
+	// is replaced, not changed. The library has the numbers up to
+	// libraryChannels, and we have those above, up to allChannels: see tune.
+	channels                     atomic.Pointer[map[uint16]*channel]
+	channelsMu                   sync.Mutex
+	libraryChannels, allChannels atomic.Uint32
 
 	// fixed, if not 0, is the deadline (Unix nanoseconds) that replaces the
 	// one for each operation: for the handshakes of opening and closing.
@@ -59,12 +66,13 @@ type stream struct {
 	// patient is set while the server has announced that it does not read.
 	patient atomic.Bool
 
-	mu      sync.Mutex
-	wake    sync.Cond
-	pending []byte
-	writing bool  // a caller of writeNow is
-	err     error // of a write; sticky
-	closing bool
+	mu       sync.Mutex
+	wake     sync.Cond
+	pending  []byte
+	writing  bool  // somebody is
+	err      error // of a write; sticky
+	closing  bool
+	answered bool // the number of channels is agreed on
 
 	flushed chan struct{} // closed when the writing goroutine has ended
 
@@ -93,53 +101,94 @@ func (s *stream) Read(p []byte) (int, error) {
 		typ, id, size := frame.ParseHead(head)
 		ch := (*s.channels.Load())[id]
 		if ch == nil {
-			s.unread = size + frame.Overhead
+			if s.allChannels.Load() == 0 {
+				s.tune(typ, size)
+			}
+			s.unread = int64(size) + frame.Overhead
 			break
 		}
 		if err := s.receive(ch, typ, size); err != nil {
+			s.failure.CompareAndSwap(nil, &err)
 			return 0, err
 		}
 	}
-	n, err := s.reader.Read(p[:min(len(p), s.unread)])
-	s.unread -= n
+	n, err := s.reader.Read(p[:min(int64(len(p)), s.unread)])
+	s.unread -= int64(n)
 	return n, err
 }
 
-// receive passes a frame to its channel.
-func (s *stream) receive(ch *channel, typ byte, size int) error {
-	whole, err := s.reader.Peek(size + frame.Overhead)
-	if err == nil && !frame.Complete(whole) {
-		err = errFrame
+// tune divides the numbers of channels between the library and us, if the frame
+// that comes next is the one in which RabbitMQ says how many there are. The
+// library uses all that it knows of, one after the other, so it is told of half
+// of them; RabbitMQ is answered the whole (tuned).
+func (s *stream) tune(typ byte, size uint32) {
+	if typ != frame.TypeMethod || size < 6 {
+		return
 	}
-	if err == nil {
-		err = ch.receive(typ, whole[frame.HeadSize:frame.HeadSize+size])
-	}
+	start, err := s.reader.Peek(frame.HeadSize + 6)
 	if err != nil {
-		if err == bufio.ErrBufferFull {
-			err = fmt.Errorf("a frame of %d bytes, the limit is %d", size, readBuffer)
-		}
-		s.failure.CompareAndSwap(nil, &err)
+		return
+	}
+	m, arguments := frame.SplitMethod(start[frame.HeadSize:])
+	if m != frame.ConnectionTune {
+		return
+	}
+	all := binary.BigEndian.Uint16(arguments)
+	if all == 0 || all > maxChannels { // 0: as many as there are
+		all = maxChannels
+	}
+	library := (all + 1) / 2
+	binary.BigEndian.PutUint16(arguments, library)
+	s.libraryChannels.Store(uint32(library))
+	s.allChannels.Store(uint32(all))
+}
+
+// tuned is the reverse of tune, for what the library writes.
+func (s *stream) tuned(p []byte) {
+	if len(p) < frame.HeadSize+6 || p[0] != frame.TypeMethod {
+		return
+	}
+	if m, arguments := frame.SplitMethod(p[frame.HeadSize:]); m == frame.ConnectionTuneOK {
+		binary.BigEndian.PutUint16(arguments, uint16(s.allChannels.Load()))
+		s.answered = true
+	}
+}
+
+// receive passes a frame to its channel.
+func (s *stream) receive(ch *channel, typ byte, size uint32) error {
+	if size > readBuffer-frame.Overhead {
+		return fmt.Errorf("a frame of %d bytes, the limit is %d", size, readBuffer)
+	}
+	whole, err := s.reader.Peek(int(size) + frame.Overhead)
+	if err != nil {
+		return err
+	}
+	if !frame.Complete(whole) {
+		return errFrame
+	}
+	if err := ch.receive(typ, whole[frame.HeadSize:len(whole)-1]); err != nil {
 		return err
 	}
 	_, err = s.reader.Discard(len(whole))
 	return err
 }
 
-// add adds a channel of ours, under the highest number up to limit that is free.
-func (s *stream) add(ch *channel, limit uint16) error {
+// add adds a channel of ours, under the highest number that is free.
+func (s *stream) add(ch *channel) error {
 	s.channelsMu.Lock()
 	defer s.channelsMu.Unlock()
 	old := *s.channels.Load()
-	id := limit
-	for old[id] != nil {
+	all, library := s.allChannels.Load(), s.libraryChannels.Load()
+	id := all
+	for id > library && old[uint16(id)] != nil {
 		id--
 	}
-	if id == 0 {
-		return fmt.Errorf("all of the %d channels of the connection are in use; raise the channel_max of RabbitMQ", limit)
+	if id <= library {
+		return fmt.Errorf("%d channels of the connection are in use; raise the channel_max of RabbitMQ, now %d", all-library, all)
 	}
-	ch.id = id
+	ch.id = uint16(id)
 	channels := maps.Clone(old)
-	channels[id] = ch
+	channels[ch.id] = ch
 	s.channels.Store(&channels)
 	return nil
 }
@@ -187,6 +236,9 @@ func (s *stream) Write(p []byte) (int, error) {
 		return 0, net.ErrClosed
 	}
 	s.pending = append(s.pending, p...)
+	if !s.answered && s.allChannels.Load() > 0 {
+		s.tuned(s.pending[len(s.pending)-len(p):])
+	}
 	s.wake.Signal()
 	return len(p), nil
 }
@@ -233,15 +285,18 @@ func (s *stream) flush() {
 			return
 		}
 		buf, s.pending = s.pending, buf[:0]
+		s.writing = true
 		s.mu.Unlock()
 
 		err := s.writeAll(buf)
+		s.mu.Lock()
+		s.writing = false
 		if err != nil {
-			s.mu.Lock()
 			s.err, s.pending = err, nil
 			s.mu.Unlock()
 			return
 		}
+		s.mu.Unlock()
 		if cap(buf) > 1<<20 {
 			buf = nil // a burst; do not keep its memory
 		}

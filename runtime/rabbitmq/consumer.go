@@ -141,7 +141,8 @@ func (c *consumer) finish(sub *subscription) error {
 		case now := <-second.C:
 			sub.renew(now)
 		case <-sub.ch.arrived:
-			sub.fetch() // copies
+			sub.fetch() // copies, and what came too late
+			sub.handBackFetched(0)
 		case <-idle:
 			waiting = false
 		case <-c.closing:
@@ -226,7 +227,7 @@ func (c *consumer) serve(sub *subscription) (next *subscription, err error) {
 		case err = <-sub.growing:
 			sub.growing = nil
 		case <-c.recheck:
-			err = sub.pauseOrResume()
+			err = sub.pauseOrResume(c.pace.prefetch)
 		case <-sub.ctx.Done():
 			return nil, context.Cause(sub.ctx)
 		case <-c.ctx.Done():

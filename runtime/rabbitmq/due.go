@@ -3,17 +3,15 @@ package rabbitmq
 import "context"
 
 // Due implements [dtask.Inspector].
-func (b *Broker) Due(ctx context.Context, queue string) (due bool, err error) {
-	err = b.inspect(ctx, func(s *session) error {
-		due = false
+func (b *Broker) Due(ctx context.Context, queue string) (bool, error) {
+	return inspect(ctx, b, func(s *session) (due bool, err error) {
 		for _, c := range consumed {
 			n, _, err := queueLength(s.conn, b.topology.queue(c, queue))
 			if err != nil {
-				return err
+				return false, err
 			}
 			due = due || n > 0
 		}
-		return nil
+		return due, nil
 	})
-	return due, err
 }

@@ -301,6 +301,29 @@ func TestStaleSettlement(t *testing.T) {
 	}
 }
 
+// However many channels come and go on a connection, those of its consumers are
+// not disturbed.
+func TestManyChannels(t *testing.T) {
+	b := open(t, rabbittest.URL(t))
+	c := consume(t, b, "q", 2)
+	held := message("q")
+	enqueue(t, b, held)
+	d := receive(t, c)
+	for range 600 { // four channels each, of the 2047 that a connection has
+		if _, err := b.Due(testContext(t), "q"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.Settle(dtask.Done)
+	next := message("q")
+	enqueue(t, b, next)
+	if d := receive(t, c); d.Message().ID != next.ID {
+		t.Errorf("delivered %s, want %s: the connection was lost", d.Message().ID, next.ID)
+	} else {
+		d.Settle(dtask.Done)
+	}
+}
+
 // Malformed messages go to the dead letters with the reason; those of producers
 // that know little are fine.
 func TestForeignMessages(t *testing.T) {

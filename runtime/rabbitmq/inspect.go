@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -11,49 +12,60 @@ import (
 	dtask "github.com/dtaskhq/dtask/runtime"
 )
 
-// inspect runs f on an open session, and again on the next one if that is
-// lost.
-func (b *Broker) inspect(ctx context.Context, f func(*session) error) error {
+// inspect returns what f returns on an open session, or on the next one if that
+// is lost. f may go on after ctx has ended.
+func inspect[T any](ctx context.Context, b *Broker, f func(*session) (T, error)) (result T, err error) {
 	if err := b.consuming.start(ctx); err != nil {
-		return err
+		return result, err
 	}
 	var s *session
 	for {
-		var err error
 		if s == nil {
 			s, err = b.consuming.session(ctx)
 		} else {
 			s, err = b.consuming.next(ctx, s)
 		}
 		if err != nil {
-			return err
+			return result, err
 		}
-		_, err = within(ctx, func() (struct{}, error) { return struct{}{}, f(s) }, nil)
+		on := s
+		result, err = within(ctx, func() (T, error) { return f(on) }, nil)
 		if err == nil || ctx.Err() != nil || !isClosed(s.closed) {
-			return err
+			return result, err
 		}
 	}
 }
 
+// change does what f does, in the same way.
+func (b *Broker) change(ctx context.Context, f func(*session) error) error {
+	_, err := inspect(ctx, b, func(s *session) (struct{}, error) { return struct{}{}, f(s) })
+	return err
+}
+
+// act does what f does, which counts what it did so far, on an open session, or
+// goes on on the next one.
+func (b *Broker) act(ctx context.Context, f func(s *session, done *atomic.Int64) error) (int, error) {
+	var done atomic.Int64
+	err := b.change(ctx, func(s *session) error { return f(s, &done) })
+	return int(done.Load()), err
+}
+
 // Queues implements dtask.Inspector. RabbitMQ cannot tell Running and Delayed.
 func (b *Broker) Queues(ctx context.Context) ([]dtask.QueueState, error) {
-	var states []dtask.QueueState
-	err := b.inspect(ctx, func(s *session) error {
-		states = nil
+	return inspect(ctx, b, func(s *session) (states []dtask.QueueState, err error) {
 		queues, err := b.registered(ctx, s)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		for _, q := range queues {
 			state, err := b.state(s, q)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			states = append(states, state)
 		}
-		return nil
+		return states, nil
 	})
-	return states, err
 }
 
 // registered returns the names of all queues, sorted.
@@ -89,18 +101,16 @@ func (b *Broker) state(s *session, queue string) (dtask.QueueState, error) {
 
 // DeadLetters implements dtask.Inspector. It returns at most 65,535.
 func (b *Broker) DeadLetters(ctx context.Context, queue string, limit int) ([]*dtask.Message, error) {
-	var ms []*dtask.Message
-	err := b.inspect(ctx, func(s *session) error {
-		ms = nil
-		return b.browse(ctx, s, b.topology.queue(classDead, queue), limit, func(ds []*incoming) ([]uint64, error) {
+	return inspect(ctx, b, func(s *session) (ms []*dtask.Message, err error) {
+		err = b.browse(ctx, s, b.topology.queue(classDead, queue), limit, func(ds []*incoming) ([]uint64, error) {
 			for _, d := range ds {
 				m, _ := decode(d, classDead, queue) // of a malformed one, what can be read
 				ms = append(ms, &m)
 			}
 			return nil, nil
 		})
+		return ms, err
 	})
-	return ms, err
 }
 
 // RetryDead implements dtask.Inspector. It finds ids among the oldest 65,535.
@@ -145,8 +155,7 @@ func (b *Broker) DeleteDead(ctx context.Context, queue string, ids ...string) (i
 // takeDead removes those dead letters from a queue, of the given ids or all,
 // for which f returns no error. It returns how many.
 func (b *Broker) takeDead(ctx context.Context, queue string, ids []string, f func([]*incoming) []error) (int, error) {
-	taken := 0
-	err := b.inspect(ctx, func(s *session) error {
+	return b.act(ctx, func(s *session, taken *atomic.Int64) error {
 		return b.browse(ctx, s, b.topology.queue(classDead, queue), maxBrowse, func(ds []*incoming) (remove []uint64, failed error) {
 			if len(ids) > 0 {
 				ds = slices.DeleteFunc(ds, func(d *incoming) bool { return !slices.Contains(ids, d.MessageID) })
@@ -158,21 +167,19 @@ func (b *Broker) takeDead(ctx context.Context, queue string, ids []string, f fun
 				}
 				remove = append(remove, ds[i].tag)
 			}
-			taken += len(remove)
+			taken.Add(int64(len(remove)))
 			return remove, failed
 		})
 	})
-	return taken, err
 }
 
 // Purge implements dtask.Inspector. A message that passes from one level of
 // delay to the next in that moment may escape.
 func (b *Broker) Purge(ctx context.Context, queue string) (int, error) {
-	purged := 0
-	err := b.inspect(ctx, func(s *session) error {
+	return b.act(ctx, func(s *session, purged *atomic.Int64) error {
 		// Messages come down the levels, and then are ready.
 		for level := levels - 1; level >= 0; level-- {
-			if err := b.purgeLevel(ctx, s, level, queue, &purged); err != nil {
+			if err := b.purgeLevel(ctx, s, level, queue, purged); err != nil {
 				return err
 			}
 		}
@@ -186,16 +193,15 @@ func (b *Broker) Purge(ctx context.Context, queue string) (int, error) {
 			if err != nil && !isCode(err, amqp.NotFound) {
 				return err
 			}
-			purged += n
+			purged.Add(int64(n))
 		}
 		return nil
 	})
-	return purged, err
 }
 
 // purgeLevel deletes the messages of a queue that wait at a level of delay,
 // among those of other queues.
-func (b *Broker) purgeLevel(ctx context.Context, s *session, level int, queue string, purged *int) error {
+func (b *Broker) purgeLevel(ctx context.Context, s *session, level int, queue string, purged *atomic.Int64) error {
 	return b.browse(ctx, s, b.topology.names.level(level), math.MaxInt, func(ds []*incoming) (remove []uint64, err error) {
 		for _, d := range ds {
 			for _, c := range consumed {
@@ -204,7 +210,7 @@ func (b *Broker) purgeLevel(ctx context.Context, s *session, level int, queue st
 				}
 			}
 		}
-		*purged += len(remove)
+		purged.Add(int64(len(remove)))
 		return remove, nil
 	})
 }

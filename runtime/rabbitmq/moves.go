@@ -28,12 +28,21 @@ func (m *moves) begin(id string) (done func()) {
 	}
 }
 
-// await waits for the end of the move of a message, if there is one.
-func (m *moves) await(id string) {
+// await waits for the end of the move of a message, if there is one. It returns
+// false if one of the others is closed before.
+func (m *moves) await(id string, lost, closing <-chan struct{}) bool {
 	m.mu.Lock()
 	moved := m.of[id]
 	m.mu.Unlock()
-	if moved != nil {
-		<-moved
+	if moved == nil {
+		return true
+	}
+	select {
+	case <-moved:
+		return true
+	case <-lost:
+		return false
+	case <-closing:
+		return false
 	}
 }

@@ -1,6 +1,9 @@
 package rabbitmq
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 const (
 	// maxPrefetch is where more prefetch gains nothing.
@@ -24,6 +27,7 @@ type pace struct {
 }
 
 func newPace(concurrency int, now time.Time) pace {
+	concurrency = min(concurrency, math.MaxUint16-1) // AMQP has no larger prefetch
 	return pace{concurrency: concurrency, prefetch: concurrency + 1, since: now}
 }
 

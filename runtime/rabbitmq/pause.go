@@ -14,7 +14,7 @@ import (
 
 // Pause implements dtask.Inspector.
 func (b *Broker) Pause(ctx context.Context, queue string) error {
-	return b.inspect(ctx, func(s *session) error {
+	return b.change(ctx, func(s *session) error {
 		if err := b.topology.ensure(ctx, s, classDefault, queue, -1); err != nil {
 			return err
 		}
@@ -26,7 +26,7 @@ func (b *Broker) Pause(ctx context.Context, queue string) error {
 
 // Resume implements dtask.Inspector.
 func (b *Broker) Resume(ctx context.Context, queue string) error {
-	return b.inspect(ctx, func(s *session) error {
+	return b.change(ctx, func(s *session) error {
 		return b.tell(s, queue, func(ch *amqp.Channel) error {
 			_, err := ch.QueueDelete(b.topology.paused(queue), false, false, false)
 			return err

@@ -13,6 +13,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/frame"
 )
 
 const (
@@ -257,6 +258,9 @@ func (a *attempt) send(ctx context.Context) (pending, error) {
 		}
 		if limit := a.b.maxMessage.Load(); limit > 0 && int64(len(a.m.message.body)) > limit {
 			return pending{}, fmt.Errorf("%w: %d bytes of arguments, this RabbitMQ takes %d (its max_message_size)", dtask.ErrTooLarge, len(a.m.message.body), limit)
+		}
+		if size, limit := a.m.message.Size(), s.pub.ch.maxFrame-frame.Overhead; size > limit {
+			return pending{}, fmt.Errorf("%w: %d bytes of headers and properties, this RabbitMQ takes %d (its frame_max)", dtask.ErrTooLarge, size, limit)
 		}
 		r := a.m.route(a.b.topology.names)
 		if err := a.b.topology.ensure(ctx, s, a.m.class, a.m.queue, r.level); err != nil {

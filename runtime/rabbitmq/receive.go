@@ -55,7 +55,7 @@ func (ch *channel) method(m frame.Method, arguments []byte) error {
 		ch.write(frame.AppendMethod(nil, ch.id, frame.ChannelFlowOK, arguments))
 	case frame.ChannelClose:
 		code, text := r.Uint16(), r.Short()
-		ch.write(frame.AppendMethod(nil, ch.id, frame.ChannelCloseOK, nil))
+		ch.writeLast(frame.AppendMethod(nil, ch.id, frame.ChannelCloseOK, nil))
 		ch.end(&amqp.Error{Code: int(code), Reason: text, Server: true})
 	default:
 		select {
@@ -104,6 +104,9 @@ func (ch *channel) deliver(arguments []byte) error {
 	}
 	for _, b := range arguments[n : n+8] {
 		in.tag = in.tag<<8 | uint64(b)
+	}
+	if ch.lastTag++; in.tag != ch.lastTag {
+		return fmt.Errorf("RabbitMQ delivers message %d after %d", in.tag, ch.lastTag-1)
 	}
 	n += 9  // and whether it was delivered before
 	short() // exchange

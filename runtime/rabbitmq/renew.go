@@ -3,12 +3,14 @@ package rabbitmq
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	dtask "github.com/dtaskhq/dtask/runtime"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/frame"
 )
 
@@ -29,9 +31,9 @@ const (
 	renewTag      = "renewed"
 	headerRenewed = "dtask-renewed"
 
-	// copyExpires is the age from which on copies expire that nobody holds, and
-	// renewedExpires how long their queue stays when nobody uses it: much longer
-	// than RabbitMQ takes to move them.
+	// copyExpires is the age from which on copies expire that nobody holds, at
+	// most; renewedExpires is how long their queue stays when nobody uses it: much
+	// longer than RabbitMQ takes to move them.
 	copyExpires    = 30 * time.Second
 	renewedExpires = 24 * time.Hour
 )
@@ -39,18 +41,43 @@ const (
 // A renewal is what a subscription needs to renew messages. The zero value is
 // one that has not begun.
 type renewal struct {
-	// These belong to the goroutine that fetches.
-	queue  string               // empty until the first message is renewed
-	from   prefetching          // the consumer of copies
-	copies map[string]*delivery // on their way, by the value of headerRenewed
+	queue string      // empty until the first message is renewed
+	from  prefetching // the consumer of copies
 
-	mu      sync.Mutex
-	started bool // the queue is consumed
+	starting sync.Mutex
+	started  bool // the queue is consumed
+
+	mu     sync.Mutex
+	copies map[string]*delivery // on their way, by the value of headerRenewed
+}
+
+// add notes that a copy of d is on its way.
+func (r *renewal) add(name string, d *delivery) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.copies[name] = d
+}
+
+// take returns what a copy is of, or nil: it is on its way no more.
+func (r *renewal) take(name string) *delivery {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	d := r.copies[name]
+	delete(r.copies, name)
+	return d
+}
+
+// awaits reports whether copies are on their way.
+func (r *renewal) awaits() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.copies) > 0
 }
 
 // renew replaces the messages that have been held for long by now.
 func (sub *subscription) renew(now time.Time) {
-	old := sub.acks.heldSince(now.Add(-sub.consumer.b.config.consumerTimeout / 3))
+	timeout := sub.consumer.b.config.consumerTimeout
+	old := sub.acks.toRenew(now.Add(-timeout/3), now)
 	if len(old) == 0 {
 		return
 	}
@@ -62,28 +89,42 @@ func (sub *subscription) renew(now time.Time) {
 	}
 	for _, d := range old {
 		name := rand.Text()
-		r.copies[name] = d
+		r.add(name, d)
 		var h frame.Builder
 		h.Text(headerRenewed, name)
-		h.Int(headerAttempt, int64(d.message.Attempt)+1)
+		h.Int(headerAttempt, int64(d.attempt)+1)
 		p := &publication{message: forward(d.raw, h.Table()), queue: sub.consumer.queue, class: classRenewed, name: r.queue}
 		sub.moving.Go(func() {
-			if err := sub.startRenewing(r.queue); err != nil {
+			if err := sub.sendCopy(p); err != nil && sub.ctx.Err() == nil {
 				slog.Error("the message of a task that runs for long cannot be renewed; trying on", "queue", sub.consumer.queue, "id", p.message.MessageID, "err", err)
-				sub.acks.renewLater(d)
-				return
+				r.take(name)
+				sub.acks.renewAgain(d, time.Now().Add(timeout/30))
 			}
-			sub.store(d, p)
 		})
 	}
+}
+
+// sendCopy publishes a copy.
+func (sub *subscription) sendCopy(p *publication) error {
+	err := sub.startRenewing(p.name)
+	if err != nil {
+		return err
+	}
+	if err = sub.consumer.b.publish(sub.ctx, p); errors.Is(err, dtask.ErrUnroutable) {
+		r := &sub.renewal
+		r.starting.Lock()
+		defer r.starting.Unlock()
+		r.started = false // somebody has deleted the queue
+	}
+	return err
 }
 
 // startRenewing declares and consumes the queue of copies, unless that was done
 // before.
 func (sub *subscription) startRenewing(queue string) error {
 	r := &sub.renewal
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	r.starting.Lock()
+	defer r.starting.Unlock()
 	if r.started {
 		return nil
 	}
@@ -91,7 +132,7 @@ func (sub *subscription) startRenewing(queue string) error {
 	if err := t.declare(sub.ctx, sub.session, func(ch *amqp.Channel) error {
 		return declareQueue(ch, queue, amqp.Table{
 			amqp.QueueTypeArg:           amqp.QueueTypeQuorum,
-			amqp.QueueMessageTTLArg:     copyExpires.Milliseconds(),
+			amqp.QueueMessageTTLArg:     min(copyExpires, sub.consumer.b.config.consumerTimeout).Milliseconds(),
 			amqp.QueueTTLArg:            renewedExpires.Milliseconds(),
 			amqp.QueueOverflowArg:       amqp.QueueOverflowRejectPublish,
 			"x-delivery-limit":          int64(unlimited),
@@ -113,8 +154,7 @@ func (sub *subscription) renewed(raw *incoming) {
 	r := &sub.renewal
 	v, _ := raw.Headers.Get(headerRenewed)
 	name, _ := v.Text()
-	d := r.copies[name] // nil for one that was published twice
-	delete(r.copies, name)
+	d := r.take(name) // nil for one that was published twice
 	sub.acks.renew(d, &delivery{sub: sub, from: &r.from, raw: raw, since: time.Now()})
 }
 
@@ -127,7 +167,7 @@ func (sub *subscription) endRenewing(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, quietWait)
 	defer cancel()
-	for len(r.copies) > 0 {
+	for r.awaits() {
 		select {
 		case <-sub.ch.arrived:
 			sub.fetch()

@@ -37,11 +37,6 @@ const (
 
 	// activeWait is how long LastTick waits for this process to become active.
 	activeWait = 500 * time.Millisecond
-
-	// renewAfter is the age at which what is kept is replaced by a copy.
-	// RabbitMQ closes a channel on which a message is not acknowledged for
-	// half an hour (consumer_timeout).
-	renewAfter = 10 * time.Minute
 )
 
 var _ dtask.Scheduler = (*Broker)(nil)
@@ -50,6 +45,11 @@ var _ dtask.Scheduler = (*Broker)(nil)
 type tickChannel struct {
 	ch      *channel
 	session *session
+
+	// renewAfter is the age at which what is kept is replaced by a copy.
+	// RabbitMQ closes a channel on which a message is not acknowledged in time
+	// (consumer_timeout).
+	renewAfter time.Duration
 
 	mu    sync.Mutex
 	posts map[string]*post // by queue
@@ -82,7 +82,10 @@ func (b *Broker) openTickChannel(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	s.ticks = &tickChannel{ch: ch, session: s, posts: make(map[string]*post), tags: make(map[string]*post)}
+	s.ticks = &tickChannel{
+		ch: ch, session: s, renewAfter: b.config.consumerTimeout / 3,
+		posts: make(map[string]*post), tags: make(map[string]*post),
+	}
 	go s.ticks.run()
 	return nil
 }
@@ -104,12 +107,17 @@ func (t *tickChannel) run() {
 		}
 		in = t.ch.take(in)
 		for _, d := range in {
-			if err := t.post(d.consumer).receive(d); err != nil {
+			p := t.post(d.consumer)
+			if p == nil {
+				t.session.end(fmt.Errorf("RabbitMQ delivers to a consumer %q that does not exist", d.consumer))
+				continue
+			}
+			if err := p.receive(d); err != nil {
 				t.session.end(err)
 			}
 		}
 		for _, tag := range t.ch.takeCancelled() {
-			t.session.end(fmt.Errorf("queue %s: %w", t.post(tag).queue, errCancelled)) // begin anew
+			t.session.end(fmt.Errorf("consumer %s: %w", tag, errCancelled)) // begin anew
 		}
 	}
 }
@@ -274,25 +282,29 @@ func (b *Broker) postOn(ctx context.Context, s *session, queue string) (*post, e
 	}); err != nil {
 		return nil, err
 	}
-	p, err := within(ctx, func() (*post, error) { return t.takePost(queue) }, nil)
-	if err == nil {
-		t.posts[queue] = p
-	}
+	p := &post{t: t, queue: queue, ready: make(chan struct{}), ended: make(chan struct{})}
+	t.posts[queue] = p // before it is one: this call may be given up
+	_, err := within(ctx, func() (struct{}, error) {
+		err := p.take()
+		if err != nil {
+			p.end()
+		}
+		return struct{}{}, err
+	}, nil)
 	return p, err
 }
 
-// takePost begins to consume the queue of a schedule.
-func (t *tickChannel) takePost(queue string) (*post, error) {
-	p := &post{t: t, queue: queue, ready: make(chan struct{}), ended: make(chan struct{})}
-	tag := rand.Text()
+// take begins to consume the queue of the schedule.
+func (p *post) take() error {
+	t, tag := p.t, rand.Text()
 	t.tagsMu.Lock()
 	t.tags[tag] = p
 	t.tagsMu.Unlock()
-	if err := t.ch.consume(queue, tag, ""); err != nil {
-		return nil, err
+	if err := t.ch.consume(p.queue, tag, ""); err != nil {
+		return err
 	}
 	// In an empty queue nothing would tell an active consumer that it is one.
-	return p, p.raise("hello")
+	return p.raise("hello")
 }
 
 // end notes that the post is lost.
@@ -344,7 +356,7 @@ func (p *post) receive(d *incoming) error {
 
 // renew replaces what is kept by copies, if it is old. p.mu is held.
 func (p *post) renew() error {
-	if time.Since(p.renewed) < renewAfter {
+	if time.Since(p.renewed) < p.t.renewAfter {
 		return nil
 	}
 	p.renewed = time.Now()

@@ -65,7 +65,7 @@ func dial(ctx context.Context, c *config, host, role string) (*session, error) {
 	conn, err := amqp.Open(st, amqp.Config{
 		SASL:       c.sasl(),
 		Vhost:      c.vhost,
-		ChannelMax: 2047,
+		ChannelMax: maxChannels,
 		FrameSize:  frameSize,
 		Heartbeat:  c.heartbeat,
 		Locale:     "en_US",

@@ -10,6 +10,7 @@ import (
 type source struct {
 	class     class
 	consumers []*prefetching // the oldest first
+	former    []*prefetching // whose tags can be used again
 	fetched   []*delivery    // to be delivered, oldest first
 	credit    int            // see pick
 }
@@ -87,13 +88,27 @@ func (sub *subscription) more(prefetch int) (added []*prefetching) {
 		if missing <= 0 {
 			continue
 		}
-		sub.tags++
-		c := &prefetching{source: s, tag: fmt.Sprintf("%s-%d", s.class, sub.tags), prefetch: missing}
-		sub.consumers[c.tag] = c
+		c := sub.spare(s)
+		c.prefetch = missing
 		s.consumers = append(s.consumers, c)
 		added = append(added, c)
 	}
 	return added
+}
+
+// spare returns a consumer of a source that is not started: a former one of which
+// nothing is left, or a new one.
+func (sub *subscription) spare(s *source) *prefetching {
+	for i, c := range s.former {
+		if sub.acks.unacked(c) == 0 {
+			s.former = slices.Delete(s.former, i, i+1)
+			return c
+		}
+	}
+	sub.tags++
+	c := &prefetching{source: s, tag: fmt.Sprintf("%s-%d", s.class, sub.tags)}
+	sub.consumers[c.tag] = c
+	return c
 }
 
 // begin starts consumers.
@@ -127,6 +142,7 @@ func (sub *subscription) less(prefetch int) (removed []*prefetching) {
 		}
 		for n := len(s.consumers) - 1; n >= 0 && s.prefetch()-s.consumers[n].prefetch >= want; n-- {
 			removed = append(removed, s.consumers[n])
+			s.former = append(s.former, s.consumers[n])
 			s.consumers = s.consumers[:n]
 		}
 	}

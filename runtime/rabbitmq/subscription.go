@@ -40,11 +40,12 @@ func subscribe(ctx context.Context, c *consumer, s *session) (*subscription, err
 	if err := c.b.topology.ensureConsumed(ctx, s, c.queue); err != nil {
 		return nil, err
 	}
-	return within(ctx, func() (*subscription, error) { return openSubscription(c, s) }, (*subscription).abandon)
+	prefetch := c.pace.prefetch
+	return within(ctx, func() (*subscription, error) { return openSubscription(c, s, prefetch) }, (*subscription).abandon)
 }
 
 // openSubscription begins to consume a queue on s, unless it is paused.
-func openSubscription(c *consumer, s *session) (*subscription, error) {
+func openSubscription(c *consumer, s *session, prefetch int) (*subscription, error) {
 	ch, err := openChannel(s)
 	if err != nil {
 		return nil, err
@@ -64,7 +65,7 @@ func openSubscription(c *consumer, s *session) (*subscription, error) {
 		<-ch.closed
 		sub.cancelCtx(fmt.Errorf("channel: %w", ch.err))
 	}()
-	if err := sub.pauseOrResume(); err != nil {
+	if err := sub.pauseOrResume(prefetch); err != nil {
 		sub.abandon()
 		return nil, err
 	}
@@ -72,7 +73,7 @@ func openSubscription(c *consumer, s *session) (*subscription, error) {
 }
 
 // pauseOrResume starts or stops the consumption as the queue is paused or not.
-func (sub *subscription) pauseOrResume() error {
+func (sub *subscription) pauseOrResume(prefetch int) error {
 	c := sub.consumer
 	paused, err := queueExists(sub.session.conn, c.b.topology.paused(c.queue))
 	if err != nil {
@@ -86,8 +87,8 @@ func (sub *subscription) pauseOrResume() error {
 		slog.Info("queue paused", "queue", c.queue)
 		return sub.quiesce()
 	}
-	sub.acks.expect(c.pace.prefetch)
-	return sub.begin(sub.more(c.pace.prefetch))
+	sub.acks.expect(prefetch)
+	return sub.begin(sub.more(prefetch))
 }
 
 // adapt makes the prefetch what the pace of the tasks asks for. More of it comes
@@ -146,8 +147,8 @@ func (sub *subscription) cancel(cs []*prefetching) error {
 		if err := sub.ch.cancel(c.tag); err != nil {
 			return err
 		}
-		sub.fetch()
 	}
+	sub.fetch()
 	return nil
 }
 
@@ -164,6 +165,7 @@ func (sub *subscription) accept(from *prefetching, raw *incoming, now time.Time)
 	d := &delivery{sub: sub, from: from, raw: raw, since: now}
 	from.received++
 	move := sub.judge(d)
+	d.attempt = d.message.Attempt
 	if move != nil {
 		sub.acks.add(d, taken)
 		move()
@@ -187,7 +189,9 @@ func (sub *subscription) judge(d *delivery) (move func()) {
 	case c == classQuarantine:
 		// It may be this worker that has moved it here, and not acknowledged
 		// the original yet. If it killed the worker now there would be two of it.
-		sub.consumer.quarantining.await(m.ID)
+		if !sub.consumer.quarantining.await(m.ID, sub.ctx.Done(), sub.consumer.closing) {
+			return func() {} // it stays unacknowledged
+		}
 		m.Attempt += max(0, deaths-1)
 	case deaths > 0:
 		if m.Attempt += deaths; m.Attempt >= m.Attempts {
@@ -211,6 +215,9 @@ func (sub *subscription) quarantine(d *delivery) {
 		if sub.store(d, p) {
 			sub.acks.settle(d)
 			sub.acks.flush(true)
+			// The answer says that RabbitMQ has the acknowledgement. Else it could
+			// die with this process, which the message is about to kill.
+			sub.ch.inspect(p.name)
 		}
 	})
 }
@@ -229,7 +236,7 @@ func (sub *subscription) bury(d *delivery, reason string) {
 // like a death.
 func (sub *subscription) handBack(d *delivery) {
 	var h frame.Builder
-	h.Int(headerAttempt, int64(d.message.Attempt))
+	h.Int(headerAttempt, int64(d.attempt))
 	sub.move(d, sub.publicationTo(d.from.source.class, forward(d.raw, h.Table())))
 }
 
@@ -316,6 +323,10 @@ func (sub *subscription) fetch() {
 			continue
 		}
 		from := sub.consumers[raw.consumer]
+		if from == nil {
+			sub.session.end(fmt.Errorf("RabbitMQ delivers to a consumer %q that does not exist", raw.consumer))
+			return
+		}
 		if d := sub.accept(from, raw, now); d != nil {
 			from.source.fetched = append(from.source.fetched, d)
 		}
@@ -391,8 +402,8 @@ func (sub *subscription) settleDown(ctx context.Context) {
 // acknowledged.
 func (sub *subscription) abandon() {
 	sub.cancelCtx(errSessionClosed)
-	go sub.ch.close()
 	sub.acks.close()
+	go sub.ch.close()
 	sub.moving.Wait()
 }
 
@@ -400,12 +411,14 @@ func (sub *subscription) abandon() {
 type delivery struct {
 	sub     *subscription
 	from    *prefetching
+	attempt int // as it came; the worker may change that of message
 	message dtask.Message
 
 	// The acker guards these, for a copy may take the place of the original.
 	raw      *incoming
 	since    time.Time // when it came
 	renewing bool      // a copy is on its way
+	again    time.Time // when to try again to renew it
 }
 
 // Message implements dtask.Delivery.

@@ -28,8 +28,8 @@ const (
 )
 
 // ParseHead returns what the first HeadSize bytes of a frame say.
-func ParseHead(b []byte) (typ byte, channel uint16, size int) {
-	return b[0], binary.BigEndian.Uint16(b[1:]), int(binary.BigEndian.Uint32(b[3:]))
+func ParseHead(b []byte) (typ byte, channel uint16, size uint32) {
+	return b[0], binary.BigEndian.Uint16(b[1:]), binary.BigEndian.Uint32(b[3:])
 }
 
 // Complete reports whether a frame ends as frames do.
@@ -53,6 +53,8 @@ type Method uint32
 
 // The methods that are of concern here.
 const (
+	ConnectionTune   Method = 10<<16 | 30
+	ConnectionTuneOK Method = 10<<16 | 31
 	ChannelOpen      Method = 20<<16 | 10
 	ChannelOpenOK    Method = 20<<16 | 11
 	ChannelFlow      Method = 20<<16 | 20

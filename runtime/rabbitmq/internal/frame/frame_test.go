@@ -27,7 +27,8 @@ func TestPublish(t *testing.T) {
 	var types []byte
 	var got []byte
 	for len(b) > 0 {
-		typ, channel, size := ParseHead(b)
+		typ, channel, n := ParseHead(b)
+		size := int(n)
 		if channel != 2047 || size+Overhead > maxFrame || size+Overhead > len(b) || !Complete(b[:size+Overhead]) {
 			t.Fatalf("frame of type %d, channel %d, %d bytes", typ, channel, size)
 		}

@@ -86,6 +86,13 @@ func ParseContent(payload string) (bodySize uint64, p Properties, err error) {
 	return bodySize, p, nil
 }
 
+// Size returns how many bytes of a frame the properties take, at most.
+func (p *Properties) Size() int {
+	const fixed = 12 + 2 + 4 + 1 + 1 + 8 + 10 // and the lengths of the strings
+	return fixed + len(p.Headers) + len(p.ContentType) + len(p.ContentEncoding) + len(p.CorrelationID) +
+		len(p.ReplyTo) + max(len(p.Expiration), len("4294967295")) + len(p.MessageID) + len(p.Type) + len(p.AppID)
+}
+
 // AppendContent appends the payload of a header frame: what ParseContent reads.
 func AppendContent(b []byte, bodySize int, p *Properties) []byte {
 	b = append(b, 0, classBasic, 0, 0)
