@@ -38,8 +38,12 @@ type acker struct {
 	late    []uint64  // those that have been for up to gapDelay
 	aged    time.Time // when late was filled
 	batch   int       // how many wait at most
-	paused  bool      // nothing is acknowledged for now
-	closed  bool
+
+	executed []receipt // the last ones; at least as many as prefetch
+	prefetch int       // of all consumers together, at its largest
+
+	paused bool // nothing is acknowledged for now
+	closed bool
 
 	kick  chan struct{} // there is something to acknowledge
 	full  chan struct{} // and enough of it
@@ -86,6 +90,7 @@ func (a *acker) expect(prefetch int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.batch = max(1, min(prefetch/4, maxAckBatch))
+	a.prefetch = max(a.prefetch, len(consumed)*prefetch)
 }
 
 // add adds a delivery, the next one of the channel, in the given state.
@@ -107,14 +112,28 @@ func (a *acker) entry(d *delivery) *entry {
 	return &a.entries[d.raw.tag-a.base]
 }
 
-// finish has a delivery acknowledged that is held. Else it does nothing.
-func (a *acker) finish(d *delivery) {
+// finish has a delivery acknowledged that is held and was executed. It returns
+// false if it is too late for that.
+func (a *acker) finish(d *delivery) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if e := a.entry(d); e != nil && e.state == held {
 		a.release()
 		a.settleEntry(e)
+		a.executed = append(a.executed, d.receipt)
+		if n := len(a.executed) - a.prefetch; n > a.prefetch {
+			a.executed = append(a.executed[:0], a.executed[n:]...)
+		}
 	}
+	return !a.closed
+}
+
+// doubtful returns what was executed of which RabbitMQ may not have the
+// acknowledgement: no more than it has delivered without one.
+func (a *acker) doubtful() []receipt {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.executed[max(0, len(a.executed)-a.prefetch):])
 }
 
 // take calls then for a delivery that is held and is to be moved, and does

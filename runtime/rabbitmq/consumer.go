@@ -22,6 +22,7 @@ type consumer struct {
 	pace        pace
 
 	quarantining moves          // into the quarantine
+	executed     executed       // on connections that were lost
 	finishing    sync.WaitGroup // subscriptions that were replaced
 
 	ctx  context.Context // ends with Stop
@@ -98,6 +99,7 @@ func (c *consumer) run(sub *subscription) {
 		}
 		session := sub.session
 		sub.abandon()
+		c.executed.add(sub.acks.doubtful()...)
 		if !isClosed(session.closed) {
 			slog.Warn("consumer interrupted; subscribing again", "queue", c.queue, "err", err)
 		}

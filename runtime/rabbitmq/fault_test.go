@@ -54,6 +54,40 @@ func TestHalfOpen(t *testing.T) {
 	l.finish()
 }
 
+// What was executed is not delivered again to who has executed it, although its
+// acknowledgement was lost with the connection. Another message with the same id
+// is.
+func TestExecutedOnce(t *testing.T) {
+	noLeaks(t)
+	proxy, url := rabbittest.ProxyURL(t, rabbittest.URL(t))
+	b := open(t, url)
+	c := consume(t, b, "q", 4)
+	m, failed := message("q"), message("q")
+	enqueue(t, b, m, failed)
+	ds := []dtask.Delivery{receive(t, c), receive(t, c)}
+	proxy.Freeze()
+	for _, d := range ds {
+		if d.Message().ID == m.ID {
+			d.Settle(dtask.Done)
+		}
+	}
+	proxy.Cut()
+	proxy.Resume()
+	d := receive(t, c)
+	if d.Message().ID != failed.ID || d.Message().Attempt != 2 {
+		t.Errorf("delivered %s at attempt %d, want %s, which was not executed, at 2", d.Message().ID, d.Message().Attempt, failed.ID)
+	}
+	d.Settle(dtask.Done)
+	again := *m
+	again.EnqueuedAt = m.EnqueuedAt.Add(time.Second)
+	enqueue(t, b, &again)
+	if d := receive(t, c); d.Message().ID != m.ID || d.Message().Attempt != 1 {
+		t.Errorf("delivered %s at attempt %d, want %s at 1", d.Message().ID, d.Message().Attempt, m.ID)
+	} else {
+		d.Settle(dtask.Done)
+	}
+}
+
 // A link that goes silent right after the handshake is noticed, too.
 func TestHalfOpenAfterDial(t *testing.T) {
 	noLeaks(t)

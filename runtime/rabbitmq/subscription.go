@@ -182,10 +182,14 @@ func (sub *subscription) judge(d *delivery) (move func()) {
 	c := d.from.source.class
 	d.message, err = decode(d.raw, c, sub.consumer.queue)
 	m, deaths := &d.message, deliveryCount(d.raw)
+	d.receipt = receipt{m.ID, m.Attempt, m.EnqueuedAt.UnixMilli()}
 	switch {
 	case err != nil:
 		slog.Error("message is malformed; moved to the dead letters", "queue", m.Queue, "id", m.ID, "task", m.Task, "err", err)
 		return func() { sub.bury(d, "the message is malformed: "+err.Error()) }
+	case deaths > 0 && sub.consumer.executed.has(d.receipt):
+		slog.Debug("delivered again after a lost connection; was executed", "queue", m.Queue, "id", m.ID, "task", m.Task)
+		return func() { sub.acks.settle(d) }
 	case c == classQuarantine:
 		// It may be this worker that has moved it here, and not acknowledged
 		// the original yet. If it killed the worker now there would be two of it.
@@ -412,6 +416,7 @@ type delivery struct {
 	sub     *subscription
 	from    *prefetching
 	attempt int // as it came; the worker may change that of message
+	receipt receipt
 	message dtask.Message
 
 	// The acker guards these, for a copy may take the place of the original.
@@ -430,7 +435,9 @@ func (d *delivery) Settle(v dtask.Verdict) {
 	switch v {
 	case dtask.Done:
 		if d.message.Keep == 0 {
-			sub.acks.finish(d)
+			if !sub.acks.finish(d) {
+				sub.consumer.executed.add(d.receipt)
+			}
 			return
 		}
 		sub.acks.take(d, func() { sub.move(d, sub.consumer.b.doneRecord(&d.message)) })

@@ -1,0 +1,47 @@
+package rabbitmq
+
+import "sync"
+
+// When a connection is lost, acknowledgements are lost with it, and RabbitMQ
+// delivers again what was executed. If that comes to the process that has
+// executed it, it knows.
+
+// A receipt identifies a message that was executed. A retry of it, and a message
+// of the same id that was enqueued at another time, is another one.
+type receipt struct {
+	id         string
+	attempt    int   // of the header
+	enqueuedAt int64 // Unix milliseconds
+}
+
+// maxExecuted bounds how many receipts are kept: more than there are deliveries
+// in the hands of one worker.
+const maxExecuted = 10_000
+
+// executed knows the messages that were executed and may be delivered again. The
+// zero value knows of none.
+type executed struct {
+	mu       sync.Mutex
+	receipts map[receipt]struct{}
+}
+
+// add adds messages, the newest last.
+func (e *executed) add(rs ...receipt) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	rs = rs[max(0, len(rs)-maxExecuted):]
+	if e.receipts == nil || len(e.receipts)+len(rs) > maxExecuted {
+		e.receipts = make(map[receipt]struct{}, len(rs))
+	}
+	for _, r := range rs {
+		e.receipts[r] = struct{}{}
+	}
+}
+
+// has reports whether a message was executed.
+func (e *executed) has(r receipt) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	_, ok := e.receipts[r]
+	return ok
+}
