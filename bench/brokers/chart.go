@@ -27,7 +27,7 @@ var chartTitles = map[letter]string{
 
 const chartStyle = `
   text { font: 12px system-ui, sans-serif; fill: #24292f }
-  .broker { font-size: 15px; font-weight: 600 }
+  .title { font-size: 15px; font-weight: 600 }
   .letter { fill: #57606a }
   .dtask { fill: #0969da } .plain { fill: #8c959f } .peer { fill: #d4a72c }
   @media (prefers-color-scheme: dark) {
@@ -45,7 +45,7 @@ func Chart(w io.Writer, tables []*Table) error {
 	}
 	for _, t := range tables {
 		y += 28
-		text(0, "broker", t.Broker+", tasks per second")
+		text(0, "title", t.Title+", tasks per second")
 		for _, l := range charted {
 			best := t.best(l)
 			if best == 0 {

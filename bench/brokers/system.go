@@ -17,7 +17,7 @@ type task struct {
 
 // setup is what a system is opened with.
 type setup struct {
-	place       string     // the URL of the server, or the file
+	place       string     // the URL of the server, or of the file
 	concurrency int        // of the worker
 	handle      func(task) // what executing a task means
 }
@@ -40,7 +40,8 @@ type row struct {
 	name   string
 	open   func(context.Context, setup) (system, error)
 	role   role
-	enough int64 // tasks to preload at most, for systems that drain slowly
+	enough int64   // tasks to preload at most, for systems that drain slowly
+	on     *server // nil: each measurement has a SQLite file of its own
 }
 
 type role int
@@ -51,25 +52,33 @@ const (
 	peer
 )
 
-// A group is the rows on one broker.
+// A group is the rows that are compared with its first.
 type group struct {
-	broker string
-	files  bool // each measurement has a file of its own
+	flag   string // what selects it
+	title  string
 	rows   []row
+	across bool // E is measured across processes, too
 }
 
-var rabbitMQ = group{"RabbitMQ", false, []row{
-	{name: "dtask", open: openDtask, role: ours},
-	{name: "plain amqp091-go, whole messages", open: openRawAMQP(true), role: raw},
-	{name: "plain amqp091-go, bodies only", open: openRawAMQP(false), role: raw},
-	{name: "machinery v2", open: openMachinery, role: peer},
-}}
-
-var sqlite = group{"SQLite", true, []row{
-	{name: "dtask", open: openDtask, role: ours},
-	{name: "plain SQL, whole messages", open: openRawSQLite(wholeMessage), role: raw},
-	{name: "plain SQL, bodies only", open: openRawSQLite(bodyOnly), role: raw},
-	{name: "goqite", open: openGoqite, role: peer, enough: 4000},
-	{name: "backlite", open: openBacklite, role: peer, enough: 1000},
-	{name: "River on SQLite", open: openRiver, role: peer, enough: 4000},
-}}
+var groups = []group{
+	{flag: "rabbitmq", title: "RabbitMQ", rows: []row{
+		{name: "dtask", open: openDtask, role: ours, on: rabbitMQServer},
+		{name: "plain amqp091-go, whole messages", open: openRawAMQP(true), role: raw, on: rabbitMQServer},
+		{name: "plain amqp091-go, bodies only", open: openRawAMQP(false), role: raw, on: rabbitMQServer},
+		{name: "machinery v2", open: openMachinery, role: peer, on: rabbitMQServer},
+	}},
+	{flag: "sqlite", title: "SQLite", across: true, rows: []row{
+		{name: "dtask", open: openDtask, role: ours},
+		{name: "plain SQL, whole messages", open: openRawSQLite(wholeMessage), role: raw},
+		{name: "plain SQL, bodies only", open: openRawSQLite(bodyOnly), role: raw},
+		{name: "goqite", open: openGoqite, role: peer, enough: 4000},
+		{name: "backlite", open: openBacklite, role: peer, enough: 1000},
+		{name: "River on SQLite", open: openRiverSQLite, role: peer, enough: 4000},
+	}},
+	{flag: "other", title: "Other servers", rows: []row{
+		{name: "dtask on SQLite", open: openDtask, role: ours},
+		{name: "dtask on RabbitMQ", open: openDtask, role: ours, on: rabbitMQServer},
+		{name: "asynq on Redis", open: openAsynq, role: peer, enough: 20_000, on: redisServer},
+		{name: "River on PostgreSQL", open: openRiverPostgreSQL, role: peer, on: postgreSQLServer},
+	}},
+}

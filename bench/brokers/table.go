@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// A Table is the outcome of the measurements on one broker.
+// A Table is the outcome of the measurements of one group.
 type Table struct {
-	Broker string
+	Title  string
 	rows   []rowValues
 	across float64 // E with the worker in another process, in ms; 0: not measured
 }
@@ -21,7 +21,7 @@ type rowValues struct {
 }
 
 func newTable(g group, o Options) *Table {
-	t := &Table{Broker: g.broker}
+	t := &Table{Title: g.title}
 	for _, r := range g.rows {
 		if r.role == ours || wanted(r.name, o.Rows) {
 			t.rows = append(t.rows, rowValues{row: r, values: make(map[letter][]float64)})
@@ -49,8 +49,8 @@ func median(values []float64) (float64, bool) {
 	return sorted[len(sorted)/2], true
 }
 
-// ratio returns the median of what dtask reached in each round as a multiple
-// of what the row reached in the same one.
+// ratio returns the median of what dtask, the first row, reached in each round
+// as a multiple of what the row reached in the same one.
 func (t *Table) ratio(r *rowValues, l letter) (float64, bool) {
 	var ratios []float64
 	for i, v := range r.values[l] {
@@ -68,7 +68,7 @@ func (t *Table) Print(w io.Writer) {
 			used = append(used, l)
 		}
 	}
-	fmt.Fprintf(w, "\n### %s\n\n| |", t.Broker)
+	fmt.Fprintf(w, "\n### %s\n\n| |", t.Title)
 	for _, l := range used {
 		fmt.Fprintf(w, " %s |", l.title())
 	}
