@@ -107,7 +107,7 @@ type load struct {
 	consumer  dtask.Consumer
 
 	mu        sync.Mutex
-	confirmed map[string]bool
+	confirmed map[string]time.Duration // by id: the delay
 	executed  map[string]int
 }
 
@@ -118,7 +118,7 @@ func startLoad(t *testing.T, b dtask.Broker, queue string) *load {
 	l := &load{
 		t: t, b: b, cancel: cancel,
 		consumer:  consume(t, b, queue, 10),
-		confirmed: make(map[string]bool), executed: make(map[string]int),
+		confirmed: make(map[string]time.Duration), executed: make(map[string]int),
 	}
 	t.Cleanup(cancel)
 	for i := range 4 {
@@ -136,7 +136,10 @@ func startLoad(t *testing.T, b dtask.Broker, queue string) *load {
 					continue
 				}
 				l.mu.Lock()
-				l.confirmed[m.ID] = true
+				l.confirmed[m.ID] = 0
+				if !m.NotBefore.IsZero() {
+					l.confirmed[m.ID] = m.NotBefore.Sub(m.EnqueuedAt)
+				}
 				l.mu.Unlock()
 				time.Sleep(time.Millisecond)
 			}
@@ -193,10 +196,10 @@ func (l *load) finish() {
 		defer l.mu.Unlock()
 		lost := 0
 		var missing []string
-		for id := range l.confirmed {
+		for id, delay := range l.confirmed {
 			if l.executed[id] == 0 {
 				lost++
-				missing = append(missing, id)
+				missing = append(missing, fmt.Sprintf("%s (delay %v)", id, delay))
 			}
 		}
 		if lost > 0 {

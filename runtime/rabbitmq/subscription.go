@@ -32,6 +32,10 @@ type subscription struct {
 	cancelCtx context.CancelCauseFunc
 
 	moving sync.WaitGroup // messages that are being published again
+
+	// quieted is closed when the consumer was stopped and a while has passed.
+	quieted   chan struct{}
+	quietOnce sync.Once
 }
 
 // subscribe declares the queue and begins to consume it on s, unless it is
@@ -56,6 +60,7 @@ func openSubscription(c *consumer, s *session, prefetch int) (*subscription, err
 		ch:        ch,
 		acks:      newAcker(ch),
 		consumers: make(map[string]*prefetching),
+		quieted:   make(chan struct{}),
 	}
 	sub.ctx, sub.cancelCtx = context.WithCancelCause(context.Background())
 	for i, class := range consumed {
@@ -115,7 +120,28 @@ func (sub *subscription) quiesce() error {
 	sub.active = false
 	err := sub.cancel(sub.less(0))
 	sub.handBackFetched(0)
+	if sub.consumer.ctx.Err() != nil {
+		sub.quietOnce.Do(func() { time.AfterFunc(handBackPause, func() { close(sub.quieted) }) })
+	}
 	return err
+}
+
+// handBackPause is how long a message waits that a stopped consumer hands back:
+// for others that are being stopped at the same time. It would come to them in
+// the moment in which they cancel.
+const handBackPause = 100 * time.Millisecond
+
+// awaitQuiet waits, if the consumer was stopped, until messages can be handed
+// back.
+func (sub *subscription) awaitQuiet() {
+	if sub.consumer.ctx.Err() == nil {
+		return
+	}
+	select {
+	case <-sub.quieted:
+	case <-sub.ctx.Done():
+	case <-sub.consumer.hurry.Done():
+	}
 }
 
 // quietWait is how long cancel waits for RabbitMQ to have nothing to send.
@@ -285,6 +311,7 @@ func (sub *subscription) publicationTo(c class, m envelope) *publication {
 // once that is confirmed. In between a fault can double it, but not lose it.
 func (sub *subscription) move(d *delivery, ps ...*publication) {
 	sub.moving.Go(func() {
+		sub.awaitQuiet()
 		for _, p := range ps {
 			if !sub.store(d, p) {
 				return
