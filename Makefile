@@ -16,7 +16,7 @@ test:
 # The long form of the tests that kill, cut off and starve, see
 # docs/reliability.md. Half an hour.
 chaos:
-	DTASK_CHAOS=long DTASK_TEST_REQUIRE_BROKERS=1 go run ./internal/testenv -- go test -count=1 -timeout=90m -parallel=3 -v ./internal/chaos
+	DTASK_CHAOS=long DTASK_TEST_REQUIRE_BROKERS=1 go run ./internal/testenv -- go test -count=1 -timeout=90m -parallel=4 -v ./internal/chaos
 
 lint:
 	go vet ./...

@@ -99,11 +99,11 @@ func (n *Node) Ctl(args ...string) string {
 }
 
 // Crash kills the node as kill -9 does. Before that it has RabbitMQ write down
-// which quorum queues there are: version 3.10 leaves that to a timer of five
-// seconds, and a queue declared since is dead after the crash for good.
+// which queues there are: it leaves that to timers, of five seconds in version
+// 3.10, and a quorum queue declared since is dead after the crash for good.
 func (n *Node) Crash() {
 	n.t.Helper()
-	n.Ctl("eval", "[dets:sync(T) || T <- dets:all()].")
+	n.Ctl("eval", "[dets:sync(T) || T <- dets:all()], catch mnesia:sync_log().")
 	if err := n.Kill(); err != nil {
 		n.t.Fatal(err)
 	}
