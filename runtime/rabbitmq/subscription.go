@@ -2,14 +2,12 @@ package rabbitmq
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
 	"time"
 
 	dtask "github.com/dtaskhq/dtask/runtime"
-	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/frame"
 )
 
 // A subscription consumes all classes of a queue through one channel. It ends
@@ -111,73 +109,6 @@ func (sub *subscription) adapt(prefetch int) error {
 	return err
 }
 
-// quiesce ends the consumption, and hands back what was fetched.
-func (sub *subscription) quiesce() error {
-	if sub.growing != nil {
-		<-sub.growing
-		sub.growing = nil
-	}
-	sub.active = false
-	err := sub.cancel(sub.less(0))
-	sub.handBackFetched(0)
-	if sub.consumer.ctx.Err() != nil {
-		sub.quietOnce.Do(func() { time.AfterFunc(handBackPause, func() { close(sub.quieted) }) })
-	}
-	return err
-}
-
-// handBackPause is how long a message waits that a stopped consumer hands back:
-// for others that are being stopped at the same time. It would come to them in
-// the moment in which they cancel.
-const handBackPause = 100 * time.Millisecond
-
-// awaitQuiet waits, if the consumer was stopped, until messages can be handed
-// back.
-func (sub *subscription) awaitQuiet() {
-	if sub.consumer.ctx.Err() == nil {
-		return
-	}
-	select {
-	case <-sub.quieted:
-	case <-sub.ctx.Done():
-	case <-sub.consumer.hurry.Done():
-	}
-}
-
-// quietWait is how long cancel waits for RabbitMQ to have nothing to send.
-const quietWait = 2 * time.Second
-
-// cancel cancels consumers. What they have fetched stays fetched.
-//
-// With quorum queues a message can be on its way to the channel while its
-// consumer is cancelled; RabbitMQ then returns it to the queue, which counts as
-// if its worker had died. So RabbitMQ is left without anything to send first:
-// nothing is acknowledged until a consumer has all that its prefetch allows, or
-// its queue is empty. That leaves the message that is enqueued in the moment in
-// between.
-func (sub *subscription) cancel(cs []*prefetching) error {
-	sub.acks.pause(true)
-	defer sub.acks.pause(false)
-	deadline := time.Now().Add(quietWait)
-	for _, c := range cs {
-		for time.Now().Before(deadline) && sub.acks.unacked(c) < c.prefetch {
-			ready, err := sub.ch.inspect(sub.consumer.b.topology.queue(c.source.class, sub.consumer.queue))
-			if err != nil {
-				return err
-			}
-			sub.fetch() // what has come meanwhile
-			if ready == 0 || !sleep(sub.ctx, time.Millisecond) {
-				break
-			}
-		}
-		if err := sub.ch.cancel(c.tag); err != nil {
-			return err
-		}
-	}
-	sub.fetch()
-	return nil
-}
-
 // accept returns a received message as a delivery, or nil if it is not for the
 // worker: it is moved then.
 //
@@ -234,116 +165,6 @@ func (sub *subscription) judge(d *delivery) (move func()) {
 	return nil
 }
 
-// quarantine moves a message to the quarantine of its queue.
-func (sub *subscription) quarantine(d *delivery) {
-	var h frame.Builder
-	h.Int(headerAttempt, int64(d.message.Attempts))
-	p := sub.publicationTo(classQuarantine, forward(d.raw, h.Table()))
-	moved := sub.consumer.quarantining.begin(d.message.ID)
-	sub.moving.Go(func() {
-		defer moved()
-		if sub.store(d, p) {
-			sub.acks.settle(d)
-			sub.acks.flush(true)
-			// The answer says that RabbitMQ has the acknowledgement. Else it could
-			// die with this process, which the message is about to kill.
-			sub.ch.inspect(p.name)
-		}
-	})
-}
-
-// bury moves a message as it is to the dead letters, with a reason.
-func (sub *subscription) bury(d *delivery, reason string) {
-	fs := append(d.message.Failures, dtask.Failure{Attempt: d.message.Attempt, At: time.Now(), Error: reason})
-	var h frame.Builder
-	h.Text(headerFailures, encodeFailures(fs))
-	sub.moveDead(d, forward(d.raw, h.Table()), fs)
-}
-
-// handBack returns a message to the queue it came from, as it came, except for
-// the deaths that RabbitMQ has counted: publishing anew resets them. A negative
-// acknowledgement would do with one frame, but RabbitMQ before 4.3 counts it
-// like a death.
-func (sub *subscription) handBack(d *delivery) {
-	var h frame.Builder
-	h.Int(headerAttempt, int64(d.attempt))
-	sub.move(d, sub.publicationTo(d.from.source.class, forward(d.raw, h.Table())))
-}
-
-// requeue stores a message as the worker has left it.
-// Its delay may be rough.
-func (sub *subscription) requeue(d *delivery, rough bool) {
-	p, err := sub.consumer.b.publication(&d.message)
-	if err != nil {
-		sub.bury(d, "the message cannot be stored: "+err.Error())
-		return
-	}
-	p.rough = rough
-	sub.move(d, p)
-}
-
-// buryChanged moves a message to the dead letters as the worker has left it.
-func (sub *subscription) buryChanged(d *delivery) {
-	p, err := encode(&d.message)
-	if err != nil {
-		sub.bury(d, "the message cannot be stored: "+err.Error())
-		return
-	}
-	sub.moveDead(d, p, d.message.Failures)
-}
-
-// moveDead moves a message to the dead letters in the given form, and records
-// that if its outcome is to be kept.
-func (sub *subscription) moveDead(d *delivery, p envelope, failures []dtask.Failure) {
-	ps := []*publication{sub.publicationTo(classDead, p)}
-	if d.message.Keep > 0 {
-		ps = append(ps, sub.consumer.b.deadRecord(&d.message, failures))
-	}
-	sub.move(d, ps...)
-}
-
-func (sub *subscription) publicationTo(c class, m envelope) *publication {
-	q := sub.consumer.queue
-	return &publication{message: m, queue: q, class: c, name: sub.consumer.b.topology.queue(c, q)}
-}
-
-// move publishes what is to take the place of a delivery, and acknowledges it
-// once that is confirmed. In between a fault can double it, but not lose it.
-func (sub *subscription) move(d *delivery, ps ...*publication) {
-	sub.moving.Go(func() {
-		sub.awaitQuiet()
-		for _, p := range ps {
-			if !sub.store(d, p) {
-				return
-			}
-		}
-		sub.acks.settle(d)
-	})
-}
-
-// store publishes until that is confirmed. It returns false if that cannot be:
-// RabbitMQ delivers the message again, or has it moved to the dead letters.
-func (sub *subscription) store(d *delivery, p *publication) bool {
-	for attempt := 0; ; attempt++ {
-		err := sub.consumer.b.publish(sub.ctx, p)
-		switch {
-		case err == nil:
-			return true
-		case sub.ctx.Err() != nil:
-			return false
-		case errors.Is(err, dtask.ErrTooLarge):
-			slog.Error("message cannot be published again; RabbitMQ moves it to the dead letters as it is",
-				"queue", sub.consumer.queue, "id", p.message.MessageID, "err", err)
-			sub.acks.reject(d)
-			return false
-		}
-		slog.Error("message cannot be published; trying on", "queue", sub.consumer.queue, "id", p.message.MessageID, "err", err)
-		if !sleep(sub.ctx, backoff(attempt)) {
-			return false
-		}
-	}
-}
-
 // fetch takes the messages that have arrived.
 func (sub *subscription) fetch() {
 	sub.received = sub.ch.take(sub.received)
@@ -362,80 +183,6 @@ func (sub *subscription) fetch() {
 			from.source.fetched = append(from.source.fetched, d)
 		}
 	}
-}
-
-// handBackFetched hands back what was fetched and is not delivered, except for
-// the first keep messages of each class.
-func (sub *subscription) handBackFetched(keep int) {
-	for i := range sub.sources {
-		s := &sub.sources[i]
-		for len(s.fetched) > keep {
-			last := len(s.fetched) - 1
-			d := s.fetched[last]
-			s.fetched = s.fetched[:last]
-			d.sub.giveBack(d)
-		}
-	}
-}
-
-// giveBack hands a delivery back, unless it is settled or given up.
-func (sub *subscription) giveBack(d *delivery) { sub.acks.take(d, func() { sub.handBack(d) }) }
-
-// close ends the subscription in good order: it hands back what is not
-// settled, and waits until everything settled is durable. hurry ends the
-// waiting.
-func (sub *subscription) close(hurry context.Context) error {
-	for _, d := range sub.acks.heldDeliveries() {
-		sub.giveBack(d)
-	}
-	_, err := within(hurry, func() (struct{}, error) {
-		sub.moving.Wait()
-		sub.acks.flush(true)
-		sub.settleDown(hurry)
-		sub.endRenewing(hurry)
-		sub.acks.close()
-		return struct{}{}, sub.ch.close()
-	}, nil)
-	sub.abandon()
-	return err
-}
-
-// ackGrace is how long a channel stays open after its last acknowledgement, and
-// graceSteps in how many steps. In RabbitMQ the channel keeps acknowledgements
-// to itself while more than 32 are on their way to a quorum queue
-// (quorum_commands_soft_limit), and they die with it: what they acknowledged is
-// delivered again. Nothing tells when the queue has them. A question about the
-// queue takes the same way as they do, and on a busy machine as long.
-const (
-	ackGrace   = 120 * time.Millisecond
-	graceSteps = 4
-)
-
-// settleDown waits until RabbitMQ's queues have the acknowledgements.
-func (sub *subscription) settleDown(ctx context.Context) {
-	if sub.received == nil {
-		return // there are none
-	}
-	for range graceSteps {
-		if !sleep(ctx, ackGrace/graceSteps) {
-			return
-		}
-		for _, c := range consumed {
-			name := sub.consumer.b.topology.queue(c, sub.consumer.queue)
-			if _, err := sub.ch.inspect(name); err != nil {
-				return
-			}
-		}
-	}
-}
-
-// abandon ends the subscription at once. RabbitMQ delivers again what is not
-// acknowledged.
-func (sub *subscription) abandon() {
-	sub.cancelCtx(errSessionClosed)
-	sub.acks.close()
-	go sub.ch.close()
-	sub.moving.Wait()
 }
 
 // A delivery is a message in the hands of a worker.

@@ -1,6 +1,28 @@
 package rabbitmq
 
-import "sync"
+import (
+	"sync"
+
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/frame"
+)
+
+// quarantine moves a message to the quarantine of its queue.
+func (sub *subscription) quarantine(d *delivery) {
+	var h frame.Builder
+	h.Int(headerAttempt, int64(d.message.Attempts))
+	p := sub.publicationTo(classQuarantine, forward(d.raw, h.Table()))
+	moved := sub.consumer.quarantining.begin(d.message.ID)
+	sub.moving.Go(func() {
+		defer moved()
+		if sub.store(d, p) {
+			sub.acks.settle(d)
+			sub.acks.flush(true)
+			// The answer says that RabbitMQ has the acknowledgement. Else it could
+			// die with this process, which the message is about to kill.
+			sub.ch.inspect(p.name)
+		}
+	})
+}
 
 // moves knows which messages this process is about to move. The zero value knows
 // of none.

@@ -1,0 +1,144 @@
+package rabbitmq
+
+import (
+	"context"
+	"time"
+)
+
+// quiesce ends the consumption, and hands back what was fetched.
+func (sub *subscription) quiesce() error {
+	if sub.growing != nil {
+		<-sub.growing
+		sub.growing = nil
+	}
+	sub.active = false
+	err := sub.cancel(sub.less(0))
+	sub.handBackFetched(0)
+	if sub.consumer.ctx.Err() != nil {
+		sub.quietOnce.Do(func() { time.AfterFunc(handBackPause, func() { close(sub.quieted) }) })
+	}
+	return err
+}
+
+// handBackPause is how long a message waits that a stopped consumer hands back:
+// for others that are being stopped at the same time. It would come to them in
+// the moment in which they cancel.
+const handBackPause = 100 * time.Millisecond
+
+// awaitQuiet waits, if the consumer was stopped, until messages can be handed
+// back.
+func (sub *subscription) awaitQuiet() {
+	if sub.consumer.ctx.Err() == nil {
+		return
+	}
+	select {
+	case <-sub.quieted:
+	case <-sub.ctx.Done():
+	case <-sub.consumer.hurry.Done():
+	}
+}
+
+// quietWait is how long cancel waits for RabbitMQ to have nothing to send.
+const quietWait = 2 * time.Second
+
+// cancel cancels consumers. What they have fetched stays fetched.
+//
+// With quorum queues a message can be on its way to the channel while its
+// consumer is cancelled; RabbitMQ then returns it to the queue, which counts as
+// if its worker had died. So RabbitMQ is left without anything to send first:
+// nothing is acknowledged until a consumer has all that its prefetch allows, or
+// its queue is empty. That leaves the message that is enqueued in the moment in
+// between.
+func (sub *subscription) cancel(cs []*prefetching) error {
+	sub.acks.pause(true)
+	defer sub.acks.pause(false)
+	deadline := time.Now().Add(quietWait)
+	for _, c := range cs {
+		for time.Now().Before(deadline) && sub.acks.unacked(c) < c.prefetch {
+			ready, err := sub.ch.inspect(sub.consumer.b.topology.queue(c.source.class, sub.consumer.queue))
+			if err != nil {
+				return err
+			}
+			sub.fetch() // what has come meanwhile
+			if ready == 0 || !sleep(sub.ctx, time.Millisecond) {
+				break
+			}
+		}
+		if err := sub.ch.cancel(c.tag); err != nil {
+			return err
+		}
+	}
+	sub.fetch()
+	return nil
+}
+
+// handBackFetched hands back what was fetched and is not delivered, except for
+// the first keep messages of each class.
+func (sub *subscription) handBackFetched(keep int) {
+	for i := range sub.sources {
+		s := &sub.sources[i]
+		for len(s.fetched) > keep {
+			last := len(s.fetched) - 1
+			d := s.fetched[last]
+			s.fetched = s.fetched[:last]
+			d.sub.giveBack(d)
+		}
+	}
+}
+
+// close ends the subscription in good order: it hands back what is not
+// settled, and waits until everything settled is durable. hurry ends the
+// waiting.
+func (sub *subscription) close(hurry context.Context) error {
+	for _, d := range sub.acks.heldDeliveries() {
+		sub.giveBack(d)
+	}
+	_, err := within(hurry, func() (struct{}, error) {
+		sub.moving.Wait()
+		sub.acks.flush(true)
+		sub.settleDown(hurry)
+		sub.endRenewing(hurry)
+		sub.acks.close()
+		return struct{}{}, sub.ch.close()
+	}, nil)
+	sub.abandon()
+	return err
+}
+
+// ackGrace is how long a channel stays open after its last acknowledgement, and
+// graceSteps in how many steps. In RabbitMQ the channel keeps acknowledgements
+// to itself while more than 32 are on their way to a quorum queue
+// (quorum_commands_soft_limit), and they die with it: what they acknowledged is
+// delivered again. Nothing tells when the queue has them. A question about the
+// queue takes the same way as they do, and on a busy machine as long.
+const (
+	ackGrace   = 120 * time.Millisecond
+	graceSteps = 4
+)
+
+// settleDown waits until RabbitMQ's queues have the acknowledgements.
+func (sub *subscription) settleDown(ctx context.Context) {
+	if sub.received == nil {
+		return // there are none
+	}
+	for range graceSteps {
+		if !sleep(ctx, ackGrace/graceSteps) {
+			return
+		}
+		for _, c := range consumed {
+			name := sub.consumer.b.topology.queue(c, sub.consumer.queue)
+			if _, err := sub.ch.inspect(name); err != nil {
+				return
+			}
+		}
+	}
+}
+
+// abandon ends the subscription at once. RabbitMQ delivers again what is not
+// acknowledged.
+func (sub *subscription) abandon() {
+	sub.cancelCtx(errSessionClosed)
+	sub.acks.close()
+	go sub.ch.close()
+	sub.moving.Wait()
+}
