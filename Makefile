@@ -14,7 +14,7 @@ test:
 	DTASK_TEST_REQUIRE_BROKERS=1 go run ./internal/testenv -- go test -race -timeout 20m ./...
 
 # The long form of the tests that kill, cut off and starve, see
-# docs/reliability.md. Half an hour.
+# docs/reliability.md. A quarter of an hour.
 chaos:
 	DTASK_CHAOS=long DTASK_TEST_REQUIRE_BROKERS=1 go run ./internal/testenv -- go test -count=1 -timeout=90m -parallel=4 -v ./internal/chaos
 
