@@ -8,8 +8,8 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// maxBrowse is how many messages of a queue can be looked at: the largest
-// prefetch of AMQP.
+// maxBrowse is how many messages of a queue are looked at, unless they are to be
+// purged: the largest prefetch of AMQP.
 const maxBrowse = 65535
 
 // browseBatch is how many messages browse passes on at a time.
@@ -78,7 +78,7 @@ func (b *Broker) browse(ctx context.Context, s *session, queue string, limit int
 	}
 	ch.requeueAll()
 	if removed > 0 {
-		sleep(ctx, ackGrace)
+		ch.settleDown(ctx, queue)
 	}
 	if limit < total {
 		seen = total // and in part not looked at

@@ -15,9 +15,8 @@ import (
 // connection of which the library knows nothing: the stream beneath divides the
 // numbers of channels between them (tune).
 //
-// The library takes a lock, a flush and some thirty allocations for a message,
-// and two more goroutines on the way back; docs/performance.md has what that
-// makes. And what it hides is in plain sight here: that a message was returned is
+// The library takes a lock and a flush for a message, and two more goroutines on
+// the way back; docs/performance.md has what that makes. And what it hides is in plain sight here: that a message was returned is
 // known before it is confirmed, in the one goroutine that reads both, and a
 // negative confirm is not taken for a lost connection.
 //

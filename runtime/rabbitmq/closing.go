@@ -121,13 +121,21 @@ func (sub *subscription) settleDown(ctx context.Context) {
 	if sub.received == nil {
 		return // there are none
 	}
+	var queues []string
+	for _, c := range consumed {
+		queues = append(queues, sub.consumer.b.topology.queue(c, sub.consumer.queue))
+	}
+	sub.ch.settleDown(ctx, queues...)
+}
+
+// settleDown waits until the queues have what was acknowledged on the channel.
+func (ch *channel) settleDown(ctx context.Context, queues ...string) {
 	for range graceSteps {
 		if !sleep(ctx, ackGrace/graceSteps) {
 			return
 		}
-		for _, c := range consumed {
-			name := sub.consumer.b.topology.queue(c, sub.consumer.queue)
-			if _, err := sub.ch.inspect(name); err != nil {
+		for _, q := range queues {
+			if _, err := ch.inspect(q); err != nil {
 				return
 			}
 		}

@@ -40,8 +40,7 @@
 //
 // The client library, amqp091-go, opens connections, keeps them alive, and
 // declares. Messages travel on channels of the same connections that are served
-// here, past the library, which takes a lock, a flush and thirty allocations for
-// each.
+// here, past the library, which takes a lock and a flush for each.
 //
 // A broker object holds one connection to publish and, once it consumes or
 // inspects, a second one: RabbitMQ blocks the connections of publishers when

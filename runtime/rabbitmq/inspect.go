@@ -102,7 +102,7 @@ func (b *Broker) state(s *session, queue string) (dtask.QueueState, error) {
 // DeadLetters implements dtask.Inspector. It returns at most 65,535.
 func (b *Broker) DeadLetters(ctx context.Context, queue string, limit int) ([]*dtask.Message, error) {
 	return inspect(ctx, b, func(s *session) (ms []*dtask.Message, err error) {
-		err = b.browse(ctx, s, b.topology.queue(classDead, queue), limit, func(ds []*incoming) ([]uint64, error) {
+		err = b.browse(ctx, s, b.topology.queue(classDead, queue), min(limit, maxBrowse), func(ds []*incoming) ([]uint64, error) {
 			for _, d := range ds {
 				m, _ := decode(d, classDead, queue) // of a malformed one, what can be read
 				ms = append(ms, &m)

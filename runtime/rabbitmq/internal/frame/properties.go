@@ -116,7 +116,7 @@ func AppendContent(b []byte, bodySize int, p *Properties) []byte {
 	short(flagContentEncoding, p.ContentEncoding)
 	if p.Headers != "" {
 		flags |= flagHeaders
-		b = p.Headers.append(b)
+		b = p.Headers.Append(b)
 	}
 	octet(flagDeliveryMode, p.DeliveryMode)
 	octet(flagPriority, p.Priority)

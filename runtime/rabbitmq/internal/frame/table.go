@@ -59,9 +59,7 @@ func appendLong(b []byte, s string) []byte {
 }
 
 // Append appends the table as it stands in a method's arguments.
-func (t Table) Append(b []byte) []byte { return t.append(b) }
-
-func (t Table) append(b []byte) []byte { return appendLong(b, string(t)) }
+func (t Table) Append(b []byte) []byte { return appendLong(b, string(t)) }
 
 // All returns the fields.
 func (t Table) All() iter.Seq2[string, Value] {
