@@ -75,8 +75,8 @@ func TestConfirms(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got := ch.oldest(); got != 4 {
-		t.Errorf("the oldest that is not confirmed is %d, want 4", got)
+	if got, queue := ch.oldest(); got != 4 || queue != "q" {
+		t.Errorf("the oldest that is not confirmed is %d to %s, want 4 to q", got, queue)
 	}
 	ch.end(errSessionClosed)
 	for i, want := range []outcome{confirmed, confirmed, unroutable, lost, refused, lost} {

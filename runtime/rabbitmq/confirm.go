@@ -1,6 +1,7 @@
 package rabbitmq
 
 import (
+	"cmp"
 	"fmt"
 	"sync"
 
@@ -21,7 +22,8 @@ const (
 type confirmation struct {
 	done     chan outcome // has room for it
 	id, key  string       // by which a returned message is known
-	size     int          // of the body
+	exchange string
+	size     int // of the body
 	returned bool
 }
 
@@ -29,7 +31,7 @@ var confirmations = sync.Pool{New: func() any { return &confirmation{done: make(
 
 // free makes the confirmation available to others. Its outcome was received.
 func (c *confirmation) free() {
-	c.id, c.key, c.returned = "", "", false
+	c.id, c.key, c.exchange, c.returned = "", "", "", false
 	confirmations.Put(c)
 }
 
@@ -45,7 +47,7 @@ func (ch *channel) publish(exchange, key string, p *frame.Properties, body []byt
 	buf := buffers.Get().(*[]byte)
 	b := frame.AppendPublish((*buf)[:0], ch.id, ch.maxFrame, exchange, key, p, body)
 	c := confirmations.Get().(*confirmation)
-	c.id, c.key, c.size = p.MessageID, key, len(body)
+	c.id, c.key, c.exchange, c.size = p.MessageID, key, exchange, len(body)
 
 	ch.pubMu.Lock()
 	if isClosed(ch.closed) {
@@ -148,12 +150,15 @@ func (ch *channel) markReturned(id, key string) {
 	}
 }
 
-// oldest returns the tag of the oldest message that is not confirmed, or 0.
-func (ch *channel) oldest() uint64 {
+// oldest returns the tag of the oldest message that is not confirmed, or 0, and
+// the queue it was published to.
+func (ch *channel) oldest() (tag uint64, queue string) {
 	ch.pubMu.Lock()
 	defer ch.pubMu.Unlock()
 	if len(ch.outstanding) == 0 {
-		return 0
+		return 0, ""
 	}
-	return ch.firstTag
+	first := ch.outstanding[0]
+	// The exchange of a level of delay has the name of its queue.
+	return ch.firstTag, cmp.Or(first.exchange, first.key)
 }

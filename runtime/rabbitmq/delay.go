@@ -28,6 +28,7 @@ const (
 	keyDigits  = 2 * levels                    // bytes of the bits in a routing key
 	delayUnit  = time.Second
 	delayGuard = 10 * time.Millisecond
+	retryLevel = 12 // the highest that retries use: dtask.MaxBackoff is 3600 s
 )
 
 // A route is where to publish a message.

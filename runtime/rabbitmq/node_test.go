@@ -29,6 +29,7 @@ func TestNode(t *testing.T) {
 		{"ConnectionsClosed", testConnectionsClosed},
 		{"MaxMessageSize", testMaxMessageSize},
 		{"QueueFull", testQueueFull},
+		{"NoLeader", testNoLeader},
 		{"ConsumerTimeout", testConsumerTimeout},
 		{"LongTasks", testLongTasks},
 		{"UserDeleted", testUserDeleted},
@@ -197,6 +198,15 @@ func testQueueFull(t *testing.T, n *rabbittest.Node) {
 		}
 	}
 	enqueue(t, b, message("other"))
+	ms := make([]*dtask.Message, 300)
+	for i := range ms {
+		ms[i] = message([]string{"q", "other"}[i%2])
+	}
+	for i, err := range b.EnqueueMany(testContext(t), ms) {
+		if full := errors.Is(err, dtask.ErrQueueFull); full != (ms[i].Queue == "q") {
+			t.Fatalf("message %d of a batch, to %s: %v", i, ms[i].Queue, err)
+		}
+	}
 	c := consume(t, b, "q", 1)
 	for range accepted {
 		receive(t, c).Settle(dtask.Done)
@@ -207,6 +217,50 @@ func testQueueFull(t *testing.T, n *rabbittest.Node) {
 		}
 		return ""
 	})
+}
+
+// A queue that has no leader, as while a cluster elects one, takes messages when
+// it has one again. Until then others are not held up, and errors name it.
+func testNoLeader(t *testing.T, n *rabbittest.Node) {
+	older := open(t, nodeURL(t, n))
+	enqueue(t, older, message("q"), message("other"))
+	const server = `quorum_queues, {binary_to_atom(<<"%2F_NoLeader.queue.q">>), node()}`
+	n.Ctl("eval", "ra:stop_server("+server+").")
+
+	// RabbitMQ refuses a message if the channel has not met the leader, else it
+	// keeps it until there is another.
+	newer := open(t, nodeURL(t, n))
+	for b, want := range map[dtask.Broker]string{
+		older: "no confirm from queue NoLeader.queue.q",
+		newer: "rabbitmq-queues quorum_status NoLeader.queue.q",
+	} {
+		ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
+		err := b.Enqueue(ctx, message("q"))
+		cancel()
+		if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, dtask.ErrQueueFull) || !strings.Contains(err.Error(), want) {
+			t.Errorf("enqueue without a leader: %v, want %q", err, want)
+		}
+		if unknown := errors.Is(err, dtask.ErrUnknownOutcome); unknown != (b == older) {
+			t.Errorf("ErrUnknownOutcome is %v for the error %v", unknown, err)
+		}
+		enqueue(t, b, message("other"))
+	}
+	ms := make([]*dtask.Message, 100)
+	for i := range ms {
+		ms[i] = message("q")
+	}
+	waiting := make(chan []error, 2)
+	for _, b := range []dtask.Broker{older, newer} {
+		go func() { waiting <- b.EnqueueMany(testContext(t), ms) }()
+	}
+	n.Ctl("eval", "ra:restart_server("+server+").")
+	for range 2 {
+		for _, err := range <-waiting {
+			if err != nil {
+				t.Fatalf("enqueue when there is a leader again: %v", err)
+			}
+		}
+	}
 }
 
 // A task that outlasts the consumer_timeout of the server, of which the broker

@@ -1,6 +1,7 @@
 package rabbitmq
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -93,11 +94,11 @@ func (p *pubChannel) watch(blocking <-chan amqp.Blocking) {
 				p.unblock()
 			}
 		case <-tick.C:
-			now := p.ch.oldest()
+			now, queue := p.ch.oldest()
 			if now != oldest || now == 0 || p.blocked.Load() != nil {
 				oldest, ticks = now, 0
 			} else if ticks++; ticks >= 2 {
-				p.session.end(fmt.Errorf("no publisher confirm for %v", confirmTimeout))
+				p.session.end(fmt.Errorf("no publisher confirm for %v; %s", confirmTimeout, leaderless(queue)))
 			}
 		case <-p.ch.closed:
 			// A channel without its connection is of no use: begin anew.
@@ -223,18 +224,21 @@ func (m *publication) route(n names) route {
 // publish publishes until the message is confirmed, on one session after the
 // other, always under the same id, or until ctx ends.
 func (b *Broker) publish(ctx context.Context, m *publication) error {
-	return (&attempt{b: b, m: m}).run(ctx)
-}
-
-// run tries until the outcome is certain, or ctx ends.
-func (a *attempt) run(ctx context.Context) error {
+	a := attempt{b: b, m: m}
 	for {
 		w, err := a.send(ctx)
 		if err != nil {
 			return err
 		}
-		if done, err := a.judge(ctx, w); done {
-			return err
+		v := a.judge(ctx, w)
+		if v.done {
+			return v.err
+		}
+		if !sleep(ctx, v.pause) {
+			return v.late(ctx)
+		}
+		if v.forget {
+			b.topology.forget()
 		}
 	}
 }
@@ -244,6 +248,7 @@ type attempt struct {
 	b        *Broker
 	m        *publication
 	session  *session // of the last try
+	target   string   // the queue it was published to
 	sent     bool     // its outcome is unknown
 	refused  int
 	returned bool
@@ -284,6 +289,7 @@ func (a *attempt) send(ctx context.Context) (pending, error) {
 			s.end(err) // nextSession returns another
 			continue
 		}
+		a.target = cmp.Or(r.exchange, r.key)
 		return w, nil
 	}
 }
@@ -313,44 +319,76 @@ func (a *attempt) nextSession(ctx context.Context) (*session, error) {
 // of the old one that it is gone, and sends them what they never receive.
 const cancelGrace = 250 * time.Millisecond
 
-// judge decides what the outcome of a try means. It reports whether that is
-// the end of the publication.
-func (a *attempt) judge(ctx context.Context, w pending) (done bool, err error) {
+// A verdict is what the outcome of a try means.
+type verdict struct {
+	done bool  // no other try is needed, or of use
+	err  error // of the publication; if it is not done, of the last try
+
+	// Before the next try: a pause, after which the topology is to be forgotten.
+	pause  time.Duration
+	forget bool
+}
+
+// late returns the error of a publication for whose next try there is no time.
+func (v verdict) late(ctx context.Context) error { return fmt.Errorf("%w: %w", v.err, ctx.Err()) }
+
+// judge waits for the outcome of a try and decides what it means.
+func (a *attempt) judge(ctx context.Context, w pending) verdict {
 	switch w.wait(ctx) {
 	case confirmed:
-		return true, nil
+		return verdict{done: true}
 	case unroutable:
 		// Somebody has deleted the queue. Declare it again, once.
+		err := fmt.Errorf("%w: %s", dtask.ErrUnroutable, a.m.queue)
 		if a.returned {
-			return true, fmt.Errorf("%w: %s", dtask.ErrUnroutable, a.m.queue)
+			return verdict{done: true, err: err}
 		}
 		a.returned = true
-		if !sleep(ctx, cancelGrace) {
-			return true, fmt.Errorf("%w: %s: %w", dtask.ErrUnroutable, a.m.queue, ctx.Err())
-		}
-		a.b.topology.forget()
+		return verdict{err: err, pause: cancelGrace, forget: true}
 	case refused:
-		if a.refused++; a.refused > fullRetries {
-			return true, fmt.Errorf("%w: RabbitMQ refuses messages for %s; see the max-length of its policy", dtask.ErrQueueFull, a.m.queue)
-		}
-		if !sleep(ctx, backoff(a.refused)) {
-			return true, fmt.Errorf("%w: %w", dtask.ErrQueueFull, ctx.Err())
-		}
-	case lost:
-		a.sent = true
-		if ctx.Err() != nil {
-			return true, a.fail(a.b.why(w.p, ctx.Err()))
-		}
+		return a.judgeRefusal(ctx)
+	}
+	a.sent = true
+	if ctx.Err() == nil {
 		select {
 		case <-w.p.session.closed:
+			err := a.b.learn(w.p.session.err)
+			return verdict{done: err != nil, err: cmp.Or(err, dtask.ErrUnknownOutcome)}
 		case <-ctx.Done():
-			return true, a.fail(ctx.Err())
-		}
-		if err := a.b.learn(w.p.session.err); err != nil {
-			return true, err
 		}
 	}
-	return false, nil
+	return verdict{done: true, err: a.fail(a.b.why(w.p, fmt.Errorf("no confirm from queue %s: %w", a.target, ctx.Err())))}
+}
+
+// judgeRefusal decides what it means that a queue refuses a message: it is full,
+// or it has no leader at present, and then RabbitMQ says that it is empty.
+func (a *attempt) judgeRefusal(ctx context.Context) verdict {
+	a.refused++
+	v := verdict{
+		err:   fmt.Errorf("%w: RabbitMQ refuses messages for %s; see the max-length of its policy", dtask.ErrQueueFull, a.m.queue),
+		pause: backoff(min(a.refused, fullRetries)),
+	}
+	if a.refused <= fullRetries {
+		return v
+	}
+	n, err := within(ctx, func() (int, error) {
+		n, _, err := queueLength(a.session.conn, a.target)
+		return n, err
+	}, nil)
+	if n > 0 {
+		v.done = true
+	} else if err == nil {
+		v.err = fmt.Errorf("RabbitMQ refuses messages for %s, which is empty; %s", a.m.queue, leaderless(a.target))
+		if a.refused == fullRetries+1 {
+			slog.Warn("message cannot be published; trying on", "queue", a.m.queue, "id", a.m.message.MessageID, "err", v.err)
+		}
+	}
+	return v
+}
+
+// leaderless says what to do about a queue that does not take messages.
+func leaderless(queue string) string {
+	return fmt.Sprintf("if this goes on, see with rabbitmq-queues quorum_status %s whether it has a leader", queue)
 }
 
 // why adds to the error of a context that the server is blocked, if it is.

@@ -1,65 +1,86 @@
 package rabbitmq
 
-import "context"
+import (
+	"context"
+	"slices"
+	"time"
+)
 
 // batchWindow is how many messages of a batch are outstanding. It is less than
 // the window, so that a batch leaves room for others.
 const batchWindow = window / 2
 
+// A batched is one publication of a batch.
+type batched struct {
+	a   attempt
+	w   pending
+	v   verdict
+	err *error // where its error goes
+}
+
 // publishMany publishes all publications that are not nil, and sets their
-// errors.
+// errors. Those that need another try wait for it together.
+func (b *Broker) publishMany(ctx context.Context, ms []*publication, errs []error) {
+	left := make([]*batched, 0, len(ms))
+	for i, m := range ms {
+		if m != nil {
+			left = append(left, &batched{a: attempt{b: b, m: m}, err: &errs[i]})
+		}
+	}
+	for {
+		b.publishAll(ctx, left)
+		left = slices.DeleteFunc(left, func(m *batched) bool {
+			*m.err = m.v.err
+			return m.v.done
+		})
+		if len(left) == 0 {
+			return
+		}
+		var pause time.Duration
+		forget := false
+		for _, m := range left {
+			pause = max(pause, m.v.pause)
+			forget = forget || m.v.forget
+		}
+		if !sleep(ctx, pause) {
+			for _, m := range left {
+				*m.err = m.v.late(ctx)
+			}
+			return
+		}
+		if forget {
+			b.topology.forget()
+		}
+	}
+}
+
+// publishAll tries once to publish all messages.
 //
 // Only one batch runs at a time. Two of them, each with half a window
 // outstanding and looking for room, would wait for each other for ever.
-func (b *Broker) publishMany(ctx context.Context, ms []*publication, errs []error) {
-	type inFlight struct {
-		i int
-		a *attempt
-		w pending
-	}
-	var again []inFlight // to be tried again, after all others
-	settle := func(f inFlight) {
-		done, err := f.a.judge(ctx, f.w)
-		if done {
-			errs[f.i] = err
-		} else {
-			again = append(again, f)
-		}
-	}
-
+func (b *Broker) publishAll(ctx context.Context, ms []*batched) {
 	select {
 	case b.batch <- struct{}{}:
 	case <-ctx.Done():
-		for i := range ms {
-			if ms[i] != nil {
-				errs[i] = ctx.Err()
-			}
+		for _, m := range ms {
+			m.v = verdict{done: true, err: m.a.fail(ctx.Err())}
 		}
 		return
 	}
-	var sent []inFlight
+	defer func() { <-b.batch }()
+	judged := 0
+	judge := func(until int) {
+		for _, m := range ms[judged:until] {
+			if !m.v.done {
+				m.v = m.a.judge(ctx, m.w)
+			}
+		}
+		judged = until
+	}
 	for i, m := range ms {
-		if m == nil {
-			continue
-		}
-		if len(sent) == batchWindow {
-			settle(sent[0])
-			sent = sent[1:]
-		}
-		a := &attempt{b: b, m: m}
-		w, err := a.send(ctx)
-		if err != nil {
-			errs[i] = err
-			continue
-		}
-		sent = append(sent, inFlight{i, a, w})
+		judge(max(judged, i-batchWindow))
+		w, err := m.a.send(ctx)
+		m.w, m.v = w, verdict{done: err != nil, err: err}
 	}
-	for _, f := range sent {
-		settle(f)
-	}
-	<-b.batch
-
-	for _, f := range again {
-		errs[f.i] = f.a.run(ctx)
-	}
+	judge(len(ms))
 }

@@ -68,11 +68,7 @@ func (t *topology) ensure(ctx context.Context, s *session, c class, queue string
 		if int(t.level.Load()) >= level {
 			return nil
 		}
-		if err := t.declareLevels(ch, level); err != nil {
-			return err
-		}
-		t.level.Store(int32(level))
-		return nil
+		return t.declareDelays(ch, level)
 	})
 }
 
@@ -83,12 +79,29 @@ func (t *topology) redeclare(ctx context.Context, s *session, c class, queue str
 	})
 }
 
-// ensureConsumed declares all classes of a queue. It does so even if it did
-// before: consumers call it once for each session.
+// ensureConsumed declares all classes of a queue, and what retries pass
+// through. It does so even if it did before: consumers call it once for each
+// session.
 func (t *topology) ensureConsumed(ctx context.Context, s *session, queue string) error {
 	return t.declare(ctx, s, func(ch *amqp.Channel) error {
-		return t.declareClasses(s, ch, queue, consumed[:]...)
+		if err := t.declareClasses(s, ch, queue, consumed[:]...); err != nil {
+			return err
+		}
+		return t.declareDelays(ch, int(t.level.Load()))
 	})
+}
+
+// declareDelays declares the levels of delay from the given one down, but
+// at least those of retries. They are all declared at once and early, because a
+// quorum queue that is only seconds old does not survive a crash of RabbitMQ,
+// and the first retries of a certain length may come in such times.
+func (t *topology) declareDelays(ch *amqp.Channel, level int) error {
+	level = max(level, retryLevel)
+	if err := t.declareLevels(ch, level); err != nil {
+		return err
+	}
+	t.level.Store(int32(level))
+	return nil
 }
 
 // declare runs f with a channel of its own, for a failed declaration closes

@@ -136,9 +136,7 @@ func (n *Node) configure(o Options) error {
 		"RABBITMQ_MNESIA_BASE=" + filepath.Join(n.dir, "data"),
 		"RABBITMQ_LOG_BASE=" + filepath.Join(n.dir, "log"),
 		"RABBITMQ_LOGS=" + filepath.Join(n.dir, "log", "rabbit.log"),
-		// What RabbitMQ was moving from one queue to the next when it crashed it
-		// moves again after the timeout, which is three minutes by default.
-		"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=-kernel inet_dist_use_interface {127,0,0,1} -rabbit dead_letter_worker_publisher_confirm_timeout 5000",
+		"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=-kernel inet_dist_use_interface {127,0,0,1}",
 		// The start script replaces itself by the node, whose process id the
 		// guardian then knows.
 		"RUNNING_UNDER_SYSTEMD=1",
