@@ -18,7 +18,8 @@ import (
 type Broker interface {
 	// Enqueue returns nil once m is durable and sure to reach its queue. It
 	// does not keep m. Its error wraps one of the errors of this package where
-	// one fits.
+	// one fits. If ctx has a transaction ([WithTransaction]) m is enqueued in
+	// it, or refused.
 	Enqueue(ctx context.Context, m *Message) error
 
 	// EnqueueMany enqueues all of ms in as few round trips as it can. The
@@ -120,7 +121,8 @@ type Inspector interface {
 	// or delayed, and returns how many. Dead letters stay.
 	Purge(ctx context.Context, queue string) (int, error)
 
-	// Pause stops the delivery of a queue, for all workers, until Resume.
+	// Pause stops the delivery of a queue, for all workers, until Resume. The
+	// queue need not exist yet; an impossible name is an error.
 	Pause(ctx context.Context, queue string) error
 
 	// Resume ends a Pause.

@@ -33,6 +33,10 @@ var (
 	// ErrDuplicate: a message with the same id is stored already.
 	ErrDuplicate = errors.New("a message with this id is already enqueued")
 
+	// ErrTransaction: the context has a transaction of the application, by
+	// sqlite.WithTx or its like, in which the broker cannot enqueue.
+	ErrTransaction = errors.New("the context has a transaction in which the broker cannot enqueue")
+
 	// ErrClosed: the client, the broker or the consumer was closed.
 	ErrClosed = errors.New("closed")
 

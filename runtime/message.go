@@ -130,8 +130,6 @@ func (m *Message) Validate() error {
 		return fmt.Errorf("id %.40q has %d bytes; give it 1 to %d", m.ID, len(m.ID), MaxIDSize)
 	case m.Task == "" || len(m.Task) > MaxTaskName:
 		return fmt.Errorf("task name %.40q has %d bytes; give it 1 to %d", m.Task, len(m.Task), MaxTaskName)
-	case !validQueue(m.Queue):
-		return fmt.Errorf("queue name %.40q: use 1 to %d letters, digits, '-', '_' or '.'", m.Queue, MaxQueueName)
 	case len(m.Body) > MaxBodySize:
 		return fmt.Errorf("%w: %d bytes of arguments, at most %d; store the data and pass its key", ErrTooLarge, len(m.Body), MaxBodySize)
 	case m.Attempt < 1 || m.Attempts < 1:
@@ -141,7 +139,15 @@ func (m *Message) Validate() error {
 	case m.Priority < PriorityLow || m.Priority > PriorityHigh:
 		return fmt.Errorf("%v: use PriorityLow, PriorityDefault or PriorityHigh", m.Priority)
 	}
-	return nil
+	return ValidateQueue(m.Queue)
+}
+
+// ValidateQueue reports what is wrong with the name of a queue, or nil.
+func ValidateQueue(name string) error {
+	if validQueue(name) {
+		return nil
+	}
+	return fmt.Errorf("queue name %.40q: use 1 to %d letters, digits, '-', '_' or '.'", name, MaxQueueName)
 }
 
 func validQueue(name string) bool {

@@ -43,6 +43,7 @@ func Run(t *testing.T, store Store) {
 		{"EnqueueMany", testEnqueueMany},
 		{"ExactlyOnceWithoutFaults", testExactlyOnce},
 		{"EnqueueCancelled", testEnqueueCancelled},
+		{"EnqueueInForeignTransaction", testForeignTransaction},
 		{"Closed", testClosed},
 		{"Done", testDone},
 		{"SettleTwice", testSettleTwice},

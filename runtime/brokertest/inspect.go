@@ -118,6 +118,9 @@ func testPause(t *testing.T, store Store) {
 	b, operator := open(t, url), open(t, url)
 	c, fence := consume(t, b, "q", 1), consume(t, b, "fence", 1)
 	drained(t, b, c, "q") // the consumer is at work
+	if err := operator.Pause(testContext(t), "a b"); err == nil {
+		t.Error("a queue that cannot be is paused")
+	}
 	if err := operator.Pause(testContext(t), "q"); err != nil {
 		t.Fatal(err)
 	}

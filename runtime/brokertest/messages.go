@@ -238,6 +238,20 @@ func testEnqueueCancelled(t *testing.T, store Store) {
 	}
 }
 
+// A transaction that is not the broker's is refused: the message would stay if
+// it is rolled back.
+func testForeignTransaction(t *testing.T, store Store) {
+	b := open(t, store(t))
+	ctx := dtask.WithTransaction(testContext(t), "a transaction of nobody")
+	errs := b.EnqueueMany(ctx, []*dtask.Message{message("q"), message("q")})
+	for _, err := range append(errs, b.Enqueue(ctx, message("q"))) {
+		if !errors.Is(err, dtask.ErrTransaction) {
+			t.Errorf("error %v, want ErrTransaction", err)
+		}
+	}
+	drained(t, b, consume(t, b, "q", 1), "q")
+}
+
 func testClosed(t *testing.T, store Store) {
 	b, err := dtask.OpenBroker(testContext(t), store(t))
 	if err != nil {

@@ -2,6 +2,7 @@ package rabbitmq
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"sync/atomic"
 
@@ -76,6 +77,9 @@ func (b *Broker) Close() error {
 // the message, which with a quorum queue means that a majority of its nodes
 // have it on disk.
 func (b *Broker) Enqueue(ctx context.Context, m *dtask.Message) error {
+	if dtask.TransactionFromContext(ctx) != nil {
+		return errTransaction
+	}
 	p, err := b.publication(m)
 	if err != nil {
 		return err
@@ -93,6 +97,12 @@ func (b *Broker) Enqueue(ctx context.Context, m *dtask.Message) error {
 func (b *Broker) EnqueueMany(ctx context.Context, ms []*dtask.Message) []error {
 	errs := make([]error, len(ms))
 	ps := make([]*publication, len(ms))
+	if dtask.TransactionFromContext(ctx) != nil {
+		for i := range errs {
+			errs[i] = errTransaction
+		}
+		return errs
+	}
 	for i, m := range ms {
 		ps[i], errs[i] = b.publication(m)
 	}
@@ -100,6 +110,8 @@ func (b *Broker) EnqueueMany(ctx context.Context, ms []*dtask.Message) []error {
 	b.publishMany(ctx, ps, errs)
 	return errs
 }
+
+var errTransaction = fmt.Errorf("%w: RabbitMQ has no part in it; enqueue after its commit, with a context that is without it", dtask.ErrTransaction)
 
 // publication returns m on its way to its queue. It refers to m's body.
 func (b *Broker) publication(m *dtask.Message) (*publication, error) {

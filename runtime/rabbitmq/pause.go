@@ -5,6 +5,8 @@ import (
 	"errors"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	dtask "github.com/dtaskhq/dtask/runtime"
 )
 
 // A queue is paused while a queue of another name, its marker, exists.
@@ -14,6 +16,9 @@ import (
 
 // Pause implements dtask.Inspector.
 func (b *Broker) Pause(ctx context.Context, queue string) error {
+	if err := dtask.ValidateQueue(queue); err != nil {
+		return err
+	}
 	return b.change(ctx, func(s *session) error {
 		if err := b.topology.ensure(ctx, s, classDefault, queue, -1); err != nil {
 			return err

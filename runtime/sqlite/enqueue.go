@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql/driver"
+	"fmt"
 	"slices"
 	"time"
 
@@ -28,8 +29,12 @@ func (b *Broker) EnqueueMany(ctx context.Context, ms []*dtask.Message) []error {
 			return failAll(in.errs, err)
 		}
 	}
-	if tx := txFrom(ctx); tx != nil {
+	switch tx := dtask.TransactionFromContext(ctx).(type) {
+	case nil:
+	case *userTx:
 		return tx.insert(ctx, b.file, in)
+	default:
+		return failAll(in.errs, fmt.Errorf("%w: it is not from WithTx of package sqlite", dtask.ErrTransaction))
 	}
 	if err := ctx.Err(); err != nil {
 		return failAll(in.errs, err)

@@ -201,7 +201,12 @@ func (b *Broker) Purge(ctx context.Context, queue string) (int, error) {
 }
 
 // Pause implements [dtask.Inspector].
-func (b *Broker) Pause(ctx context.Context, queue string) error { return b.setPaused(ctx, queue, 1) }
+func (b *Broker) Pause(ctx context.Context, queue string) error {
+	if err := dtask.ValidateQueue(queue); err != nil {
+		return err
+	}
+	return b.setPaused(ctx, queue, 1)
+}
 
 // Resume implements [dtask.Inspector].
 func (b *Broker) Resume(ctx context.Context, queue string) error { return b.setPaused(ctx, queue, 0) }

@@ -25,17 +25,10 @@ import (
 // writers of the file wait: a Delay without WithTx, in between, would wait for
 // tx until it fails.
 //
-// In the context of a worker, which enqueues on other brokers too, WithTx
-// concerns only the brokers of this package.
+// A client of another broker, or of another file, refuses to enqueue in this
+// context ([dtask.ErrTransaction]).
 func WithTx(ctx context.Context, tx *sql.Tx) context.Context {
-	return context.WithValue(ctx, txKey{}, &userTx{tx})
-}
-
-type txKey struct{}
-
-func txFrom(ctx context.Context) *userTx {
-	tx, _ := ctx.Value(txKey{}).(*userTx)
-	return tx
+	return dtask.WithTransaction(ctx, &userTx{tx})
 }
 
 // userTx is a transaction of the application.
@@ -70,6 +63,9 @@ func (u *userTx) insertOne(ctx context.Context, r *record) error {
 // check makes sure that the transaction is on the broker's file: a message in
 // another file would never run.
 func (u *userTx) check(ctx context.Context, file string) error {
+	if u.tx == nil {
+		return fmt.Errorf("%w: it is nil", dtask.ErrTransaction)
+	}
 	var name sql.NullString
 	err := u.tx.QueryRowContext(ctx, "SELECT file FROM pragma_database_list WHERE name = 'main'").Scan(&name)
 	if err != nil {
@@ -78,7 +74,7 @@ func (u *userTx) check(ctx context.Context, file string) error {
 	theirs, err1 := os.Stat(name.String)
 	ours, err2 := os.Stat(file)
 	if err1 != nil || err2 != nil || !os.SameFile(theirs, ours) {
-		return fmt.Errorf("the transaction of WithTx is on database %q, the broker on %q; open both on one file", name.String, file)
+		return fmt.Errorf("%w: it is on database %q, the broker on %q; open both on one file", dtask.ErrTransaction, name.String, file)
 	}
 	return nil
 }

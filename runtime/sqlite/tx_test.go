@@ -86,7 +86,10 @@ func TestWithTxElsewhere(t *testing.T) {
 	}
 	defer tx.Rollback()
 	err = b.Enqueue(WithTx(testContext(t), tx), newMessage("q"))
-	if err == nil || !strings.Contains(err.Error(), "open both on one file") {
+	if !errors.Is(err, dtask.ErrTransaction) || !strings.Contains(err.Error(), "open both on one file") {
 		t.Errorf("error %v, want a refusal", err)
+	}
+	if err := b.Enqueue(WithTx(testContext(t), nil), newMessage("q")); !errors.Is(err, dtask.ErrTransaction) {
+		t.Errorf("without a transaction: error %v, want a refusal", err)
 	}
 }
