@@ -29,8 +29,13 @@ type Broker struct {
 	// has refused one; else 0.
 	maxMessage atomic.Int64
 
+	// warned is when it was logged last that queues refuse messages, in Unix
+	// seconds.
+	warned atomic.Int64
+
 	batch    chan struct{} // a mutex: one batch is published at a time
 	browsing chan struct{} // a mutex: one queue is browsed at a time
+	retrying chan struct{} // a mutex: one refused message is tried on a new channel at a time
 
 	mu        sync.Mutex
 	consumers map[*consumer]struct{}
@@ -49,6 +54,7 @@ func Open(ctx context.Context, url string) (*Broker, error) {
 		topology:  newTopology(c.namespace),
 		batch:     make(chan struct{}, 1),
 		browsing:  make(chan struct{}, 1),
+		retrying:  make(chan struct{}, 1),
 		consumers: make(map[*consumer]struct{}),
 	}
 	b.publishing = newLink(c, "publishing", openPubChannel)

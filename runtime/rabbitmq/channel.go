@@ -122,7 +122,7 @@ func openConfirming(ctx context.Context, s *session) (*channel, error) {
 			_, err = ch.call(frame.ConfirmSelect, frame.ConfirmSelectOK, []byte{0})
 		}
 		return ch, err
-	}, nil)
+	}, func(ch *channel) { ch.close() })
 }
 
 // close closes the channel, and waits until RabbitMQ knows.

@@ -2,6 +2,7 @@ package rabbitmq
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -117,7 +118,7 @@ func (l *link) keep(s *session) {
 		}
 		l.set(nil, s.err)
 		slog.Warn("connection to RabbitMQ lost; reconnecting", "for", l.role, "err", s.err)
-		if time.Since(since) > healthy {
+		if time.Since(since) > healthy || errors.Is(s.err, errStale) {
 			attempt = 0
 		}
 		for {

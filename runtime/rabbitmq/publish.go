@@ -33,10 +33,6 @@ const (
 	// before the connection is given up. It does not pass while the server is
 	// blocked.
 	confirmTimeout = 30 * time.Second
-
-	// fullRetries is how often a message is published to a queue that refuses
-	// it before the error is ErrQueueFull.
-	fullRetries = 5
 )
 
 // A pubChannel is the channel of a session through which messages are
@@ -50,6 +46,9 @@ type pubChannel struct {
 	// blocked is the channel that is closed when the server accepts messages
 	// again, or nil while it does.
 	blocked atomic.Pointer[chan struct{}]
+
+	// suspected is the queue whose leader the channel seems not to find, or nil.
+	suspected atomic.Pointer[string]
 }
 
 // openPubChannel prepares s for publishing.
@@ -336,6 +335,7 @@ func (v verdict) late(ctx context.Context) error { return fmt.Errorf("%w: %w", v
 func (a *attempt) judge(ctx context.Context, w pending) verdict {
 	switch w.wait(ctx) {
 	case confirmed:
+		w.p.trust(a.target)
 		return verdict{done: true}
 	case unroutable:
 		// Somebody has deleted the queue. Declare it again, once.
@@ -358,37 +358,6 @@ func (a *attempt) judge(ctx context.Context, w pending) verdict {
 		}
 	}
 	return verdict{done: true, err: a.fail(a.b.why(w.p, fmt.Errorf("no confirm from queue %s: %w", a.target, ctx.Err())))}
-}
-
-// judgeRefusal decides what it means that a queue refuses a message: it is full,
-// or it has no leader at present, and then RabbitMQ says that it is empty.
-func (a *attempt) judgeRefusal(ctx context.Context) verdict {
-	a.refused++
-	v := verdict{
-		err:   fmt.Errorf("%w: RabbitMQ refuses messages for %s; see the max-length of its policy", dtask.ErrQueueFull, a.m.queue),
-		pause: backoff(min(a.refused, fullRetries)),
-	}
-	if a.refused <= fullRetries {
-		return v
-	}
-	n, err := within(ctx, func() (int, error) {
-		n, _, err := queueLength(a.session.conn, a.target)
-		return n, err
-	}, nil)
-	if n > 0 {
-		v.done = true
-	} else if err == nil {
-		v.err = fmt.Errorf("RabbitMQ refuses messages for %s, which is empty; %s", a.m.queue, leaderless(a.target))
-		if a.refused == fullRetries+1 {
-			slog.Warn("message cannot be published; trying on", "queue", a.m.queue, "id", a.m.message.MessageID, "err", v.err)
-		}
-	}
-	return v
-}
-
-// leaderless says what to do about a queue that does not take messages.
-func leaderless(queue string) string {
-	return fmt.Sprintf("if this goes on, see with rabbitmq-queues quorum_status %s whether it has a leader", queue)
 }
 
 // why adds to the error of a context that the server is blocked, if it is.

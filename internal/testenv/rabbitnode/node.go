@@ -136,7 +136,9 @@ func (n *Node) configure(o Options) error {
 		"RABBITMQ_MNESIA_BASE=" + filepath.Join(n.dir, "data"),
 		"RABBITMQ_LOG_BASE=" + filepath.Join(n.dir, "log"),
 		"RABBITMQ_LOGS=" + filepath.Join(n.dir, "log", "rabbit.log"),
-		"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=-kernel inet_dist_use_interface {127,0,0,1}",
+		// What the mover of dead letters had in hand when the node of its target
+		// crashed it moves again after this timeout, by default three minutes.
+		"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=-kernel inet_dist_use_interface {127,0,0,1} -rabbit dead_letter_worker_publisher_confirm_timeout 5000",
 		// The start script replaces itself by the node, whose process id the
 		// guardian then knows.
 		"RUNNING_UNDER_SYSTEMD=1",

@@ -1,0 +1,109 @@
+package rabbitmq
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	dtask "github.com/dtaskhq/dtask/runtime"
+)
+
+const (
+	// fullRetries is how often a message is published to a queue that is full
+	// before the error is ErrQueueFull.
+	fullRetries = 5
+
+	// refusalWarning is how often it is logged that queues without a leader
+	// refuse messages.
+	refusalWarning = 10 * time.Second
+)
+
+// errStale ends a session whose channel for publishing is of no use, while a new
+// one is.
+var errStale = errors.New("the channel for publishing does not find the leader")
+
+// judgeRefusal decides what it means that a queue refuses a message. It may be
+// full; or it has no leader at present; or it has one, and the channel, which
+// first met the queue when it had none, does not find it: in RabbitMQ 3.10 that
+// never ends.
+func (a *attempt) judgeRefusal(ctx context.Context) verdict {
+	a.refused++
+	v := verdict{
+		err:   fmt.Errorf("%w: RabbitMQ refuses messages for %s; see the max-length of its policy", dtask.ErrQueueFull, a.m.queue),
+		pause: backoff(min(a.refused, fullRetries)),
+	}
+	if a.refused == 1 {
+		return v
+	}
+	if a.onNewChannel(ctx) == confirmed {
+		a.session.pub.suspect(a.target)
+		return verdict{done: true}
+	}
+	n, err := within(ctx, func() (int, error) {
+		n, _, err := queueLength(a.session.conn, a.target)
+		return n, err
+	}, nil)
+	switch {
+	case err != nil:
+		v.err = err
+	case n > 0:
+		v.done = a.refused > fullRetries
+	default: // RabbitMQ says so of a queue without a leader
+		v.err = fmt.Errorf("RabbitMQ refuses messages for %s, which is empty; %s", a.m.queue, leaderless(a.target))
+		last := a.b.warned.Load()
+		if now := time.Now().Unix(); now-last >= int64(refusalWarning/time.Second) && a.b.warned.CompareAndSwap(last, now) {
+			slog.Warn("message cannot be published; trying on", "queue", a.m.queue, "id", a.m.message.MessageID, "err", v.err)
+		}
+	}
+	return v
+}
+
+// suspect notes that a queue took from a new channel what it had refused from
+// this one. It may have been full. If that happens again, and the queue has
+// taken nothing from this channel in between, the session is ended.
+func (p *pubChannel) suspect(queue string) {
+	if last := p.suspected.Swap(&queue); last != nil && *last == queue {
+		p.session.end(fmt.Errorf("%w of queue %s", errStale, queue))
+	}
+}
+
+// trust notes that a queue has taken a message.
+func (p *pubChannel) trust(queue string) {
+	if last := p.suspected.Load(); last != nil && *last == queue {
+		p.suspected.CompareAndSwap(last, nil)
+	}
+}
+
+// onNewChannel publishes the message once more, on a channel that knows nothing
+// of the past. Only one publication does so at a time; the outcome of the others
+// is refused, as before.
+func (a *attempt) onNewChannel(ctx context.Context) outcome {
+	select {
+	case a.b.retrying <- struct{}{}:
+		defer func() { <-a.b.retrying }()
+	default:
+		return refused
+	}
+	ch, err := openConfirming(ctx, a.session)
+	if err != nil {
+		return refused
+	}
+	defer ch.close()
+	r := a.m.route(a.b.topology.names)
+	properties := a.m.message.Properties
+	properties.Expiration = r.expiration
+	c, err := ch.publish(r.exchange, r.key, &properties, a.m.message.body)
+	if err != nil {
+		return refused
+	}
+	o := pending{c: c}.wait(ctx)
+	a.sent = a.sent || o == lost
+	return o
+}
+
+// leaderless says what to do about a queue that does not take messages.
+func leaderless(queue string) string {
+	return fmt.Sprintf("if this goes on, see with rabbitmq-queues quorum_status %s whether it has a leader", queue)
+}
