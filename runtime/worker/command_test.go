@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"path/filepath"
@@ -31,7 +32,7 @@ var (
 
 // runProgram runs the program in this process, on tables of two tasks.
 func runProgram(env map[string]string, stdin string, args ...string) (code int, stdout, stderr string) {
-	var out, err bytes.Buffer
+	out, err := newOutput(), newOutput()
 	table := dtask.Table{
 		greetTask.Bind(func(ctx context.Context, a greetArgs) (dtask.None, error) {
 			switch a.Name {
@@ -43,14 +44,14 @@ func runProgram(env map[string]string, stdin string, args ...string) (code int, 
 				_, err := purgeTask.Delay(ctx, struct{}{})
 				return dtask.None{}, err
 			}
-			fmt.Fprintf(&out, "hello %s", a.Name)
+			fmt.Fprintf(out, "hello %s", a.Name)
 			return dtask.None{}, nil
 		}),
 		purgeTask.Bind(func(context.Context, struct{}) (dtask.None, error) { return dtask.None{}, nil }),
 		countTask.Bind(func(_ context.Context, a greetArgs) (int, error) { return len(a.Name), nil }),
 	}
 	p := &program{
-		name: "mailworker", stdin: strings.NewReader(stdin), stdout: &out, stderr: &err,
+		name: "mailworker", stdin: strings.NewReader(stdin), stdout: out, stderr: err,
 		getenv: func(name string) string { return env[name] }, tables: []dtask.Table{table},
 	}
 	code = p.run(args)
@@ -74,6 +75,33 @@ func TestHelp(t *testing.T) {
 		if len([]rune(line)) > 85 {
 			t.Errorf("line of %d characters: %s", len(line), line)
 		}
+	}
+}
+
+// An error and what others log through package slog do not get into each other:
+// stderr, here a buffer, is no writer for several goroutines.
+func TestErrorBesideLog(t *testing.T) {
+	var stderr bytes.Buffer
+	p := &program{name: "mailworker", stdout: io.Discard, stderr: &stderr, getenv: func(string) string { return "" }, tables: []dtask.Table{{greetTask.Bind(nil)}}}
+	stop, logging := make(chan struct{}), make(chan struct{})
+	defer slog.SetDefault(slog.Default())
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // until the program sets its own
+	go func() {
+		defer close(logging)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				slog.Default().Info("a library has something to say")
+			}
+		}
+	}()
+	code := p.run([]string{"-url", "sqlite:/nowhere/at/all/tasks.db"})
+	close(stop)
+	<-logging
+	if code != exitFailed || !strings.Contains("\n"+stderr.String(), "\nmailworker: ") {
+		t.Errorf("exit code %d, error\n%s", code, stderr.String())
 	}
 }
 

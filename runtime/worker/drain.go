@@ -31,7 +31,7 @@ const (
 
 // drain runs what is due, prints a summary, and returns how many messages went
 // to the dead letters.
-func (p *program) drain(status *statusLine) (buried int64, err error) {
+func (p *program) drain() (buried int64, err error) {
 	stop := newStopper()
 	defer stop.obeySignals(p.log)()
 	retries := newRetries()
@@ -50,8 +50,8 @@ func (p *program) drain(status *statusLine) (buried int64, err error) {
 	go func() {
 		defer finish()
 		watched <- s.awaitDrained(ctx, func(stats dtask.WorkerStats) (more bool) {
-			if isTerminal(status) {
-				status.show(fmt.Sprintf("draining: %d running, %d done, %d retried, %d dead", stats.Running, stats.Done, stats.Retried, stats.Buried))
+			if isTerminal(p.status) {
+				p.status.show(fmt.Sprintf("draining: %d running, %d done, %d retried, %d dead", stats.Running, stats.Done, stats.Retried, stats.Buried))
 			}
 			return p.config.drainRetries && retries.dueWithin(p.config.grace)
 		})
@@ -59,7 +59,7 @@ func (p *program) drain(status *statusLine) (buried int64, err error) {
 	err = s.run(ctx, stop)
 	finish()
 	err = cmp.Or(err, <-watched)
-	status.show("")
+	p.status.show("")
 	printSummary(p.stdout, s.counts.all())
 	return s.worker.Stats().Buried, err
 }

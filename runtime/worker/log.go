@@ -111,7 +111,8 @@ func (h *terminalHandler) WithGroup(name string) slog.Handler {
 }
 
 // A statusLine keeps a line of progress below what else is written to a
-// terminal.
+// terminal. It lets many write at once: the log is also that of other
+// goroutines, as the default one of package slog.
 type statusLine struct {
 	mu   sync.Mutex
 	out  io.Writer

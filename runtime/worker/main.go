@@ -76,12 +76,14 @@ type program struct {
 	additions      Program
 
 	config    *config
+	status    *statusLine // what the process itself writes to stderr goes through it
 	log       *slog.Logger
 	schedules []schedule
 }
 
 // run runs the program and returns its exit code.
 func (p *program) run(args []string) int {
+	p.status = &statusLine{out: p.stderr}
 	var err error
 	p.config, err = parseConfig(p.name, args, p.getenv)
 	if errors.Is(err, flag.ErrHelp) {
@@ -94,8 +96,7 @@ func (p *program) run(args []string) int {
 		fmt.Fprintln(p.stdout, version(p.name))
 		return exitOK
 	}
-	status := &statusLine{out: p.stderr}
-	p.log = newLog(p.config, status)
+	p.log = newLog(p.config, p.status)
 	if len(p.config.command) > 0 {
 		return p.fail(p.command(p.config.command))
 	}
@@ -113,7 +114,7 @@ func (p *program) run(args []string) int {
 	case p.config.processes > 0:
 		return p.fail(p.supervise())
 	case p.config.drain:
-		buried, err := p.drain(status)
+		buried, err := p.drain()
 		if err == nil && buried > 0 {
 			return exitBuried
 		}
@@ -128,10 +129,10 @@ func (p *program) fail(err error) int {
 	case err == nil:
 		return exitOK
 	case errors.As(err, new(usageError)):
-		fmt.Fprintf(p.stderr, "%s: %v (-h explains the use)\n", p.name, err)
+		fmt.Fprintf(p.status, "%s: %v (-h explains the use)\n", p.name, err)
 		return exitUsage
 	}
-	fmt.Fprintf(p.stderr, "%s: %v\n", p.name, err)
+	fmt.Fprintf(p.status, "%s: %v\n", p.name, err)
 	return exitFailed
 }
 
