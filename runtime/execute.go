@@ -1,6 +1,7 @@
 package dtask
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -56,7 +57,11 @@ func (w *Worker) attempt(ctx context.Context, m *Message) Outcome {
 	case h == nil:
 		return w.unknownTo(m, fmt.Errorf("this build has no task %s", m.Task))
 	}
-	o := decide(ctx, m, h.Spec, run(ctx, w.client, h, m), rand.Float64())
+	err := run(ctx, w.client, h, m)
+	if givenUp(ctx) {
+		return Outcome{Kind: GivenUp, Err: cmp.Or(err, errGivenUp)}
+	}
+	o := decide(ctx, m, h.Spec, err, rand.Float64())
 	if o.Kind == Unknown {
 		return w.unknownTo(m, o.Err)
 	}

@@ -23,6 +23,10 @@ type HandleFunc func(ctx context.Context, m *Message) Outcome
 // net/http wraps a handler. It sees every message delivered, also those that
 // never reach a function: expired ones and those of another build. The first
 // of several is the outermost.
+//
+// It sees one outcome of an attempt, when the function has returned. That is
+// late for a function that the worker has given up meanwhile: the outcome is
+// [GivenUp], whatever the function returned.
 type Middleware func(next HandleFunc) HandleFunc
 
 // Logging returns the middleware through which every worker logs: the start of
@@ -59,6 +63,8 @@ func logOutcome(ctx context.Context, log *slog.Logger, m *Message, o Outcome, to
 		level, text = slog.LevelWarn, "task not finished within the grace period; handed back"
 	case Unknown:
 		level, text = slog.LevelDebug, "task of another build handed back"
+	case GivenUp:
+		level, text = slog.LevelWarn, "given-up task has returned"
 	}
 	if !log.Enabled(ctx, level) {
 		return

@@ -45,11 +45,16 @@ const (
 	// Interrupted: the worker stops and the attempt was not finished. Costs no
 	// attempt.
 	Interrupted
+
+	// GivenUp: the function has returned after the worker had given it up,
+	// because it ignored its timeout or the end of the grace period. What
+	// becomes of the message was decided then, so this changes nothing.
+	GivenUp
 )
 
 // String returns the name of the kind in lower case.
 func (k OutcomeKind) String() string {
-	names := [...]string{Executed: "executed", Retried: "retried", Buried: "buried", Snoozed: "snoozed", Unknown: "unknown", Interrupted: "interrupted"}
+	names := [...]string{Executed: "executed", Retried: "retried", Buried: "buried", Snoozed: "snoozed", Unknown: "unknown", Interrupted: "interrupted", GivenUp: "given up"}
 	if k < Executed || int(k) >= len(names) {
 		return fmt.Sprintf("outcome(%d)", int(k))
 	}
@@ -70,6 +75,9 @@ func (k OutcomeKind) verdict() Verdict {
 // errStopped is the cause of the cancellation of tasks that outlast the grace
 // period.
 var errStopped = errors.New("the worker is stopping")
+
+// errGivenUp is the error of a task that returned none after it was given up.
+var errGivenUp = errors.New("the task returned after it was given up")
 
 // decide returns the outcome of an attempt that ended with err. random is in
 // [0, 1).

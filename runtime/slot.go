@@ -15,7 +15,8 @@ import (
 // A slot is a goroutine of a worker that handles one delivery after the other.
 type slot struct {
 	id         int64
-	ctx        context.Context
+	parent     context.Context
+	ctx        context.Context // parent, and which slot it is
 	deliveries <-chan Delivery
 	current    atomic.Pointer[execution]
 }
@@ -31,6 +32,19 @@ type execution struct {
 }
 
 func (e *execution) claim() bool { return e.claimed.CompareAndSwap(false, true) }
+
+type slotKey struct{}
+
+// givenUp reports whether the worker has settled, and so given up, what runs
+// in the slot of ctx.
+func givenUp(ctx context.Context) bool {
+	s, ok := ctx.Value(slotKey{}).(*slot)
+	if !ok {
+		return false // a step of a test
+	}
+	e := s.current.Load()
+	return e != nil && e.claimed.Load()
+}
 
 var slotIDs atomic.Int64
 
@@ -62,12 +76,13 @@ func (w *Worker) replaceSlot(s *slot) {
 	defer w.mu.Unlock()
 	if _, open := w.slots[s]; open {
 		delete(w.slots, s)
-		w.startSlot(s.ctx, s.deliveries)
+		w.startSlot(s.parent, s.deliveries)
 	}
 }
 
 func (w *Worker) startSlot(ctx context.Context, deliveries <-chan Delivery) {
-	s := &slot{id: slotIDs.Add(1), ctx: ctx, deliveries: deliveries}
+	s := &slot{id: slotIDs.Add(1), parent: ctx, deliveries: deliveries}
+	s.ctx = context.WithValue(ctx, slotKey{}, s)
 	w.slots[s] = struct{}{}
 	go w.runSlot(s)
 }

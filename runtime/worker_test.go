@@ -121,7 +121,17 @@ func TestStuckTask(t *testing.T) {
 			}
 			return dtask.None{}, nil
 		})}
-		w, stop := run(t, b, dtask.WorkerConfig{Concurrency: 2, Logger: slog.New(slog.NewTextHandler(&log, nil))}, stuck)
+		var kinds []dtask.OutcomeKind
+		observe := func(next dtask.HandleFunc) dtask.HandleFunc {
+			return func(ctx context.Context, m *dtask.Message) dtask.Outcome {
+				o := next(ctx, m)
+				if strings.HasPrefix(m.ID, "stuck1") {
+					kinds = append(kinds, o.Kind)
+				}
+				return o
+			}
+		}
+		w, stop := run(t, b, dtask.WorkerConfig{Concurrency: 2, Middleware: []dtask.Middleware{observe}, Logger: slog.New(slog.NewTextHandler(&log, nil))}, stuck)
 		m := b.deliver("stuck1")
 		b.deliver("stuck2")
 		b.deliver("good")
@@ -140,10 +150,17 @@ func TestStuckTask(t *testing.T) {
 		if !strings.Contains(log.String(), "TestStuckTask") || !strings.Contains(log.String(), "task=pkg.Greet") {
 			t.Errorf("the log does not show where the task is stuck:\n%s", log.String())
 		}
+		log.Reset()
 		close(release) // it comes back after all: too late to settle
 		synctest.Wait()
 		if got := b.settlements(); !reflect.DeepEqual(got, want) {
 			t.Errorf("settled %v, want %v", got, want)
+		}
+		if lines := log.String(); strings.Count(lines, "\n") != 2 || !strings.Contains(lines, `msg="given-up task has returned" task=pkg.Greet id=stuck1 queue=mail attempt=1 of=3 took=1m30s`) {
+			t.Errorf("the log, after two tasks returned that were given up:\n%s", lines)
+		}
+		if !reflect.DeepEqual(kinds, []dtask.OutcomeKind{dtask.GivenUp}) {
+			t.Errorf("the middleware sees outcomes %v, want that it was given up", kinds)
 		}
 		b.deliver("after")
 		stop()
@@ -191,9 +208,9 @@ func TestGoexit(t *testing.T) {
 func TestStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newFakeBroker()
+		var log bytes.Buffer
 		release := make(chan struct{})
-		defer close(release)
-		_, stop := run(t, b, dtask.WorkerConfig{Grace: 10 * time.Second}, bindGreet(func(ctx context.Context, name string) error {
+		_, stop := run(t, b, dtask.WorkerConfig{Grace: 10 * time.Second, Logger: slog.New(slog.NewTextHandler(&log, nil))}, bindGreet(func(ctx context.Context, name string) error {
 			switch name {
 			case "short":
 				time.Sleep(9 * time.Second)
@@ -227,6 +244,12 @@ func TestStop(t *testing.T) {
 			if m.Attempt != 1 || len(m.Failures) != 0 || !m.NotBefore.IsZero() {
 				t.Errorf("the stop cost an attempt: %+v", m)
 			}
+		}
+		log.Reset()
+		close(release)
+		synctest.Wait()
+		if lines := log.String(); strings.Count(lines, "\n") != 1 || !strings.Contains(lines, `msg="given-up task has returned" task=pkg.Greet id=deaf`) {
+			t.Errorf("the log, after the task returned that was handed back:\n%s", lines)
 		}
 	})
 }

@@ -31,11 +31,15 @@ type counts struct {
 
 func newCounts() *counts { return &counts{tasks: make(map[string]taskCounts)} }
 
-// middleware counts what becomes of each message.
+// middleware counts what becomes of each message. What a task that was given up
+// returns in the end becomes of none.
 func (c *counts) middleware(next dtask.HandleFunc) dtask.HandleFunc {
 	return func(ctx context.Context, m *dtask.Message) dtask.Outcome {
 		start := time.Now()
 		o := next(ctx, m)
+		if o.Kind == dtask.GivenUp {
+			return o
+		}
 		one := taskCounts{Took: time.Since(start)}
 		switch o.Kind {
 		case dtask.Executed:

@@ -143,6 +143,9 @@ func newRetries() *retries { return &retries{due: make(map[string]time.Time)} }
 func (r *retries) middleware(next dtask.HandleFunc) dtask.HandleFunc {
 	return func(ctx context.Context, m *dtask.Message) dtask.Outcome {
 		o := next(ctx, m)
+		if o.Kind == dtask.GivenUp {
+			return o // its retry was scheduled before, and may have run
+		}
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		delete(r.due, m.ID)

@@ -67,3 +67,26 @@ func TestReportPlus(t *testing.T) {
 		t.Errorf("an addend has changed: %+v", a)
 	}
 }
+
+// The late return of a task that was given up counts as nothing, and tells a
+// drain of no retry.
+func TestGivenUpCountsAsNothing(t *testing.T) {
+	c, r := newCounts(), newRetries()
+	kinds := []dtask.OutcomeKind{dtask.Retried, dtask.GivenUp}
+	handle := c.middleware(r.middleware(func(context.Context, *dtask.Message) dtask.Outcome {
+		o := dtask.Outcome{Kind: kinds[0], Err: errors.New("late"), Delay: time.Minute}
+		kinds = kinds[1:]
+		return o
+	}))
+	for range 2 {
+		handle(t.Context(), &dtask.Message{ID: "1", Task: "mail.Greet"})
+	}
+	got := c.all()["mail.Greet"]
+	got.Took = 0
+	if got != (taskCounts{Retried: 1}) || len(c.all()) != 1 {
+		t.Errorf("counts %+v, want one retry", c.all())
+	}
+	if !r.dueWithin(time.Minute) {
+		t.Error("the retry is forgotten")
+	}
+}
