@@ -3,6 +3,7 @@ package dtask
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -71,19 +72,14 @@ type BatchError struct {
 	Errs []error
 }
 
-// Error implements error: the count, and the first error.
+// Error implements error: the count, and the first error with its index.
 func (e *BatchError) Error() string {
-	var failed int
-	var first error
-	for _, err := range e.Errs {
-		if err != nil {
-			failed++
-			if first == nil {
-				first = err
-			}
-		}
+	failed := e.Unwrap()
+	first := slices.IndexFunc(e.Errs, func(err error) bool { return err != nil })
+	if first < 0 {
+		return "all messages were enqueued"
 	}
-	return fmt.Sprintf("%d of %d messages were not enqueued, the first: %v", failed, len(e.Errs), first)
+	return fmt.Sprintf("%d of %d messages were not enqueued, the first at index %d: %v", len(failed), len(e.Errs), first, e.Errs[first])
 }
 
 // Unwrap returns the errors of the messages that failed.
@@ -98,19 +94,13 @@ func (e *BatchError) Unwrap() []error {
 }
 
 // batchError returns the error of a batch, or nil if nothing failed.
-func batchError(task string, msgs []*Message, errs []error) error {
-	batch := &BatchError{Errs: make([]error, len(msgs))}
-	failed := false
-	for i, err := range errs {
+func batchError(errs []error) error {
+	for _, err := range errs {
 		if err != nil {
-			batch.Errs[i] = &EnqueueError{Task: task, ID: msgs[i].ID, Err: err}
-			failed = true
+			return &BatchError{Errs: errs}
 		}
 	}
-	if !failed {
-		return nil
-	}
-	return batch
+	return nil
 }
 
 // Permanent marks an error as one that no further attempt will mend: the task

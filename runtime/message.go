@@ -130,8 +130,6 @@ func (m *Message) Validate() error {
 		return fmt.Errorf("id %.40q has %d bytes; give it 1 to %d", m.ID, len(m.ID), MaxIDSize)
 	case m.Task == "" || len(m.Task) > MaxTaskName:
 		return fmt.Errorf("task name %.40q has %d bytes; give it 1 to %d", m.Task, len(m.Task), MaxTaskName)
-	case len(m.Body) > MaxBodySize:
-		return fmt.Errorf("%w: %d bytes of arguments, at most %d; store the data and pass its key", ErrTooLarge, len(m.Body), MaxBodySize)
 	case m.Attempt < 1 || m.Attempts < 1:
 		return fmt.Errorf("attempt %d of %d: retries must not be negative", m.Attempt, m.Attempts)
 	case m.Keep < 0:
@@ -139,7 +137,26 @@ func (m *Message) Validate() error {
 	case m.Priority < PriorityLow || m.Priority > PriorityHigh:
 		return fmt.Errorf("%v: use PriorityLow, PriorityDefault or PriorityHigh", m.Priority)
 	}
-	return ValidateQueue(m.Queue)
+	if err := ValidateQueue(m.Queue); err != nil {
+		return err
+	}
+	return m.validateBody()
+}
+
+func (m *Message) validateBody() error {
+	if len(m.Body) > MaxBodySize {
+		return fmt.Errorf("%w: %d bytes of arguments, at most %d; store the data and pass its key", ErrTooLarge, len(m.Body), MaxBodySize)
+	}
+	return nil
+}
+
+// carry gives m the arguments that the pointer args points to, if they can be
+// sent.
+func (m *Message) carry(args any) (err error) {
+	if m.Body, err = encode(args); err != nil {
+		return err
+	}
+	return m.validateBody()
 }
 
 // ValidateQueue reports what is wrong with the name of a queue, or nil.

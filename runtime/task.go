@@ -81,9 +81,12 @@ func (t Task[A, R]) Delay(ctx context.Context, args A, opts ...Option) (Handle[R
 	if err != nil {
 		return Handle[R]{}, &EnqueueError{Task: t.name, Err: err}
 	}
-	m, err := t.message(c.now(), args, opts)
+	m, err := t.message(c.now(), opts)
+	if err == nil {
+		err = m.carry(&args)
+	}
 	if err != nil {
-		return Handle[R]{}, err
+		return Handle[R]{}, &EnqueueError{Task: t.name, Err: err}
 	}
 	if err := c.send(ctx, m); err != nil {
 		return t.Handle(m.ID), &EnqueueError{Task: t.name, ID: m.ID, Err: err}
@@ -95,26 +98,39 @@ func (t Task[A, R]) Delay(ctx context.Context, args A, opts ...Option) (Handle[R
 // as few round trips as the broker allows. The handles correspond to args.
 //
 // If some could not be enqueued the error is a [*BatchError], which says which
-// ones and why; the others are durable.
+// ones and why; the others are durable. Any other error is one of the call, for
+// want of a client or by a wrong option, and nothing was enqueued.
 func DelayMany[A, R any](ctx context.Context, t Task[A, R], args []A, opts ...Option) ([]Handle[R], error) {
 	c, err := clientFor(ctx)
 	if err != nil {
 		return nil, &EnqueueError{Task: t.name, Err: err}
 	}
-	msgs := make([]*Message, len(args))
 	handles := make([]Handle[R], len(args))
-	for i, a := range args {
-		m, err := t.message(c.now(), a, opts)
+	errs := make([]error, len(args))
+	msgs := make([]*Message, 0, len(args))
+	index := make([]int, 0, len(args)) // of each message in args
+	for i := range args {
+		m, err := t.message(c.now(), opts)
 		if err != nil {
-			return nil, err // nothing was enqueued: a mistake in one is a mistake of the call
+			return nil, &EnqueueError{Task: t.name, Err: err}
 		}
-		msgs[i], handles[i] = m, t.Handle(m.ID)
+		if err := m.carry(&args[i]); err != nil {
+			errs[i] = &EnqueueError{Task: t.name, Err: err}
+			continue
+		}
+		handles[i] = t.Handle(m.ID)
+		msgs, index = append(msgs, m), append(index, i)
 	}
-	return handles, batchError(t.name, msgs, c.sendMany(ctx, msgs))
+	for j, err := range c.sendMany(ctx, msgs) {
+		if err != nil {
+			errs[index[j]] = &EnqueueError{Task: t.name, ID: msgs[j].ID, Err: err}
+		}
+	}
+	return handles, batchError(errs)
 }
 
-// message returns the message that runs t with args.
-func (t Task[A, R]) message(now time.Time, args A, opts []Option) (*Message, error) {
+// message returns a message that runs t, without its arguments.
+func (t Task[A, R]) message(now time.Time, opts []Option) (*Message, error) {
 	m := &Message{
 		ID:         newID(now),
 		Task:       t.name,
@@ -129,14 +145,7 @@ func (t Task[A, R]) message(now time.Time, args A, opts []Option) (*Message, err
 	for _, o := range opts {
 		o(m)
 	}
-	var err error
-	if m.Body, err = encode(&args); err != nil {
-		return nil, &EnqueueError{Task: t.name, Err: err}
-	}
-	if err := m.Validate(); err != nil {
-		return nil, &EnqueueError{Task: t.name, Err: err}
-	}
-	return m, nil
+	return m, m.Validate()
 }
 
 // Bind returns the entry of a dispatch table that runs t with fn. It is called

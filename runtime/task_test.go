@@ -139,9 +139,50 @@ func TestDelayMany(t *testing.T) {
 	if !errors.As(err, &batch) || batch.Errs[0] != nil || !errors.Is(batch.Errs[1], dtask.ErrDuplicate) || !errors.Is(err, dtask.ErrDuplicate) {
 		t.Fatalf("error %v", err)
 	}
-	if want := "1 of 2 messages were not enqueued, the first: dtask: enqueue pkg.Greet (one): "; !strings.HasPrefix(err.Error(), want) {
+	if want := "1 of 2 messages were not enqueued, the first at index 1: dtask: enqueue pkg.Greet (one): "; !strings.HasPrefix(err.Error(), want) {
 		t.Errorf("error %q, want %q…", err, want)
 	}
+}
+
+// Elements that cannot be sent do not keep back the others, and say which they
+// are; a mistake of the call is one error, and nothing is enqueued.
+func TestDelayManyRefuses(t *testing.T) {
+	measure := dtask.Define[measureArgs, dtask.None]("pkg.Measure", dtask.Spec{Queue: "lab", Schema: "at string, value float64"})
+	args := []measureArgs{{"a", 1}, {"b", math.NaN()}, {strings.Repeat("c", dtask.MaxBodySize), 3}, {"d", 4}}
+	r := dtasktest.NewRecorder()
+	ctx := r.Context(t.Context())
+	handles, err := dtask.DelayMany(ctx, measure, args)
+	var batch *dtask.BatchError
+	if !errors.As(err, &batch) || len(batch.Errs) != 4 || batch.Errs[0] != nil || batch.Errs[3] != nil {
+		t.Fatalf("error %v, want one for each of the two in the middle", err)
+	}
+	if e := batch.Errs[1]; e == nil || !strings.Contains(e.Error(), "dtask: enqueue pkg.Measure: arguments cannot be encoded") {
+		t.Errorf("not a number: error %v", e)
+	}
+	if e := batch.Errs[2]; !errors.Is(e, dtask.ErrTooLarge) {
+		t.Errorf("too large: error %v", e)
+	}
+	if want := "2 of 4 messages were not enqueued, the first at index 1: "; !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("error %q, want %q…", err, want)
+	}
+	if got := dtasktest.Delayed(t, r, measure); !reflect.DeepEqual(got, []measureArgs{args[0], args[3]}) {
+		t.Errorf("enqueued %v", got)
+	}
+	sent := r.Messages()
+	if len(handles) != 4 || handles[0].ID != sent[0].ID || handles[3].ID != sent[1].ID || handles[1].ID != "" || handles[2].ID != "" {
+		t.Errorf("handles %v", handles)
+	}
+
+	r.Reset()
+	handles, err = dtask.DelayMany(ctx, measure, args, dtask.Queue("e mail"))
+	if errors.As(err, &batch) || !errors.As(err, new(*dtask.EnqueueError)) || !strings.Contains(err.Error(), "e mail") || handles != nil || len(r.Messages()) != 0 {
+		t.Errorf("a wrong option: handles %v, error %v, enqueued %v", handles, err, r.Messages())
+	}
+}
+
+type measureArgs struct {
+	At    string  `json:"at"`
+	Value float64 `json:"value"`
 }
 
 func TestEnqueueMiddleware(t *testing.T) {
