@@ -130,8 +130,10 @@ func (m *Message) Validate() error {
 		return fmt.Errorf("id %.40q has %d bytes; give it 1 to %d", m.ID, len(m.ID), MaxIDSize)
 	case m.Task == "" || len(m.Task) > MaxTaskName:
 		return fmt.Errorf("task name %.40q has %d bytes; give it 1 to %d", m.Task, len(m.Task), MaxTaskName)
-	case m.Attempt < 1 || m.Attempts < 1:
-		return fmt.Errorf("attempt %d of %d: retries must not be negative", m.Attempt, m.Attempts)
+	case m.Attempts < 1:
+		return fmt.Errorf("retries %d: must not be negative", m.Attempts-1)
+	case m.Attempt < 1:
+		return fmt.Errorf("attempt %d: the first one is 1", m.Attempt)
 	case m.Keep < 0:
 		return fmt.Errorf("keep %v: use a positive time, or 0 to keep no result", m.Keep)
 	case m.Priority < PriorityLow || m.Priority > PriorityHigh:

@@ -103,7 +103,7 @@ func TestDelayRefuses(t *testing.T) {
 	}{
 		{greetArgs{strings.Repeat("x", dtask.MaxBodySize)}, nil, dtask.ErrTooLarge, "1048587 bytes of arguments, at most 1048576; store the data and pass its key"},
 		{greetArgs{}, []dtask.Option{dtask.Queue("e mail")}, nil, `queue name "e mail": use 1 to 100 letters`},
-		{greetArgs{}, []dtask.Option{dtask.Retries(-1)}, nil, "retries must not be negative"},
+		{greetArgs{}, []dtask.Option{dtask.Retries(-1)}, nil, "retries -1: must not be negative"},
 		{greetArgs{}, []dtask.Option{dtask.ID("")}, nil, "give it 1 to 100"},
 		{greetArgs{}, []dtask.Option{dtask.Priority(7)}, nil, "priority(7): use PriorityLow"},
 	} {
