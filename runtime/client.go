@@ -2,6 +2,7 @@ package dtask
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -99,6 +100,9 @@ func FromContext(ctx context.Context) *Client {
 	}
 	return Default()
 }
+
+// errNilClient is the error of what needs a client and was given none.
+var errNilClient = errors.New("the client is nil; check the error of dtask.Open")
 
 func clientFor(ctx context.Context) (*Client, error) {
 	if c := FromContext(ctx); c != nil {

@@ -45,7 +45,7 @@ var (
 	ErrArguments = errors.New("the arguments do not fit the task")
 
 	// ErrNoClient: there is neither a client in the context nor a default one.
-	ErrNoClient = errors.New("no client; call dtask.SetDefault at start, or pass a context made by dtask.NewContext")
+	ErrNoClient = errors.New("no client; call dtask.SetDefault at start, or pass a context made by dtask.NewContext; if you do, check the error of dtask.Open")
 )
 
 // An EnqueueError says which message could not be enqueued and why.

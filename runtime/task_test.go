@@ -35,6 +35,18 @@ func TestDelayFindsItsClient(t *testing.T) {
 	if _, err := greet.Delay(t.Context(), greetArgs{"x"}); !errors.Is(err, dtask.ErrNoClient) {
 		t.Fatalf("without a client: %v", err)
 	}
+	// The client of an Open that failed.
+	dtask.SetDefault(nil)
+	for _, ctx := range []context.Context{t.Context(), dtask.NewContext(t.Context(), nil)} {
+		_, err := greet.Delay(ctx, greetArgs{"x"})
+		_, manyErr := dtask.DelayMany(ctx, greet, []greetArgs{{"x"}})
+		_, waitErr := greet.Handle("x").Wait(ctx)
+		for _, err := range []error{err, manyErr, waitErr} {
+			if !errors.Is(err, dtask.ErrNoClient) || !strings.Contains(err.Error(), "check the error of dtask.Open") {
+				t.Errorf("with the client nil: %v", err)
+			}
+		}
+	}
 	process, request := dtasktest.NewRecorder(), dtasktest.NewRecorder()
 	dtask.SetDefault(process.Client())
 	defer dtask.SetDefault(nil)

@@ -92,6 +92,9 @@ type WorkerStats struct {
 // of c. It is an error if two tables bind the same task, or if there is
 // nothing to consume.
 func NewWorker(c *Client, config WorkerConfig, tables ...Table) (*Worker, error) {
+	if c == nil {
+		return nil, errNilClient
+	}
 	tasks, err := merge(tables)
 	if err != nil {
 		return nil, err

@@ -326,6 +326,9 @@ func TestWorkerLogs(t *testing.T) {
 func TestNewWorkerRefuses(t *testing.T) {
 	c := dtasktest.NewRecorder().Client()
 	table := bindGreet(func(context.Context, string) error { return nil })
+	if _, err := dtask.NewWorker(nil, dtask.WorkerConfig{}, table); err == nil || err.Error() != "the client is nil; check the error of dtask.Open" {
+		t.Errorf("without a client: error %v", err)
+	}
 	for _, x := range []struct {
 		says   string
 		config dtask.WorkerConfig
