@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,6 +35,12 @@ type WorkerConfig struct {
 
 	// Middleware wraps the handling of every message, inside of [Logging].
 	Middleware []Middleware
+
+	// Scheduled says that the periodic tasks of the tables are enqueued at
+	// their times: by package worker, here or in another process, or by
+	// worker.Schedule. Without it Run warns if there are any, for a Worker
+	// only executes them.
+	Scheduled bool
 
 	// Logger receives what the worker has to say. Nil means slog.Default().
 	Logger *slog.Logger
@@ -175,6 +182,7 @@ func (w *Worker) Stats() WorkerStats {
 // attempt. It returns nil after such a stop, and an error if a queue cannot be
 // consumed. Run may be called once.
 func (w *Worker) Run(ctx context.Context) error {
+	w.warnOfPeriodic()
 	tasksCtx, cancelTasks := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancelTasks(nil)
 
@@ -213,6 +221,21 @@ func (w *Worker) Run(ctx context.Context) error {
 	w.log.Info("stopped", "done", w.stats.done.Load(), "retried", w.stats.retried.Load(),
 		"buried", w.stats.buried.Load(), "returned", w.stats.returned.Load())
 	return nil
+}
+
+// warnOfPeriodic says what would keep periodic tasks from ever running.
+func (w *Worker) warnOfPeriodic() {
+	var periodic []string
+	for name, h := range w.tasks {
+		if h.Spec.Cron != "" {
+			periodic = append(periodic, name)
+		}
+	}
+	if len(periodic) > 0 && !w.config.Scheduled {
+		slices.Sort(periodic)
+		w.log.Warn("periodic tasks are enqueued by package worker or worker.Schedule; this worker only executes them; set WorkerConfig.Scheduled if one of the two runs",
+			"tasks", strings.Join(periodic, ", "))
+	}
 }
 
 // close closes the consumers; their settlements get a bounded time to become

@@ -346,6 +346,33 @@ func TestNewWorkerRefuses(t *testing.T) {
 	}
 }
 
+// A worker does not schedule. It says so, unless it is told that somebody does.
+func TestWorkerWarnsOfPeriodicTasks(t *testing.T) {
+	const warning = "this worker only executes them"
+	table := bindGreet(func(context.Context, string) error { return nil })
+	for _, name := range []string{"pkg.Weekly", "pkg.Daily"} {
+		periodic := dtask.Define[struct{}, dtask.None](name, dtask.Spec{Queue: "mail", Cron: "@daily"})
+		table = append(table, periodic.Bind(nil))
+	}
+	for _, c := range []struct {
+		table     dtask.Table
+		scheduled bool
+		warns     int
+	}{{table, false, 1}, {table, true, 0}, {table[:1], false, 0}} {
+		synctest.Test(t, func(t *testing.T) {
+			var log bytes.Buffer
+			_, stop := run(t, newFakeBroker(), dtask.WorkerConfig{Scheduled: c.scheduled, Logger: slog.New(slog.NewTextHandler(&log, nil))}, c.table)
+			stop()
+			if n := strings.Count(log.String(), warning); n != c.warns {
+				t.Errorf("scheduled %v, %d tasks: %d warnings, want %d:\n%s", c.scheduled, len(c.table), n, c.warns, log.String())
+			}
+			if c.warns > 0 && !strings.Contains(log.String(), `tasks="pkg.Daily, pkg.Weekly"`) {
+				t.Errorf("the warning does not name the tasks:\n%s", log.String())
+			}
+		})
+	}
+}
+
 // If one queue cannot be consumed, the others are closed and Run says which.
 func TestConsumeFails(t *testing.T) {
 	b := newFakeBroker()

@@ -39,7 +39,7 @@ func delayDoc(t *scan.Task) string {
 	}
 	text := wrap(fmt.Sprintf("%s enqueues %s(%s) on queue %q.", t.Names.Delay, callee(t), strings.Join(params, ", "), t.Options.Queue))
 	if t.Options.Cron != "" {
-		text += " " + fmt.Sprintf("It also runs by itself, at %q.", t.Options.Cron)
+		text += " " + fmt.Sprintf("Package worker also enqueues it by the clock, at %q.", t.Options.Cron)
 		text = wrap(text)
 	}
 	if t.Doc != "" {

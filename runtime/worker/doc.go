@@ -9,5 +9,8 @@
 // supervise several processes of itself, and reports to systemd and to health
 // probes. docs/worker.md describes it for operators.
 //
+// A program that runs a [dtask.Worker] of its own takes [Schedule] from here, for
+// its periodic tasks.
+//
 // The brokers of this module are linked in.
 package worker

@@ -8,6 +8,7 @@ import (
 	"os"
 	"regexp"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -58,6 +59,9 @@ func TestEachSecondOnce(t *testing.T) {
 		}
 		for _, p := range workers {
 			p.exit(t)
+			if strings.Contains(p.stderr.String(), "only executes") {
+				t.Error("a worker that schedules warns that it does not")
+			}
 		}
 		// What a killed worker had enqueued or begun is run by the last.
 		if code := b.start(append(env, "DTASK_SCHEDULER=off"), "-drain").exit(t); code != exitOK {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -33,6 +34,26 @@ const (
 
 // parseSchedule is replaced by tests that need seconds.
 var parseSchedule = crontab.Parse
+
+// Schedule enqueues the periodic tasks of the tables at their times, until ctx
+// ends. It is for programs that run a [dtask.Worker] of their own, with
+// Scheduled set: [Main] does the same by itself. Any number of processes may
+// call it; each tick is enqueued once however many do.
+//
+// It returns nil at the end of ctx, and before it only if a schedule is wrong.
+// It bears with a broker that does not answer.
+func Schedule(ctx context.Context, client *dtask.Client, tables ...dtask.Table) error {
+	if client == nil {
+		return errors.New("the client is nil; check the error of dtask.Open")
+	}
+	schedules, err := schedulesOf(slices.Concat(tables...))
+	if err != nil {
+		return err
+	}
+	newScheduler(client.Broker(), schedules, slog.Default()).run(ctx)
+	<-ctx.Done() // where there are no periodic tasks
+	return nil
+}
 
 // A schedule says when a periodic task is due. Its name at the broker is that
 // of the task.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -14,8 +15,10 @@ import (
 	dtask "github.com/dtaskhq/dtask/runtime"
 )
 
-// ticks is a dtask.Scheduler in memory.
+// ticks is a dtask.Scheduler in memory, and no more of a broker than that.
 type ticks struct {
+	dtask.Broker
+
 	mu       sync.Mutex
 	last     map[string]time.Time
 	enqueued []*dtask.Message
@@ -143,6 +146,38 @@ func TestEachTickOnce(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Schedule enqueues what is periodic, for whoever runs the tasks, and ends with
+// its context only.
+func TestSchedule(t *testing.T) {
+	for _, c := range []struct {
+		table dtask.Table
+		want  []string
+	}{
+		{dtask.Table{greetTask.Bind(nil), purgeTask.Bind(nil)}, []string{"2000-01-01T23:00:00Z", "2000-01-02T23:00:00Z"}},
+		{dtask.Table{greetTask.Bind(nil)}, nil},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			b := &ticks{}
+			ctx, cancel := context.WithTimeout(t.Context(), 48*time.Hour)
+			defer cancel()
+			start := time.Now()
+			if err := Schedule(ctx, dtask.NewClient(b), c.table); err != nil || time.Since(start) < 48*time.Hour {
+				t.Errorf("returned after %v: %v", time.Since(start), err)
+			}
+			if got := b.times(); !slices.Equal(got, c.want) {
+				t.Errorf("ticks %v, want %v", got, c.want)
+			}
+		})
+	}
+	wrong := dtask.Define[struct{}, dtask.None]("mail.Wrong", dtask.Spec{Queue: "mail", Cron: "@often"})
+	if err := Schedule(t.Context(), dtask.NewClient(&ticks{}), dtask.Table{wrong.Bind(nil)}); err == nil || !strings.Contains(err.Error(), "task mail.Wrong: ") {
+		t.Errorf("a wrong schedule: %v", err)
+	}
+	if err := Schedule(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "the client is nil") {
+		t.Errorf("without a client: %v", err)
+	}
 }
 
 // What came while no worker ran is made up for once, or left out.
