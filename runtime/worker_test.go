@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"reflect"
 	"runtime"
@@ -23,7 +24,8 @@ import (
 // control the time.
 type fakeBroker struct {
 	dtask.Broker
-	deliveries chan dtask.Delivery
+	deliveries chan dtask.Delivery // of all queues
+	stop       sync.Once           // closes deliveries
 	consumeErr map[string]error
 
 	mu      sync.Mutex
@@ -42,11 +44,10 @@ func (b *fakeBroker) Consume(_ context.Context, o dtask.ConsumeOptions) (dtask.C
 type fakeConsumer struct {
 	broker *fakeBroker
 	queue  string
-	stop   sync.Once
 }
 
 func (c *fakeConsumer) Deliveries() <-chan dtask.Delivery { return c.broker.deliveries }
-func (c *fakeConsumer) Stop()                             { c.stop.Do(func() { close(c.broker.deliveries) }) }
+func (c *fakeConsumer) Stop()                             { c.broker.stop.Do(func() { close(c.broker.deliveries) }) }
 
 func (c *fakeConsumer) Close(context.Context) error {
 	c.broker.mu.Lock()
@@ -368,6 +369,34 @@ func TestWorkerWarnsOfPeriodicTasks(t *testing.T) {
 			}
 			if c.warns > 0 && !strings.Contains(log.String(), `tasks="pkg.Daily, pkg.Weekly"`) {
 				t.Errorf("the warning does not name the tasks:\n%s", log.String())
+			}
+		})
+	}
+}
+
+// A queue that no task is on may be misspelt, and is consumed all the same.
+func TestWorkerWarnsOfQueues(t *testing.T) {
+	mail := bindGreet(func(context.Context, string) error { return nil })
+	bulk := dtask.Define[struct{}, dtask.None]("pkg.Bulk", dtask.Spec{Queue: "bulk"})
+	for _, c := range []struct {
+		queues map[string]int
+		want   []string
+	}{
+		{map[string]int{"mial": 3, "bulk": 1, "a": 1}, []string{"a", "mial"}},
+		{map[string]int{"mail": 1}, nil},
+		{nil, nil},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var log bytes.Buffer
+			_, stop := run(t, newFakeBroker(), dtask.WorkerConfig{Queues: c.queues, Logger: slog.New(slog.NewTextHandler(&log, nil))}, append(mail, bulk.Bind(nil)))
+			stop()
+			if n := strings.Count(log.String(), "level=WARN"); n != len(c.want) {
+				t.Errorf("queues %v: %d warnings, want %d:\n%s", c.queues, n, len(c.want), log.String())
+			}
+			for _, q := range c.want {
+				if want := fmt.Sprintf("no task of this program is on queue %q; its queues are bulk, mail", q); !strings.Contains(log.String(), fmt.Sprintf("%q", want)) {
+					t.Errorf("queues %v: no warning %q:\n%s", c.queues, want, log.String())
+				}
 			}
 		})
 	}
