@@ -14,6 +14,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/dtaskhq/dtask/internal/spelling"
 	dtask "github.com/dtaskhq/dtask/runtime"
 )
 
@@ -40,7 +41,7 @@ func (p *program) runTask(name, args string) error {
 	tasks := p.handlers()
 	i := slices.IndexFunc(tasks, func(h dtask.Handler) bool { return h.Name == name })
 	if i < 0 {
-		return usagef("no task %q in this program; list prints them", name)
+		return p.noTask(name)
 	}
 	if args == "-" {
 		input, err := io.ReadAll(p.stdin)
@@ -66,6 +67,8 @@ func (p *program) runTask(name, args string) error {
 		return usagef("%s: %w", name, err)
 	case errors.As(err, &panicked):
 		return fmt.Errorf("%s: %w\n%s", name, err, panicked.Stack)
+	case errors.Is(err, dtask.ErrNoClient) && p.config.url == "":
+		return fmt.Errorf("%s: it delays a task, and there is no broker; set -url or DTASK_URL", name)
 	case err != nil:
 		return fmt.Errorf("%s: %w", name, err)
 	}
@@ -74,6 +77,18 @@ func (p *program) runTask(name, args string) error {
 		fmt.Fprintf(p.stdout, "%s\n", result)
 	}
 	return nil
+}
+
+// noTask returns the error of a task that the program does not have.
+func (p *program) noTask(name string) error {
+	var names []string
+	for _, h := range p.handlers() {
+		names = append(names, h.Name)
+	}
+	if near := spelling.Nearest(name, names); near != "" {
+		return usagef("no task %q in this program; did you mean %s?", name, near)
+	}
+	return usagef("no task %q in this program; list prints them", name)
 }
 
 // handlers returns the entries of all tables.

@@ -118,11 +118,15 @@ func TestWrongUse(t *testing.T) {
 		{args: "-url sqlite:x -queues mail,mail=3", want: "named twice"},
 		{args: "-url sqlite:x -queues a/b", want: "a/b"},
 		{args: "-url sqlite:x -concurrency 0", want: "-concurrency 0"},
-		{args: "-url sqlite:x -grace forever", want: "forever"},
+		{args: "-url sqlite:x -grace forever", want: `invalid value "forever" for flag -grace: use a duration such as 30s`},
+		{args: "-url sqlite:x -grace 5", want: "use a duration such as 30s"},
+		{args: "-url sqlite:x -concurrency x", want: `invalid value "x" for flag -concurrency: use a whole number`},
+		{args: "-url sqlite:x -max-tasks 1e3 -processes 1", want: "use a whole number"},
+		{args: "-url sqlite:x -drain=perhaps", want: `invalid boolean value "perhaps" for -drain: use true or false`},
 		{args: "-url sqlite:x -grace -1s", want: "-grace -1s"},
 		{args: "-url sqlite:x -scheduler maybe", want: "use on or off"},
 		{args: "-url sqlite:x -log xml", want: "use text or json"},
-		{args: "-url sqlite:x -log-level loud", want: "loud"},
+		{args: "-url sqlite:x -log-level trace", want: `invalid value "trace" for flag -log-level: use debug, info, warn or error`},
 		{args: "-url sqlite:x -max-memory much -processes 1", want: "512MiB"},
 		{args: "-url sqlite:x -max-tasks 5", want: "-max-tasks needs -processes"},
 		{args: "-url sqlite:x -max-memory 5MiB", want: "-max-memory needs -processes"},
@@ -132,12 +136,13 @@ func TestWrongUse(t *testing.T) {
 		{args: "list all", want: "list takes no arguments"},
 		{args: "run", want: "run TASK JSON"},
 		{args: "run mail.Greet {} {}", want: "run TASK JSON"},
-		{args: "run mail.Great", want: `no task "mail.Great"`},
+		{args: "run mail.Great", want: `no task "mail.Great" in this program; did you mean mail.Greet?`},
+		{args: "run pictures.Rotate", want: `no task "pictures.Rotate" in this program; list prints them`},
 		{args: `run mail.Greet {"nom":"x"}`, want: "has field nom, this build wants name"},
 		{args: `run mail.Greet {"name":1}`, want: "name"},
 		{args: `run mail.Greet {"name":`, want: "mail.Greet"},
-		{env: map[string]string{"DTASK_URL": "sqlite:x", "DTASK_GRACE": "never"}, want: "DTASK_GRACE=never"},
-		{env: map[string]string{"DTASK_URL": "sqlite:x", "DTASK_DRAIN": "perhaps"}, want: "DTASK_DRAIN=perhaps"},
+		{env: map[string]string{"DTASK_URL": "sqlite:x", "DTASK_GRACE": "never"}, want: "variable DTASK_GRACE=never: use a duration such as 30s"},
+		{env: map[string]string{"DTASK_URL": "sqlite:x", "DTASK_DRAIN": "perhaps"}, want: "variable DTASK_DRAIN=perhaps: use true or false"},
 	} {
 		code, out, stderr := runProgram(c.env, "", strings.Fields(c.args)...)
 		if code != exitUsage || out != "" || strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, c.want) {
@@ -189,7 +194,7 @@ func TestRunTask(t *testing.T) {
 	if code, _, stderr := runProgram(nil, "", "run", "mail.Greet", `{"name":"panic"}`); code != exitFailed || !strings.Contains(stderr, "panic: ouch") || !strings.Contains(stderr, "command_test.go") {
 		t.Errorf("panicking task: exit code %d, error %q", code, stderr)
 	}
-	if code, _, stderr := runProgram(nil, "", "run", "mail.Greet", `{"name":"purge"}`); code != exitFailed || !strings.Contains(stderr, "no client") {
+	if code, _, stderr := runProgram(nil, "", "run", "mail.Greet", `{"name":"purge"}`); code != exitFailed || !strings.Contains(stderr, "mail.Greet: it delays a task, and there is no broker; set -url or DTASK_URL") {
 		t.Errorf("a Delay in the task, without a broker: exit code %d, error %q", code, stderr)
 	}
 	env := map[string]string{"DTASK_URL": "sqlite:" + filepath.Join(t.TempDir(), "tasks.db")}

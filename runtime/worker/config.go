@@ -101,7 +101,52 @@ func newFlags(name string) (*config, *flag.FlagSet) {
 	fs.Var(&c.logFormat, "log", "log as `text|json`, to standard error")
 	fs.TextVar(&c.logLevel, "log-level", slog.LevelInfo, "log what is `debug|info|warn|error` or worse")
 	fs.BoolVar(&c.version, "version", false, "print the version and exit")
+	fs.VisitAll(func(f *flag.Flag) {
+		if use := usable(f.Value); use != "" {
+			f.Value = explained{f.Value, use}
+		}
+	})
 	return c, fs
+}
+
+// usable says what a flag of one of package flag's types takes: its own error
+// says no more than "parse error". Our types say it themselves.
+func usable(v flag.Value) string {
+	g, ok := v.(flag.Getter)
+	if !ok {
+		return ""
+	}
+	switch g.Get().(type) {
+	case bool:
+		return "true or false"
+	case int, int64:
+		return "a whole number"
+	case time.Duration:
+		return "a duration such as 30s"
+	case *slog.Level:
+		return "debug, info, warn or error"
+	}
+	return ""
+}
+
+// explained is the value of a flag whose error says what to use.
+type explained struct {
+	flag.Value
+	use string
+}
+
+func (e explained) Set(s string) error {
+	if e.Value.Set(s) != nil {
+		return errors.New("use " + e.use)
+	}
+	return nil
+}
+
+// IsBoolFlag reports, to package flag, whether the flag may stand without a
+// value.
+func (e explained) IsBoolFlag() bool {
+	b, ok := e.Value.(interface{ IsBoolFlag() bool })
+	return ok && b.IsBoolFlag()
 }
 
 // envName returns the variable that sets a flag: DTASK_MAX_TASKS for max-tasks.
