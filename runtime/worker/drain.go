@@ -61,6 +61,9 @@ func (p *program) drain() (buried int64, err error) {
 	err = cmp.Or(err, <-watched)
 	p.status.show("")
 	printSummary(p.stdout, s.counts.all())
+	for _, q := range s.leftAlone(stop.ctx) {
+		fmt.Fprintf(p.stdout, "%s is paused, left alone\n", q)
+	}
 	return s.worker.Stats().Buried, err
 }
 
@@ -106,6 +109,23 @@ func (s *service) awaitDrained(ctx context.Context, seen func(dtask.WorkerStats)
 		case <-tick.C:
 		}
 	}
+}
+
+// leftAlone returns the queues that a drain has left because they are paused,
+// with messages that are due.
+func (s *service) leftAlone(ctx context.Context) []string {
+	ctx, cancel := context.WithTimeout(ctx, probeInterval)
+	defer cancel()
+	var left []string
+	for _, q := range s.queues {
+		if !s.paused[q] {
+			continue
+		}
+		if due, err := s.client.Broker().Due(ctx, q); err == nil && due {
+			left = append(left, q)
+		}
+	}
+	return left
 }
 
 var errInterrupted = errors.New("stopped before all that is due was done")

@@ -100,8 +100,12 @@ func TestDrainPaused(t *testing.T) {
 		}
 		b.delay(noteTask, "x")
 		b.delay(otherTask, "x")
-		if code := b.start(nil, "-drain").exit(t); code != exitOK {
+		p := b.start(nil, "-drain")
+		if code := p.exit(t); code != exitOK {
 			t.Errorf("exit code %d", code)
+		}
+		if out := p.stdout.String(); !strings.Contains(out, "work is paused, left alone\n") || strings.Contains(out, "other is paused") {
+			t.Errorf("summary:\n%s", out)
 		}
 		if len(b.ledger.of("done", noteTask)) > 0 || len(b.ledger.of("done", otherTask)) != 1 {
 			t.Error("want the task of the queue that is not paused, and no other")
