@@ -2,6 +2,7 @@ package dtasktest
 
 import (
 	"context"
+	"errors"
 
 	dtask "github.com/dtaskhq/dtask/runtime"
 )
@@ -12,6 +13,8 @@ type results struct {
 	byID    map[string]*dtask.Result // nil for a message that has no outcome yet
 	changed chan struct{}            // closed, and replaced, at every change
 }
+
+var errNeverRuns = errors.New("a Recorder runs nothing; use a dtasktest.Worker, and Step or Drain before")
 
 // Result implements [dtask.Results].
 func (b broker) Result(ctx context.Context, id string) (dtask.Result, error) {
@@ -25,6 +28,8 @@ func (b broker) Result(ctx context.Context, id string) (dtask.Result, error) {
 			return *r, nil
 		case !known:
 			return dtask.Result{}, dtask.ErrNoResult
+		case !b.worked:
+			return dtask.Result{}, errNeverRuns
 		}
 		select {
 		case <-changed:

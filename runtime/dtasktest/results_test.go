@@ -3,12 +3,27 @@ package dtasktest_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
 	dtask "github.com/dtaskhq/dtask/runtime"
 	"github.com/dtaskhq/dtask/runtime/dtasktest"
 )
+
+// Where nothing runs tasks, waiting for one is a mistake of the test.
+func TestWaitOnRecorder(t *testing.T) {
+	ctx := dtasktest.NewRecorder().Context(t.Context())
+	h, err := invoiceTask.Delay(ctx, invoiceArgs{7}, dtask.Keep(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	if _, err := h.Wait(ctx); err == nil || !strings.Contains(err.Error(), "a Recorder runs nothing") {
+		t.Errorf("error %v", err)
+	}
+}
 
 func TestWait(t *testing.T) {
 	half := dtask.Define[invoiceArgs, int64]("shop.Half", dtask.Spec{Queue: "default", Keep: time.Hour, Schema: "order int64"})

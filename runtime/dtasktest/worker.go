@@ -17,6 +17,10 @@ import (
 //	mail.DelaySendWelcome(w.Context(ctx), args, dtask.Delay(time.Hour))
 //	w.Advance(time.Hour)
 //	step, ok := w.Step()
+//
+// What waits for a result, by [dtask.Handle.Wait], waits for the Step that runs
+// the task. In the goroutine of the test Step or Drain before; code under test
+// that delays and waits needs a goroutine of its own.
 type Worker struct {
 	*Recorder
 	t      testing.TB
@@ -41,6 +45,7 @@ type Step struct {
 func NewWorker(t testing.TB, tables ...dtask.Table) *Worker {
 	t.Helper()
 	w := &Worker{Recorder: NewRecorder(), t: t, time: time.Now()}
+	w.worked = true
 	w.client = w.client.WithClock(w.Now)
 	var err error
 	w.worker, err = dtask.NewWorker(w.client, dtask.WorkerConfig{
