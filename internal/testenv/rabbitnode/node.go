@@ -28,14 +28,19 @@ type Options struct {
 
 	// Plugins are the plugins to enable.
 	Plugins []string
+
+	// Join is a node to form a cluster with, or nil. It is to be stopped last.
+	Join *Node
 }
 
 // A Node is a private RabbitMQ node.
 type Node struct {
+	name    string // as Erlang knows it
 	dir     string
 	bin     string // where rabbitmq-server and rabbitmqctl are
 	env     []string
 	port    int
+	epmd    int            // its port
 	orders  io.WriteCloser // to the guardian
 	cleared chan struct{}  // closed at the end of the guardian
 }
@@ -61,11 +66,25 @@ func Start(ctx context.Context, o Options) (*Node, error) {
 		os.RemoveAll(dir)
 		return nil, err
 	}
-	if err := n.Boot(ctx); err != nil {
+	if err := n.start(ctx, o.Join); err != nil {
 		n.Stop()
 		return nil, err
 	}
 	return n, nil
+}
+
+// start boots the node for the first time, and has it join the cluster of
+// another, if there is one.
+func (n *Node) start(ctx context.Context, other *Node) error {
+	if err := n.Boot(ctx); err != nil || other == nil {
+		return err
+	}
+	for _, args := range [][]string{{"stop_app"}, {"join_cluster", other.name}, {"start_app"}} {
+		if _, err := n.Ctl(ctx, args...); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // EnvScripts is the environment variable that names the directory, absolute,
@@ -103,6 +122,8 @@ func Installed() bool {
 // ErrNotInstalled: the machine has no RabbitMQ.
 var ErrNotInstalled = errors.New("RabbitMQ is not installed; on Debian: apt-get install rabbitmq-server")
 
+const erlangCookie = ".erlang.cookie"
+
 // configure writes the files of the node and composes its environment.
 func (n *Node) configure(o Options) error {
 	ports, err := freePorts(3)
@@ -112,6 +133,18 @@ func (n *Node) configure(o Options) error {
 	n.port = ports[0]
 	var suffix [4]byte
 	rand.Read(suffix[:])
+	n.name = "dtask-" + hex.EncodeToString(suffix[:]) + "@localhost"
+	if o.Join != nil { // nodes of a cluster share the cookie and epmd
+		ports[2] = o.Join.epmd
+		cookie, err := os.ReadFile(filepath.Join(o.Join.dir, erlangCookie))
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(n.dir, erlangCookie), cookie, 0o400); err != nil {
+			return err
+		}
+	}
+	n.epmd = ports[2]
 
 	files := map[string]string{
 		"rabbitmq-env.conf": "", // instead of the one in /etc
@@ -124,9 +157,9 @@ func (n *Node) configure(o Options) error {
 		}
 	}
 	n.env = []string{
-		"HOME=" + n.dir, // holds the Erlang cookie
+		"HOME=" + n.dir, // holds the cookie
 		"ERL_EPMD_PORT=" + strconv.Itoa(ports[2]),
-		"RABBITMQ_NODENAME=dtask-" + hex.EncodeToString(suffix[:]) + "@localhost",
+		"RABBITMQ_NODENAME=" + n.name,
 		"RABBITMQ_NODE_IP_ADDRESS=127.0.0.1",
 		"RABBITMQ_NODE_PORT=" + strconv.Itoa(ports[0]),
 		"RABBITMQ_DIST_PORT=" + strconv.Itoa(ports[1]),
@@ -176,6 +209,7 @@ func freePorts(n int) ([]int, error) {
 const guardianScript = `
 trap '' INT TERM HUP
 dir=$1 server=$2
+# In a cluster there is one already, and this one ends at once.
 epmd -port "$ERL_EPMD_PORT" -address 127.0.0.1 >"$dir/epmd.out" 2>&1 & epmd=$!
 node=
 end() {
