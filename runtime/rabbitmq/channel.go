@@ -196,6 +196,18 @@ func (ch *channel) writeLast(b []byte) error {
 	return err
 }
 
+// answerClose answers that RabbitMQ closes the channel. It reports whether that
+// is its end: if we are closing it, too, RabbitMQ answers that as well, and the
+// number is not free before.
+func (ch *channel) answerClose() (last bool) {
+	ch.writeMu.Lock()
+	defer ch.writeMu.Unlock()
+	last = !ch.over
+	ch.over = true
+	ch.session.stream.Write(frame.AppendMethod(nil, ch.id, frame.ChannelCloseOK, nil))
+	return last
+}
+
 // writeSoon writes a little when nothing else is under way: by itself, if it
 // can, when the caller calls finish.
 func (ch *channel) writeSoon(b []byte) (finish func()) {

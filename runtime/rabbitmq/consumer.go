@@ -66,6 +66,10 @@ func (b *Broker) Consume(ctx context.Context, o dtask.ConsumeOptions) (dtask.Con
 // Deliveries implements dtask.Consumer.
 func (c *consumer) Deliveries() <-chan dtask.Delivery { return c.out }
 
+// giveUpTime is what Close may take beyond its context: nothing, if RabbitMQ
+// answers.
+const giveUpTime = 500 * time.Millisecond
+
 // Stop implements dtask.Consumer.
 func (c *consumer) Stop() { c.stop() }
 
@@ -77,10 +81,13 @@ func (c *consumer) Close(ctx context.Context) error {
 	case <-c.ended:
 		return c.err
 	case <-ctx.Done():
-		c.giveUp()
-		<-c.ended
-		return fmt.Errorf("closed with settlements under way: %w", ctx.Err())
 	}
+	c.giveUp()
+	select {
+	case <-c.ended:
+	case <-time.After(giveUpTime): // RabbitMQ does not answer; the connection will end
+	}
+	return fmt.Errorf("closed with settlements under way: %w", ctx.Err())
 }
 
 // run delivers until the consumer is stopped, and settles until it is closed.

@@ -55,8 +55,9 @@ func (ch *channel) method(m frame.Method, arguments []byte) error {
 		ch.write(frame.AppendMethod(nil, ch.id, frame.ChannelFlowOK, arguments))
 	case frame.ChannelClose:
 		code, text := r.Uint16(), r.Short()
-		ch.writeLast(frame.AppendMethod(nil, ch.id, frame.ChannelCloseOK, nil))
-		ch.end(&amqp.Error{Code: int(code), Reason: text, Server: true})
+		if ch.answerClose() {
+			ch.end(&amqp.Error{Code: int(code), Reason: text, Server: true})
+		}
 	default:
 		select {
 		case ch.replies <- reply{m, string(arguments)}:
