@@ -37,6 +37,8 @@ type Broker struct {
 	browsing chan struct{} // a mutex: one queue is browsed at a time
 	retrying chan struct{} // a mutex: one refused message is tried on a new channel at a time
 
+	registering sync.WaitGroup // entries of queues in the registry
+
 	mu        sync.Mutex
 	consumers map[*consumer]struct{}
 }
@@ -57,6 +59,7 @@ func Open(ctx context.Context, url string) (*Broker, error) {
 		retrying:  make(chan struct{}, 1),
 		consumers: make(map[*consumer]struct{}),
 	}
+	b.topology.register = b.register
 	b.publishing = newLink(c, "publishing", openPubChannel)
 	b.consuming = newLink(c, "consuming", b.listen)
 	b.scheduling = newLink(c, "scheduling", b.openTickChannel)
@@ -76,6 +79,7 @@ func (b *Broker) Close() error {
 	b.consuming.close()
 	b.recording.close()
 	b.publishing.close()
+	b.registering.Wait()
 	return nil
 }
 

@@ -2,6 +2,7 @@ package rabbitmq
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -15,12 +16,21 @@ const maxBrowse = 65535
 // browseBatch is how many messages browse passes on at a time.
 const browseBatch = 500
 
+// How long browse waits for messages that were there: a queue that has none left
+// may have sent them, and takes its time for many. Those of a level of delay may
+// be gone by themselves.
+const (
+	arrivalGap = 10 * time.Second
+	levelGap   = 2 * time.Second
+)
+
 // browse passes up to limit messages of a queue to f, oldest first, and removes
-// those whose tags f returns; the others stay where they are.
+// those whose tags f returns; the others stay where they are. gap is how long it
+// waits for the next ones.
 //
 // While it looks at messages nobody else sees them, and so it holds a lock: a
 // second one would miss what the first one holds.
-func (b *Broker) browse(ctx context.Context, s *session, queue string, limit int, f func([]*incoming) (remove []uint64, err error)) error {
+func (b *Broker) browse(ctx context.Context, s *session, queue string, limit int, gap time.Duration, f func([]*incoming) (remove []uint64, err error)) error {
 	if n, _, err := queueLength(s.conn, queue); n == 0 || limit <= 0 || err != nil {
 		return err
 	}
@@ -53,7 +63,7 @@ func (b *Broker) browse(ctx context.Context, s *session, queue string, limit int
 	var ds []*incoming
 	for err == nil && seen < min(total, limit) {
 		if len(ds) == 0 {
-			if ds, err = ch.rest(ctx, queue); len(ds) == 0 {
+			if ds, err = ch.rest(ctx, queue, gap); len(ds) == 0 {
 				break // the rest is gone by itself
 			}
 		}
@@ -88,26 +98,17 @@ func (b *Broker) browse(ctx context.Context, s *session, queue string, limit int
 }
 
 // rest returns messages of a queue that have arrived, and waits for some as
-// long as there are any.
-func (ch *channel) rest(ctx context.Context, queue string) ([]*incoming, error) {
+// long as there are any, or may be any.
+func (ch *channel) rest(ctx context.Context, queue string, gap time.Duration) ([]*incoming, error) {
 	for {
-		if in := ch.take(nil); len(in) > 0 {
-			return in, nil
+		soon, cancel := context.WithTimeout(ctx, gap)
+		in, err := ch.wait(soon)
+		cancel()
+		if len(in) > 0 || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+			return in, err
 		}
-		ready, err := ch.inspect(queue)
-		if err == nil && ready == 0 {
-			// What the queue had sent by then the channel passes on before it
-			// answers again.
-			_, err = ch.inspect(queue)
-		}
-		if err != nil {
+		if ready, err := ch.inspect(queue); err != nil || ready == 0 {
 			return nil, err
-		}
-		if in := ch.take(nil); len(in) > 0 || ready == 0 {
-			return in, nil
-		}
-		if !sleep(ctx, time.Millisecond) {
-			return nil, ctx.Err()
 		}
 	}
 }
@@ -131,7 +132,7 @@ func (b *Broker) lock(ctx context.Context, s *session, queue string) (unlock fun
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	name := queue + ".lock"
+	name := b.topology.lock(queue)
 	for attempt := 0; ; attempt++ {
 		var ch *amqp.Channel
 		if ch, err = s.conn.Channel(); err != nil {

@@ -1,6 +1,7 @@
 package rabbitmq
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 	"time"
@@ -38,6 +39,10 @@ type route struct {
 	expiration string // of the message, in milliseconds, or empty
 	level      int    // the highest level it passes, or -1
 }
+
+// queue returns the name of the queue that it leads to first. The exchange of a
+// level has the name of its queue.
+func (r route) queue() string { return cmp.Or(r.exchange, r.key) }
 
 // direct returns the route to a queue at once.
 func direct(queue string) route { return route{key: queue, level: -1} }

@@ -358,6 +358,77 @@ func TestManyChannels(t *testing.T) {
 	}
 }
 
+// Close keeps to its context, also if RabbitMQ does not answer any more.
+func TestCloseSilent(t *testing.T) {
+	proxy, url := rabbittest.ProxyURL(t, rabbittest.URL(t))
+	b := open(t, url+"?heartbeat=300")
+	c := consume(t, b, "q", 1)
+	enqueue(t, b, message("q"))
+	receive(t, c)
+	proxy.Freeze()
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	closed := make(chan error)
+	go func() { closed <- c.Close(ctx) }()
+	select {
+	case err := <-closed:
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("closed: %v, want the end of the context", err)
+		}
+	case <-time.After(patience):
+		t.Error("Close waits for an answer")
+	}
+	proxy.Cut()
+	proxy.Resume()
+}
+
+// A queue that cannot be declared is the trouble of its own messages only.
+func TestUndeclarable(t *testing.T) {
+	url := rabbittest.URL(t)
+	b := open(t, url)
+	if _, err := rawChannel(t, url).QueueDeclare("dtask.queue.taken", false, false, true, false, nil); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	failed := make(chan error)
+	go func() { failed <- b.Enqueue(ctx, message("taken")) }()
+	for {
+		try, done := context.WithTimeout(context.Background(), patience)
+		if err := b.Enqueue(try, message("q")); err != nil {
+			t.Errorf("enqueue to another queue: %v", err)
+		}
+		done()
+		select {
+		case err := <-failed:
+			if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "RESOURCE_LOCKED") {
+				t.Errorf("enqueue: %v, want what RabbitMQ says", err)
+			}
+			return
+		default:
+		}
+	}
+}
+
+// A queue may have any name, also one that looks as if it was for another
+// purpose.
+func TestLookalikeQueues(t *testing.T) {
+	b := open(t, rabbittest.URL(t))
+	for _, q := range []string{"q", "q.lock", "q.queue", "delay.00"} {
+		enqueue(t, b, message(q))
+		c := consume(t, b, q, 1)
+		receive(t, c).Settle(dtask.Bury)
+		if err := c.Close(testContext(t)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, q := range []string{"q", "q.lock", "q.queue", "delay.00"} {
+		if dead, err := b.DeadLetters(testContext(t), q, 10); len(dead) != 1 || err != nil {
+			t.Errorf("dead letters of %s: %v, %v, want one", q, dead, err)
+		}
+	}
+}
+
 // Malformed messages go to the dead letters with the reason; those of producers
 // that know little are fine.
 func TestForeignMessages(t *testing.T) {

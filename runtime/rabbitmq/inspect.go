@@ -68,19 +68,6 @@ func (b *Broker) Queues(ctx context.Context) ([]dtask.QueueState, error) {
 	})
 }
 
-// registered returns the names of all queues, sorted.
-func (b *Broker) registered(ctx context.Context, s *session) ([]string, error) {
-	var queues []string
-	err := b.browse(ctx, s, b.topology.registry(), maxBrowse, func(ds []*incoming) ([]uint64, error) {
-		for _, d := range ds {
-			queues = append(queues, string(d.body))
-		}
-		return nil, nil
-	})
-	slices.Sort(queues)
-	return slices.Compact(queues), err
-}
-
 // state counts the messages of a queue.
 func (b *Broker) state(s *session, queue string) (dtask.QueueState, error) {
 	state := dtask.QueueState{Queue: queue, Running: -1, Delayed: -1}
@@ -102,7 +89,7 @@ func (b *Broker) state(s *session, queue string) (dtask.QueueState, error) {
 // DeadLetters implements dtask.Inspector. It returns at most 65,535.
 func (b *Broker) DeadLetters(ctx context.Context, queue string, limit int) ([]*dtask.Message, error) {
 	return inspect(ctx, b, func(s *session) (ms []*dtask.Message, err error) {
-		err = b.browse(ctx, s, b.topology.queue(classDead, queue), min(limit, maxBrowse), func(ds []*incoming) ([]uint64, error) {
+		err = b.browse(ctx, s, b.topology.queue(classDead, queue), min(limit, maxBrowse), arrivalGap, func(ds []*incoming) ([]uint64, error) {
 			for _, d := range ds {
 				m, _ := decode(d, classDead, queue) // of a malformed one, what can be read
 				ms = append(ms, &m)
@@ -152,24 +139,42 @@ func (b *Broker) DeleteDead(ctx context.Context, queue string, ids ...string) (i
 	return b.takeDead(ctx, queue, ids, func(ds []*incoming) []error { return make([]error, len(ds)) })
 }
 
-// takeDead removes those dead letters from a queue, of the given ids or all,
-// for which f returns no error. It returns how many.
+// takeDead removes those dead letters from a queue, of the given ids or all that
+// there are, for which f returns no error. It returns how many.
 func (b *Broker) takeDead(ctx context.Context, queue string, ids []string, f func([]*incoming) []error) (int, error) {
+	name := b.topology.queue(classDead, queue)
 	return b.act(ctx, func(s *session, taken *atomic.Int64) error {
-		return b.browse(ctx, s, b.topology.queue(classDead, queue), maxBrowse, func(ds []*incoming) (remove []uint64, failed error) {
-			if len(ids) > 0 {
-				ds = slices.DeleteFunc(ds, func(d *incoming) bool { return !slices.Contains(ids, d.MessageID) })
+		left, _, err := queueLength(s.conn, name)
+		if len(ids) > 0 {
+			left = min(left, maxBrowse)
+		}
+		for left > 0 && err == nil {
+			before := taken.Load()
+			err = b.takeDeadOnce(ctx, s, name, min(left, maxBrowse), ids, f, taken)
+			if taken.Load() == before {
+				break
 			}
-			for i, err := range f(ds) {
-				if err != nil {
-					failed = err
-					continue
-				}
-				remove = append(remove, ds[i].tag)
+			left -= maxBrowse
+		}
+		return err
+	})
+}
+
+// takeDeadOnce is takeDead of the oldest dead letters, at most maxBrowse.
+func (b *Broker) takeDeadOnce(ctx context.Context, s *session, name string, limit int, ids []string, f func([]*incoming) []error, taken *atomic.Int64) error {
+	return b.browse(ctx, s, name, limit, arrivalGap, func(ds []*incoming) (remove []uint64, failed error) {
+		if len(ids) > 0 {
+			ds = slices.DeleteFunc(ds, func(d *incoming) bool { return !slices.Contains(ids, d.MessageID) })
+		}
+		for i, err := range f(ds) {
+			if err != nil {
+				failed = err
+				continue
 			}
-			taken.Add(int64(len(remove)))
-			return remove, failed
-		})
+			remove = append(remove, ds[i].tag)
+		}
+		taken.Add(int64(len(remove)))
+		return remove, failed
 	})
 }
 
@@ -202,7 +207,7 @@ func (b *Broker) Purge(ctx context.Context, queue string) (int, error) {
 // purgeLevel deletes the messages of a queue that wait at a level of delay,
 // among those of other queues.
 func (b *Broker) purgeLevel(ctx context.Context, s *session, level int, queue string, purged *atomic.Int64) error {
-	return b.browse(ctx, s, b.topology.names.level(level), math.MaxInt, func(ds []*incoming) (remove []uint64, err error) {
+	return b.browse(ctx, s, b.topology.names.level(level), math.MaxInt, levelGap, func(ds []*incoming) (remove []uint64, err error) {
 		for _, d := range ds {
 			for _, c := range consumed {
 				if len(d.key) > keyDigits && d.key[keyDigits:] == b.topology.queue(c, queue) {

@@ -20,6 +20,9 @@ const (
 	classRenewed    class = "renewed"    // copies of messages that are held for long, see renew.go
 )
 
+// classRegistry is the registry, of which there is one.
+const classRegistry class = "queues"
+
 // consumed are the classes that a worker consumes.
 var consumed = [...]class{classHigh, classDefault, classLow, classQuarantine}
 
@@ -49,7 +52,11 @@ func (n names) renewed(id string) string { return n.namespace + "." + string(cla
 func (n names) paused(queue string) string { return n.namespace + ".paused." + queue }
 
 // registry returns the name of the queue that holds the names of all queues.
-func (n names) registry() string { return n.namespace + ".queues" }
+func (n names) registry() string { return n.namespace + "." + string(classRegistry) }
+
+// lock returns the name of the queue that exists while a queue of RabbitMQ is
+// being browsed.
+func (n names) lock(queue string) string { return n.namespace + ".lock." + queue }
 
 // schedule returns the name of the queue that holds the newest tick of a
 // schedule.

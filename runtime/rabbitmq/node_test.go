@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -23,6 +24,7 @@ func TestNode(t *testing.T) {
 	}{
 		{"Blocked", testBlocked},
 		{"BlockedConsumer", testBlockedConsumer},
+		{"BlockedElsewhere", testBlockedElsewhere},
 		{"DiskAlarm", testDiskAlarm},
 		{"StopApp", testStopApp},
 		{"Crash", testCrash},
@@ -102,6 +104,55 @@ func testBlockedConsumer(t *testing.T, n *rabbittest.Node) {
 		t.Errorf("delivered %s at attempt %d, want %s at 2", d.Message().ID, d.Message().Attempt, retried)
 	}
 	d.Settle(dtask.Done)
+}
+
+// Nothing that a process does under an alarm holds up what it consumes: the
+// backlog may be what the alarm is about.
+func testBlockedElsewhere(t *testing.T, n *rabbittest.Node) {
+	b := open(t, nodeURL(t, n))
+	const backlog = 50
+	for range backlog {
+		enqueue(t, b, message("q"))
+	}
+	c := consume(t, b, "q", 1)
+	n.Ctl("set_vm_memory_high_watermark", "0.000001")
+	defer n.Ctl("set_vm_memory_high_watermark", "0.4")
+	eventually(t, func() string { // until RabbitMQ has said so
+		ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+		defer cancel()
+		return blockedText(b.Enqueue(ctx, message("other")))
+	})
+	for name, call := range map[string]func(context.Context) error{
+		"Enqueue to a new queue": func(ctx context.Context) error { return b.Enqueue(ctx, message("new")) },
+		"Pause":                  func(ctx context.Context) error { return b.Pause(ctx, "other") },
+	} {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		if text := blockedText(call(ctx)); text != "" {
+			t.Errorf("%s: %s", name, text)
+		}
+		cancel()
+	}
+	consume(t, b, "newer", 1)
+	for range backlog {
+		receive(t, c).Settle(dtask.Done)
+	}
+	n.Ctl("set_vm_memory_high_watermark", "0.4")
+	eventually(t, func() string {
+		states, err := b.Queues(testContext(t))
+		if err != nil || !slices.ContainsFunc(states, func(s dtask.QueueState) bool { return s.Queue == "newer" }) {
+			return fmt.Sprintf("the queue that was declared under the alarm is not listed: %v, %v", states, err)
+		}
+		return ""
+	})
+}
+
+// blockedText complains unless err says that nothing was enqueued because of an
+// alarm.
+func blockedText(err error) string {
+	if !errors.Is(err, dtask.ErrBlocked) || errors.Is(err, dtask.ErrUnknownOutcome) {
+		return "error " + errText(err) + ", want ErrBlocked"
+	}
+	return ""
 }
 
 func testDiskAlarm(t *testing.T, n *rabbittest.Node) {

@@ -1,12 +1,14 @@
 package rabbitmq
 
 import (
+	"cmp"
 	"context"
-	"errors"
+	"fmt"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/frame"
 )
 
 // A queue is paused while a queue of another name, its marker, exists.
@@ -19,48 +21,76 @@ func (b *Broker) Pause(ctx context.Context, queue string) error {
 	if err := dtask.ValidateQueue(queue); err != nil {
 		return err
 	}
-	return b.change(ctx, func(s *session) error {
+	return b.mark(ctx, queue, func(s *session, ch *amqp.Channel) error {
 		if err := b.topology.ensure(ctx, s, classDefault, queue, -1); err != nil {
 			return err
 		}
-		return b.tell(s, queue, func(ch *amqp.Channel) error {
-			return declareQueue(ch, b.topology.paused(queue), amqp.Table{amqp.QueueTypeArg: amqp.QueueTypeQuorum})
-		})
+		return declareQueue(ch, b.topology.paused(queue), amqp.Table{amqp.QueueTypeArg: amqp.QueueTypeQuorum})
 	})
 }
 
 // Resume implements dtask.Inspector.
 func (b *Broker) Resume(ctx context.Context, queue string) error {
-	return b.change(ctx, func(s *session) error {
-		return b.tell(s, queue, func(ch *amqp.Channel) error {
-			_, err := ch.QueueDelete(b.topology.paused(queue), false, false, false)
-			return err
-		})
+	return b.mark(ctx, queue, func(_ *session, ch *amqp.Channel) error {
+		_, err := ch.QueueDelete(b.topology.paused(queue), false, false, false)
+		return err
 	})
 }
 
-// tell makes a change of a queue and tells all workers to look at it.
-func (b *Broker) tell(s *session, queue string, change func(*amqp.Channel) error) error {
-	ch, err := s.conn.Channel()
+// mark changes the marker of a queue, and tells all workers to look at it.
+func (b *Broker) mark(ctx context.Context, queue string, change func(*session, *amqp.Channel) error) error {
+	if err := b.change(ctx, func(s *session) error {
+		ch, err := s.conn.Channel()
+		if err != nil {
+			return err
+		}
+		defer ch.Close()
+		if err := change(s, ch); err != nil {
+			return err
+		}
+		return b.topology.declareControl(ch)
+	}); err != nil {
+		return err
+	}
+	if err := b.tell(ctx, queue); err != nil {
+		return fmt.Errorf("the workers could not be told; repeat the call: %w", err)
+	}
+	return nil
+}
+
+// tell tells all workers to look at the marker of a queue. It does so through
+// the connection for publishing, for RabbitMQ blocks the one through which it is
+// told something while there is an alarm.
+func (b *Broker) tell(ctx context.Context, queue string) error {
+	s, err := b.publishing.session(ctx)
 	if err != nil {
 		return err
 	}
-	defer ch.Close()
-	if err := change(ch); err != nil {
+	if err := s.pub.ready(ctx, 0); err != nil {
 		return err
 	}
-	if err := ch.Confirm(false); err != nil {
-		return err
-	}
-	confirm, err := ch.PublishWithDeferredConfirm(b.topology.control(), "", false, false, amqp.Publishing{
-		ContentType: "text/plain",
-		Body:        []byte(queue),
-	})
+	defer s.pub.release(0)
+	ch, err := openConfirming(ctx, s)
 	if err != nil {
 		return err
 	}
-	if !confirm.Wait() {
-		return errors.New("the workers could not be told; repeat the call")
+	defer func() { go ch.close() }() // which takes an alarm, if there is one
+	c, err := ch.publish(b.topology.control(), "", &frame.Properties{ContentType: "text/plain"}, []byte(queue))
+	if err != nil {
+		return err
+	}
+	switch (pending{c: c}).wait(ctx) {
+	case confirmed, unroutable: // in the latter case there is no worker
+		return nil
+	}
+	return cmp.Or(ctx.Err(), dtask.ErrUnknownOutcome)
+}
+
+// declareControl declares the exchange through which all workers are told.
+func (t *topology) declareControl(ch *amqp.Channel) error {
+	exchange := t.control()
+	if err := ch.ExchangeDeclare(exchange, amqp.ExchangeFanout, true, false, false, false, nil); err != nil {
+		return declareError("exchange", exchange, err)
 	}
 	return nil
 }
@@ -71,15 +101,14 @@ func (b *Broker) listen(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	exchange := b.topology.control()
-	if err := ch.ExchangeDeclare(exchange, amqp.ExchangeFanout, true, false, false, false, nil); err != nil {
-		return declareError("exchange", exchange, err)
+	if err := b.topology.declareControl(ch); err != nil {
+		return err
 	}
 	q, err := ch.QueueDeclare("", false, true, true, false, nil)
 	if err != nil {
 		return declareError("queue", "of control messages", err)
 	}
-	if err := ch.QueueBind(q.Name, "", exchange, false, nil); err != nil {
+	if err := ch.QueueBind(q.Name, "", b.topology.control(), false, nil); err != nil {
 		return declareError("binding of queue", q.Name, err)
 	}
 	in, err := ch.Consume(q.Name, "control", true, true, false, false, nil)

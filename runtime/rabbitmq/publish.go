@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"regexp"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -247,10 +248,11 @@ type attempt struct {
 	b        *Broker
 	m        *publication
 	session  *session // of the last try
-	target   string   // the queue it was published to
+	route    route    // of the last try
 	sent     bool     // its outcome is unknown
 	refused  int
 	returned bool
+	declared int // how often that has failed
 }
 
 // send tries until the message is sent.
@@ -269,12 +271,15 @@ func (a *attempt) send(ctx context.Context) (pending, error) {
 		r := a.m.route(a.b.topology.names)
 		if err := a.b.topology.ensure(ctx, s, a.m.class, a.m.queue, r.level); err != nil {
 			if isPermanent(err) {
-				return pending{}, err
-			}
-			if ctx.Err() != nil {
 				return pending{}, a.fail(err)
 			}
-			s.end(err) // nextSession returns another
+			if ctx.Err() != nil {
+				return pending{}, a.fail(a.b.why(s.pub, err))
+			}
+			a.declared++
+			if !sleep(ctx, backoff(a.declared)) {
+				return pending{}, a.fail(fmt.Errorf("%w: %w", ctx.Err(), err))
+			}
 			continue
 		}
 		if err := s.pub.ready(ctx, len(a.m.message.body)); err != nil {
@@ -288,7 +293,7 @@ func (a *attempt) send(ctx context.Context) (pending, error) {
 			s.end(err) // nextSession returns another
 			continue
 		}
-		a.target = cmp.Or(r.exchange, r.key)
+		a.route = r
 		return w, nil
 	}
 }
@@ -335,7 +340,7 @@ func (v verdict) late(ctx context.Context) error { return fmt.Errorf("%w: %w", v
 func (a *attempt) judge(ctx context.Context, w pending) verdict {
 	switch w.wait(ctx) {
 	case confirmed:
-		w.p.trust(a.target)
+		w.p.trust(a.route.queue())
 		return verdict{done: true}
 	case unroutable:
 		// Somebody has deleted the queue. Declare it again, once.
@@ -352,12 +357,14 @@ func (a *attempt) judge(ctx context.Context, w pending) verdict {
 	if ctx.Err() == nil {
 		select {
 		case <-w.p.session.closed:
-			err := a.b.learn(w.p.session.err)
-			return verdict{done: err != nil, err: cmp.Or(err, dtask.ErrUnknownOutcome)}
+			if err := a.b.learn(w.p.session.err, a.route); err != nil {
+				return verdict{done: true, err: a.fail(err)}
+			}
+			return verdict{err: dtask.ErrUnknownOutcome}
 		case <-ctx.Done():
 		}
 	}
-	return verdict{done: true, err: a.fail(a.b.why(w.p, fmt.Errorf("no confirm from queue %s: %w", a.target, ctx.Err())))}
+	return verdict{done: true, err: a.fail(a.b.why(w.p, fmt.Errorf("no confirm from queue %s: %w", a.route.queue(), ctx.Err())))}
 }
 
 // why adds to the error of a context that the server is blocked, if it is.
@@ -381,8 +388,9 @@ var tooLarge = regexp.MustCompile(`message size (\d+) is larger than configured 
 
 // learn draws conclusions from the end of a session. A message that is too
 // large closes the channel, and all that is outstanding fails with it: it must
-// not be published again. An error is one that no later session will mend.
-func (b *Broker) learn(err error) error {
+// not be published again. An error is one that no later session will mend for
+// what was published by the route.
+func (b *Broker) learn(err error, r route) error {
 	var e *amqp.Error
 	if !errors.As(err, &e) {
 		return nil
@@ -397,6 +405,9 @@ func (b *Broker) learn(err error) error {
 	case amqp.NotFound:
 		b.topology.forget()
 	case amqp.AccessRefused:
+		if exchange := cmp.Or(r.exchange, "amq.default"); !strings.Contains(e.Reason, "'"+exchange+"'") {
+			return nil // another one was refused
+		}
 		return permanent(fmt.Errorf("the user lacks a permission; grant it write for all of the namespace %s and for amq.default (%s)", b.config.namespace, e.Reason))
 	}
 	return nil

@@ -38,11 +38,11 @@ func (a *attempt) judgeRefusal(ctx context.Context) verdict {
 		return v
 	}
 	if a.onNewChannel(ctx) == confirmed {
-		a.session.pub.suspect(a.target)
+		a.session.pub.suspect(a.route.queue())
 		return verdict{done: true}
 	}
 	n, err := within(ctx, func() (int, error) {
-		n, _, err := queueLength(a.session.conn, a.target)
+		n, _, err := queueLength(a.session.conn, a.route.queue())
 		return n, err
 	}, nil)
 	switch {
@@ -51,7 +51,7 @@ func (a *attempt) judgeRefusal(ctx context.Context) verdict {
 	case n > 0:
 		v.done = a.refused > fullRetries
 	default: // RabbitMQ says so of a queue without a leader
-		v.err = fmt.Errorf("RabbitMQ refuses messages for %s, which is empty; %s", a.m.queue, leaderless(a.target))
+		v.err = fmt.Errorf("RabbitMQ refuses messages for %s, which is empty; %s", a.m.queue, leaderless(a.route.queue()))
 		last := a.b.warned.Load()
 		if now := time.Now().Unix(); now-last >= int64(refusalWarning/time.Second) && a.b.warned.CompareAndSwap(last, now) {
 			slog.Warn("message cannot be published; trying on", "queue", a.m.queue, "id", a.m.message.MessageID, "err", v.err)
@@ -91,10 +91,10 @@ func (a *attempt) onNewChannel(ctx context.Context) outcome {
 		return refused
 	}
 	defer ch.close()
-	r := a.m.route(a.b.topology.names)
+	a.route = a.m.route(a.b.topology.names)
 	properties := a.m.message.Properties
-	properties.Expiration = r.expiration
-	c, err := ch.publish(r.exchange, r.key, &properties, a.m.message.body)
+	properties.Expiration = a.route.expiration
+	c, err := ch.publish(a.route.exchange, a.route.key, &properties, a.m.message.body)
 	if err != nil {
 		return refused
 	}

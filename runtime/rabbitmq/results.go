@@ -179,27 +179,11 @@ func (b *Broker) acceptMany(ctx context.Context, ms []*dtask.Message, ps []*publ
 }
 
 // ensureResults declares the stream of results, unless that was done before.
-// Unlike declare it lets nobody wait for the declaration of another.
 func (t *topology) ensureResults(ctx context.Context, s *session) error {
-	name := t.results()
-	if _, ok := t.known.Load(name); ok {
-		return nil
-	}
-	_, err := within(ctx, func() (struct{}, error) {
-		ch, err := s.conn.Channel()
-		if err != nil {
-			return struct{}{}, err
-		}
-		defer ch.Close()
-		return struct{}{}, declareQueue(ch, name, amqp.Table{
-			amqp.QueueTypeArg:                 amqp.QueueTypeStream,
-			amqp.StreamMaxAgeArg:              fmt.Sprintf("%dD", maxKeep/(24*time.Hour)),
-			amqp.StreamMaxLenBytesArg:         int64(resultsSize),
-			amqp.StreamMaxSegmentSizeBytesArg: int64(resultsSegment),
-		})
-	}, nil)
-	if err == nil {
-		t.known.Store(name, struct{}{})
-	}
-	return err
+	return t.ensureAlone(ctx, s, t.results(), amqp.Table{
+		amqp.QueueTypeArg:                 amqp.QueueTypeStream,
+		amqp.StreamMaxAgeArg:              fmt.Sprintf("%dD", maxKeep/(24*time.Hour)),
+		amqp.StreamMaxLenBytesArg:         int64(resultsSize),
+		amqp.StreamMaxSegmentSizeBytesArg: int64(resultsSegment),
+	})
 }

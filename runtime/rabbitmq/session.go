@@ -36,6 +36,8 @@ type session struct {
 	pub    *pubChannel  // of a session that publishes
 	ticks  *tickChannel // of a session that schedules
 
+	declaring chan struct{} // a mutex whose Lock can be given up
+
 	closed chan struct{} // closed when the connection is gone
 	once   sync.Once
 	err    error // why; valid once closed is
@@ -89,7 +91,7 @@ func dial(ctx context.Context, c *config, host, role string) (*session, error) {
 		hungUp := errors.Is(broken, io.EOF) || errors.Is(broken, syscall.ECONNRESET)
 		return nil, handshakeError(c, host, err, hungUp && time.Since(start) > silentClose/2)
 	}
-	s := &session{conn: conn, stream: st, closed: make(chan struct{})}
+	s := &session{conn: conn, stream: st, declaring: make(chan struct{}, 1), closed: make(chan struct{})}
 	ended := conn.NotifyClose(make(chan *amqp.Error, 1))
 	go func() {
 		s.end(fmt.Errorf("connection to %s: %w", host, reason(<-ended)))

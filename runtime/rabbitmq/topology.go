@@ -24,19 +24,26 @@ const (
 	unlimited = 1_000_000_000
 )
 
+// levelsTrust is for how long levels of delay are taken to be there. Nothing
+// tells when a lower one was deleted: messages stay above it.
+const levelsTrust = time.Minute
+
 // A topology declares the queues and exchanges of a namespace, and remembers
 // what it has declared.
 type topology struct {
 	names
-	mu    chan struct{} // a mutex whose Lock can be given up
-	known sync.Map      // what was declared → struct{}
+	known sync.Map // what was declared → struct{}
 
-	// level is the highest level of delay that was declared, or -1.
-	level atomic.Int32
+	// register enters a new queue in the registry. If its connection is one
+	// for publishing, it waits for that.
+	register func(ctx context.Context, s *session, queue string) error
+
+	level      atomic.Int32 // the highest level of delay that was declared, or -1
+	levelsTime atomic.Int64 // when, in Unix seconds
 }
 
 func newTopology(namespace string) *topology {
-	t := &topology{names: names{namespace}, mu: make(chan struct{}, 1)}
+	t := &topology{names: names{namespace}}
 	t.level.Store(-1)
 	return t
 }
@@ -56,26 +63,38 @@ func (t *topology) ensure(ctx context.Context, s *session, c class, queue string
 		return t.ensureResults(ctx, s)
 	case classRenewed:
 		return nil // declared by who consumes it
+	case classRegistry:
+		return t.ensureRegistry(ctx, s)
 	}
-	name := t.queue(c, queue)
-	if _, ok := t.known.Load(name); ok && int(t.level.Load()) >= level {
+	_, known := t.known.Load(t.queue(c, queue))
+	if known && t.hasLevels(level) {
 		return nil
 	}
-	return t.declare(ctx, s, func(ch *amqp.Channel) error {
-		if err := t.declareClasses(s, ch, queue, c); err != nil {
+	return t.declareFor(ctx, s, queue, func(ch *amqp.Channel) error {
+		if err := t.declareClasses(ch, queue, c); err != nil || level < 0 {
 			return err
-		}
-		if int(t.level.Load()) >= level {
-			return nil
 		}
 		return t.declareDelays(ch, level)
 	})
 }
 
+// hasLevels reports whether the levels of delay up to the given one are there.
+// One caller a minute is told that they are not.
+func (t *topology) hasLevels(level int) bool {
+	if level < 0 {
+		return true
+	}
+	now, last := time.Now().Unix(), t.levelsTime.Load()
+	if now-last > int64(levelsTrust/time.Second) && t.levelsTime.CompareAndSwap(last, now) {
+		return false
+	}
+	return int(t.level.Load()) >= level
+}
+
 // redeclare declares a class of a queue, even if that was done before.
 func (t *topology) redeclare(ctx context.Context, s *session, c class, queue string) error {
-	return t.declare(ctx, s, func(ch *amqp.Channel) error {
-		return t.declareClasses(s, ch, queue, c)
+	return t.declareFor(ctx, s, queue, func(ch *amqp.Channel) error {
+		return t.declareClasses(ch, queue, c)
 	})
 }
 
@@ -83,8 +102,8 @@ func (t *topology) redeclare(ctx context.Context, s *session, c class, queue str
 // through. It does so even if it did before: consumers call it once for each
 // session.
 func (t *topology) ensureConsumed(ctx context.Context, s *session, queue string) error {
-	return t.declare(ctx, s, func(ch *amqp.Channel) error {
-		if err := t.declareClasses(s, ch, queue, consumed[:]...); err != nil {
+	return t.declareFor(ctx, s, queue, func(ch *amqp.Channel) error {
+		if err := t.declareClasses(ch, queue, consumed[:]...); err != nil {
 			return err
 		}
 		return t.declareDelays(ch, int(t.level.Load()))
@@ -101,21 +120,31 @@ func (t *topology) declareDelays(ch *amqp.Channel, level int) error {
 		return err
 	}
 	t.level.Store(int32(level))
+	t.levelsTime.Store(time.Now().Unix())
 	return nil
 }
 
+// declareFor is declare of what belongs to a queue, which is entered in the
+// registry before.
+func (t *topology) declareFor(ctx context.Context, s *session, queue string, f func(*amqp.Channel) error) error {
+	if err := t.enter(ctx, s, queue); err != nil {
+		return err
+	}
+	return t.declare(ctx, s, f)
+}
+
 // declare runs f with a channel of its own, for a failed declaration closes
-// its channel. One runs at a time.
+// its channel. One runs at a time on a session.
 func (t *topology) declare(ctx context.Context, s *session, f func(*amqp.Channel) error) error {
 	select {
-	case t.mu <- struct{}{}:
+	case s.declaring <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-s.closed:
 		return s.err
 	}
 	_, err := within(ctx, func() (struct{}, error) {
-		defer func() { <-t.mu }()
+		defer func() { <-s.declaring }()
 		ch, err := s.conn.Channel()
 		if err != nil {
 			return struct{}{}, err
@@ -126,20 +155,32 @@ func (t *topology) declare(ctx context.Context, s *session, f func(*amqp.Channel
 	return err
 }
 
+// ensureAlone declares a queue of which there is one in the namespace, unless
+// that was done before. Unlike declare it lets nobody wait for the declaration
+// of another.
+func (t *topology) ensureAlone(ctx context.Context, s *session, name string, args amqp.Table) error {
+	if _, ok := t.known.Load(name); ok {
+		return nil
+	}
+	_, err := within(ctx, func() (struct{}, error) {
+		ch, err := s.conn.Channel()
+		if err != nil {
+			return struct{}{}, err
+		}
+		defer ch.Close()
+		return struct{}{}, declareQueue(ch, name, args)
+	}, nil)
+	if err == nil {
+		t.known.Store(name, struct{}{})
+	}
+	return err
+}
+
 // declareClasses declares a queue: the classes given and the dead letters,
 // where what RabbitMQ gives up on goes.
-func (t *topology) declareClasses(s *session, ch *amqp.Channel, queue string, classes ...class) error {
+func (t *topology) declareClasses(ch *amqp.Channel, queue string, classes ...class) error {
 	dead := t.queue(classDead, queue)
 	if _, ok := t.known.Load(dead); !ok {
-		exists, err := queueExists(s.conn, dead)
-		if err != nil {
-			return err
-		}
-		if !exists {
-			if err := t.register(s, ch, queue); err != nil {
-				return err
-			}
-		}
 		if err := declareQueue(ch, dead, amqp.Table{
 			amqp.QueueTypeArg:  amqp.QueueTypeQuorum,
 			"x-delivery-limit": int64(unlimited),
@@ -152,6 +193,9 @@ func (t *topology) declareClasses(s *session, ch *amqp.Channel, queue string, cl
 		return err
 	}
 	for _, c := range classes {
+		if c == classDead {
+			continue
+		}
 		name := t.queue(c, queue)
 		if err := declareQueue(ch, name, amqp.Table{
 			amqp.QueueTypeArg:           amqp.QueueTypeQuorum,
@@ -169,33 +213,6 @@ func (t *topology) declareClasses(s *session, ch *amqp.Channel, queue string, cl
 			}
 		}
 		t.known.Store(name, struct{}{})
-	}
-	return nil
-}
-
-// register adds a queue to the registry: AMQP has no way to list queues. It is
-// done before the queue is declared, so that no queue is missing there.
-func (t *topology) register(s *session, ch *amqp.Channel, queue string) error {
-	if err := declareQueue(ch, t.registry(), amqp.Table{
-		amqp.QueueTypeArg:  amqp.QueueTypeQuorum,
-		"x-delivery-limit": int64(unlimited),
-	}); err != nil {
-		return err
-	}
-	if err := ch.Confirm(false); err != nil {
-		return err
-	}
-	confirm, err := ch.PublishWithDeferredConfirm("", t.registry(), true, false, amqp.Publishing{
-		DeliveryMode: amqp.Persistent,
-		ContentType:  "text/plain",
-		Timestamp:    time.Now(),
-		Body:         []byte(queue),
-	})
-	if err != nil {
-		return err
-	}
-	if !confirm.Wait() {
-		return fmt.Errorf("queue %s could not be entered in %s", queue, t.registry())
 	}
 	return nil
 }

@@ -1,0 +1,82 @@
+package rabbitmq
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/frame"
+)
+
+// The registry is a queue that holds the names of all queues, one a message: AMQP
+// has no way to list queues. A name is entered by who declares the queue first,
+// before that, and stays.
+
+// enter has a queue entered in the registry, unless it is there already, as the
+// queue of its dead letters tells.
+func (t *topology) enter(ctx context.Context, s *session, queue string) error {
+	dead := t.queue(classDead, queue)
+	if _, ok := t.known.Load(dead); ok {
+		return nil
+	}
+	exists, err := within(ctx, func() (bool, error) { return queueExists(s.conn, dead) }, nil)
+	if err != nil || exists {
+		return err
+	}
+	return t.register(ctx, s, queue)
+}
+
+// register enters a queue in the registry. It does so through the connection for
+// publishing: under an alarm RabbitMQ blocks the connection of who publishes, and
+// consuming must go on. So a consumer does not wait for it either; if it dies
+// before, the queue is not listed.
+func (b *Broker) register(ctx context.Context, s *session, queue string) error {
+	entry := &publication{
+		message: envelope{
+			Properties: frame.Properties{ContentType: "text/plain", DeliveryMode: frame.Persistent, Timestamp: time.Now().Unix()},
+			body:       []byte(queue),
+		},
+		queue: queue,
+		class: classRegistry,
+		name:  b.topology.registry(),
+	}
+	if s.pub != nil {
+		err := b.publish(ctx, entry)
+		if err != nil && ctx.Err() != nil {
+			return b.why(s.pub, ctx.Err()) // only the outcome of the entry is unknown
+		}
+		return err
+	}
+	b.registering.Go(func() {
+		if err := b.publish(context.Background(), entry); err != nil && !errors.Is(err, dtask.ErrClosed) {
+			slog.Error("queue cannot be registered, and will not be listed", "queue", queue, "err", err)
+		}
+	})
+	return nil
+}
+
+// ensureRegistry declares the registry, unless that was done before.
+func (t *topology) ensureRegistry(ctx context.Context, s *session) error {
+	return t.ensureAlone(ctx, s, t.registry(), amqp.Table{
+		amqp.QueueTypeArg:  amqp.QueueTypeQuorum,
+		"x-delivery-limit": int64(unlimited),
+	})
+}
+
+// registered returns the names of all queues, sorted.
+func (b *Broker) registered(ctx context.Context, s *session) ([]string, error) {
+	var queues []string
+	err := b.browse(ctx, s, b.topology.registry(), maxBrowse, arrivalGap, func(ds []*incoming) ([]uint64, error) {
+		for _, d := range ds {
+			queues = append(queues, string(d.body))
+		}
+		return nil, nil
+	})
+	slices.Sort(queues)
+	return slices.Compact(queues), err
+}

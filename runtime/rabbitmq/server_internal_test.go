@@ -1,0 +1,139 @@
+package rabbitmq
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/dtaskhq/dtask/internal/testenv/rabbittest"
+	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/frame"
+)
+
+// Tests that need a server, and look inside.
+
+func openInternal(t *testing.T) (context.Context, *Broker) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	t.Cleanup(cancel)
+	b, err := Open(ctx, rabbittest.URL(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.Close() })
+	return ctx, b
+}
+
+func storedMessage(id string) *dtask.Message {
+	return &dtask.Message{ID: id, Task: "pkg.Task", Queue: "q", Body: []byte("{}"), Attempt: 1, Attempts: 1, EnqueuedAt: time.Now()}
+}
+
+// A channel that we close while RabbitMQ closes it costs no other: its number is
+// free only when both are answered.
+func TestCrossedClose(t *testing.T) {
+	ctx, b := openInternal(t)
+	s, err := b.publishing.session(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 20 {
+		ch, err := openChannel(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ch.publish("no such exchange", "k", &frame.Properties{MessageID: "x"}, []byte("{}")); err != nil {
+			t.Fatal(err)
+		}
+		ch.close() // RabbitMQ is about to close it for the exchange
+	}
+	if isClosed(s.closed) {
+		t.Errorf("the connection was lost: %v", s.err)
+	}
+}
+
+// If a level of delay is deleted, what is to pass it waits above, and nobody is
+// told. It is declared again before long.
+func TestLevelDeleted(t *testing.T) {
+	ctx, b := openInternal(t)
+	c, err := b.Consume(ctx, dtask.ConsumeOptions{Queue: "q", Concurrency: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close(ctx)
+	err = b.change(ctx, func(s *session) error {
+		ch, err := s.conn.Channel()
+		if err != nil {
+			return err
+		}
+		defer ch.Close()
+		if _, err := ch.QueueDelete(b.topology.names.level(0), false, false, false); err != nil {
+			return err
+		}
+		return ch.ExchangeDelete(b.topology.names.level(0), false, false)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.topology.levelsTime.Add(-int64(levelsTrust/time.Second) - 1)
+	m := storedMessage("delayed")
+	m.NotBefore = time.Now().Add(2500 * time.Millisecond) // 3 s: levels 1 and 0
+	if err := b.Enqueue(ctx, m); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case d := <-c.Deliveries():
+		d.Settle(dtask.Done)
+	case <-ctx.Done():
+		t.Error("the message does not pass the levels")
+	}
+}
+
+// All dead letters are retried, also if there are more than can be looked at in
+// one go; and no more than there were.
+func TestRetryAll(t *testing.T) {
+	ctx, b := openInternal(t)
+	const n = maxBrowse + 500
+	ps := make([]*publication, n)
+	for i := range ps {
+		p, err := encode(storedMessage("same"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ps[i] = &publication{message: p, queue: "q", class: classDead, name: b.topology.queue(classDead, "q")}
+	}
+	errs := make([]error, n)
+	b.publishMany(ctx, ps, errs)
+	if i := slices.IndexFunc(errs, func(err error) bool { return err != nil }); i >= 0 {
+		t.Fatal(errs[i])
+	}
+	if retried, err := b.RetryDead(ctx, "q"); retried != n || err != nil {
+		t.Errorf("RetryDead: %d, %v, want %d", retried, err, n)
+	}
+}
+
+func refusal(text string) error {
+	return &amqp.Error{Code: amqp.AccessRefused, Reason: text, Server: true}
+}
+
+// A permission that one message lacks is no matter of those that are published
+// elsewhere at the same time.
+func TestLearnRefusal(t *testing.T) {
+	b := &Broker{config: &config{namespace: "ns"}}
+	for text, concerns := range map[string]bool{
+		"ACCESS_REFUSED - access to exchange 'ns.delay.01' in vhost '/' refused for user 'u'":                             true,
+		"ACCESS_REFUSED - access to exchange 'amq.default' in vhost '/' refused for user 'u'":                             false,
+		"ACCESS_REFUSED - access to exchange 'ns.delay.02' in vhost '/' refused for user 'u'":                             false,
+		"ACCESS_REFUSED - write access to exchange 'ns.delay.01' in vhost '/' refused for user 'u'; and more in versions": true,
+	} {
+		err := b.learn(refusal(text), route{exchange: "ns.delay.01", key: "1.q"})
+		if (err != nil) != concerns {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	if err := b.learn(refusal("access to exchange 'amq.default' in vhost '/' refused"), direct("ns.queue.q")); err == nil {
+		t.Error("a refusal of the default exchange does not concern what is published by it")
+	}
+}
