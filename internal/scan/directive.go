@@ -10,6 +10,8 @@ import (
 
 // The directives.
 const (
+	tool = "dtask"
+
 	directiveTask  = "task"
 	directiveCron  = "cron"
 	directiveTable = "table"
@@ -26,13 +28,12 @@ type directive struct {
 	args    string // the rest of the line
 	argsPos token.Pos
 	flaw    string // why it is no directive, or empty
+	doubt   bool   // it has a flaw, and is prose unless it ends the comment of a function
 }
 
 // recognise returns the directive in a comment, or what was meant as one. Go's
 // own rule (go/ast.ParseDirective) is strict: with a space, a capital or in a
-// block comment it is just prose. Prose that is not a directive is what it
-// looks like most of the time; what begins like one of ours is told from it by
-// its name.
+// block comment it is just prose.
 func recognise(c *ast.Comment) (directive, bool) {
 	if d, ok := ast.ParseDirective(c.Slash, c.Text); ok {
 		return directive{
@@ -41,39 +42,76 @@ func recognise(c *ast.Comment) (directive, bool) {
 			namePos: c.Slash + token.Pos(len("//dtask:")),
 			args:    d.Args,
 			argsPos: d.ArgsPos,
-		}, d.Tool == "dtask"
+		}, d.Tool == tool
 	}
-	text, block := strings.CutPrefix(c.Text, "/*")
-	text = strings.TrimPrefix(text, "//")
-	text = strings.TrimSuffix(text, "*/")
-	trimmed := strings.TrimLeft(text, " ")
-	if block {
-		trimmed = strings.TrimSpace(text)
+	d := directive{pos: c.Slash, namePos: c.Slash}
+	if block, ok := strings.CutPrefix(c.Text, "/*"); ok {
+		for line := range strings.Lines(strings.TrimSuffix(block, "*/")) {
+			if m := misspelt(strings.Trim(line, "* \t\n")); m.name != "" {
+				d.name, d.flaw, d.doubt = m.name, "a directive is a line comment", m.doubt
+				return d, true
+			}
+		}
+		return d, false
 	}
-	const prefix = "dtask:"
-	if len(trimmed) < len(prefix) || !strings.EqualFold(trimmed[:len(prefix)], prefix) {
-		return directive{}, false
-	}
-	rest := trimmed[len(prefix):]
-	word, _, _ := strings.Cut(strings.TrimSpace(rest), " ")
-	word, _, _ = strings.Cut(word, "\n")
-	spaced := strings.HasPrefix(rest, " ")
-	lower := strings.ToLower(word)
-	if spaced && !slices.Contains(directives, lower) || nearest(lower, directives) == "" {
-		return directive{}, false // prose
-	}
-	d := directive{pos: c.Slash, namePos: c.Slash, name: lower}
+	text := strings.TrimPrefix(c.Text, "//")
+	line := strings.TrimLeft(strings.TrimPrefix(text, "/"), "+@ ") // ///dtask:task, // +dtask:task
+	spaced := strings.HasPrefix(text, " ")
+	m := misspelt(line)
+	d.name, d.flaw, d.doubt = m.name, m.flaw, m.doubt && spaced
 	switch {
-	case block:
-		d.flaw = "a directive is a line comment"
-	case trimmed != text:
-		d.flaw = "a directive has no space after //"
+	case d.flaw != "":
 	case spaced:
-		d.flaw = "a directive has no space after the colon"
+		d.flaw = "a directive has no space after //"
+	case line != text:
+		d.flaw = flawBeginning
 	default:
 		d.flaw = "a directive is written in lower case"
 	}
-	return d, true
+	return d, d.name != ""
+}
+
+const flawBeginning = "a directive begins with //dtask:"
+
+// A misspelling is what a line of prose was probably meant as.
+type misspelling struct {
+	name  string // of the directive, or empty
+	flaw  string // beyond the place and the case of its letters
+	doubt bool   // it may be prose as well: there is neither a colon nor an argument
+}
+
+// misspelt tells misspelt directives from prose about dtask. A name that does
+// not follow a colon is written right, and nothing comes after it but what may
+// be an argument.
+func misspelt(line string) misspelling {
+	if len(line) < len(tool) || !strings.EqualFold(line[:len(tool)], tool) {
+		return misspelling{}
+	}
+	rest := line[len(tool):]
+	if word, ok := strings.CutPrefix(rest, ":"); ok {
+		word, _, _ = strings.Cut(word, " ")
+		if near := nearest(strings.ToLower(word), directives); near != "" {
+			return misspelling{name: near}
+		}
+	}
+	word, args, _ := strings.Cut(strings.TrimLeft(rest, ":.-_ \t"), " ")
+	key, _, isOption := strings.Cut(word, "=")
+	switch {
+	case rest == "" || rest == ":" || isOption && slices.Contains(optionNames, key):
+		return misspelling{directiveTask, "a directive has a name behind //dtask:", !isOption}
+	case !slices.Contains(directives, word) || !mayBeArguments(args):
+		return misspelling{}
+	case strings.HasPrefix(rest, ": "):
+		return misspelling{word, "a directive has no space after the colon", false}
+	}
+	return misspelling{word, flawBeginning, args == "" && !strings.HasPrefix(rest, ":")}
+}
+
+// mayBeArguments reports whether a line is empty, or begins as an option, a
+// schedule or a pattern of packages does.
+func mayBeArguments(line string) bool {
+	first, _, _ := strings.Cut(strings.TrimLeft(line, " "), " ")
+	return first == "" || strings.ContainsAny(first, "=@*/") || '0' <= first[0] && first[0] <= '9'
 }
 
 // A mark is a function with its directives.
@@ -98,7 +136,7 @@ func (p *packageScan) marks(f *ast.File) []mark {
 		for _, c := range group.List {
 			d, ok := recognise(c)
 			switch {
-			case !ok || !p.wellFormed(d):
+			case !ok || d.doubt && !endsDoc(functions[group], c) || !p.wellFormed(d):
 			case d.name == directiveTable:
 				p.table(f, group, d)
 			default:
@@ -122,6 +160,12 @@ func (p *packageScan) marks(f *ast.File) []mark {
 	return marks
 }
 
+// endsDoc reports whether a comment is the last line of a function's
+// documentation, where directives are.
+func endsDoc(fn *ast.FuncDecl, c *ast.Comment) bool {
+	return fn != nil && fn.Doc.List[len(fn.Doc.List)-1] == c
+}
+
 // wellFormed reports a directive that is none, or none that we know.
 func (p *packageScan) wellFormed(d directive) bool {
 	switch near := nearest(d.name, directives); {
@@ -131,7 +175,11 @@ func (p *packageScan) wellFormed(d directive) bool {
 	case slices.Contains(directives, d.name):
 		return true
 	case strings.Contains(d.name, "="):
-		p.report(p.pos(d.namePos), CodeUnknownDirective, "put a space between the directive and its options", "unknown directive dtask:%s", d.name)
+		hint := "put a space between the directive and its options"
+		if key, _, _ := strings.Cut(d.name, "="); slices.Contains(optionNames, key) {
+			hint = "write //dtask:task " + d.name
+		}
+		p.report(p.pos(d.namePos), CodeUnknownDirective, hint, "unknown directive dtask:%s", d.name)
 		return false
 	case near != "":
 		p.report(p.pos(d.namePos), CodeUnknownDirective, fmt.Sprintf("did you mean //dtask:%s?", near), "unknown directive dtask:%s", d.name)

@@ -158,16 +158,24 @@ func newCandidate(p *packages.Package) (*candidate, error) {
 // mentionsDirective reports whether src may hold a directive, or what was
 // meant as one.
 func mentionsDirective(src []byte) bool {
-	for {
-		i := bytes.IndexByte(src, ':')
-		if i < 0 {
-			return false
+	for _, k := range []byte("kK") { // the rarest of the letters
+		for i := 0; ; i++ {
+			next := bytes.IndexByte(src[i:], k)
+			if next < 0 {
+				break
+			}
+			i += next
+			start := i + 1 - len(tool)
+			if start < 0 || !bytes.EqualFold(src[start:i], []byte(tool[:len(tool)-1])) {
+				continue
+			}
+			line, _, _ := bytes.Cut(src[start:], []byte("\n"))
+			if bytes.HasPrefix(line[len(tool):], []byte(":")) || misspelt(string(bytes.TrimRight(line, "*/ \t\r"))).name != "" {
+				return true
+			}
 		}
-		if i >= 5 && bytes.EqualFold(src[i-5:i], []byte("dtask")) {
-			return true
-		}
-		src = src[i+1:]
 	}
+	return false
 }
 
 // excludedDirectives reports the directives in files that are not part of the
@@ -182,7 +190,7 @@ func (s *scanner) excludedDirectives(c *candidate) {
 		for _, g := range f.Comments {
 			for _, comment := range g.List {
 				d, ok := recognise(comment)
-				if !ok {
+				if !ok || d.doubt {
 					continue
 				}
 				pos := fset.Position(d.pos)
