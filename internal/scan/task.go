@@ -5,6 +5,7 @@ import (
 	"go/ast"
 	"go/token"
 	"go/types"
+	"slices"
 	"strings"
 
 	"golang.org/x/tools/go/packages"
@@ -38,7 +39,7 @@ func (p *packageScan) task(m mark) *Task {
 		return nil
 	}
 	obj, receiver := p.lookup(fn)
-	if obj == nil {
+	if obj == nil || p.refused(fn) {
 		d := p.report(pos, CodeUnresolved, "mend the error", "%s: the declaration has an error", fn.Name.Name)
 		d.Chain = p.typeErrorsAt(pos.Filename, pos.Line)
 		return nil
@@ -143,6 +144,14 @@ func (p *packageScan) lookup(fn *ast.FuncDecl) (*types.Func, *Receiver) {
 		}
 	}
 	return nil, nil
+}
+
+// refused reports whether Go refuses the receiver or the name of a method, as
+// it does with one of an interface.
+func (p *packageScan) refused(fn *ast.FuncDecl) bool {
+	return fn.Recv != nil && slices.ContainsFunc(p.loaded.TypeErrors, func(e types.Error) bool {
+		return !e.Soft && fn.Recv.Pos() <= e.Pos && e.Pos < fn.Name.End()
+	})
 }
 
 // signature fills in the parameters and results of t.
