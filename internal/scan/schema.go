@@ -27,6 +27,7 @@ type schema struct {
 	numbers typeutil.Map // of named structs: their number, from 1
 	names   map[string]types.Type
 	pending []namedStruct
+	open    []types.Type // named types that are no structs, in which the type to write is
 }
 
 type schemaLine struct{ readable, canonical string }
@@ -105,6 +106,10 @@ func (s *schema) typ(t types.Type) schemaLine {
 		}
 		return same(fmt.Sprintf("%s of %s", form, types.TypeString(t, nil)))
 	}
+	if ref, again := s.enter(t); again {
+		return ref
+	}
+	defer s.leave(t)
 	switch u := t.Underlying().(type) {
 	case *types.Basic:
 		return same(types.Typ[u.Kind()].Name()) // byte is uint8
@@ -130,6 +135,38 @@ func (s *schema) typ(t types.Type) schemaLine {
 		return s.inline(u)
 	}
 	return same(types.TypeString(t, nil)) // refused elsewhere
+}
+
+// enter opens a named type that is written out. If it is open already, as in
+//
+//	type Tree map[string]Tree
+//
+// it returns what to write instead: its name, or how far out it is.
+func (s *schema) enter(t types.Type) (ref schemaLine, again bool) {
+	if !writtenOut(t) {
+		return schemaLine{}, false
+	}
+	for i, outer := range s.open {
+		if types.Identical(outer, t) {
+			return schemaLine{s.p.typeString(t), fmt.Sprintf("^%d", len(s.open)-i)}, true
+		}
+	}
+	s.open = append(s.open, t)
+	return schemaLine{}, false
+}
+
+func (s *schema) leave(t types.Type) {
+	if writtenOut(t) {
+		s.open = s.open[:len(s.open)-1]
+	}
+}
+
+// writtenOut reports whether a type is a named one that is not written as a
+// reference.
+func writtenOut(t types.Type) bool {
+	_, named := t.(*types.Named)
+	_, structure := t.Underlying().(*types.Struct)
+	return named && !structure
 }
 
 // reference returns the name of a struct, whose fields follow later.
