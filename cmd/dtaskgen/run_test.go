@@ -251,8 +251,27 @@ import "C"
 
 //dtask:task
 func Twice(n C.int) {}
+
+type Point C.struct_point
+
+//dtask:task
+func Draw(p Point) {}
+
+type Level C.int
+
+func (l Level) MarshalText() ([]byte, error) { return nil, nil }
+
+func (l *Level) UnmarshalText([]byte) error { return nil }
+
+//dtask:task
+func Rise(l Level) {}
 `)
-	if code, _, stderr := dtaskgen(t); code != 1 || !strings.Contains(stderr, "m.go:7:14: Twice: n: a type of C cannot be sent") {
+	want := `m.go:7:14: Twice: n: a type of C cannot be sent
+	hint: pass a type of Go
+m.go:12:13: Draw: p: a type of C cannot be sent
+	hint: pass a type of Go
+`
+	if code, _, stderr := dtaskgen(t); code != 1 || stderr != want {
 		t.Errorf("exit %d\n%s", code, stderr)
 	}
 

@@ -71,15 +71,12 @@ func isNamed(t types.Type, pkg, name string) bool {
 	return ok && n.Obj().Pkg() != nil && n.Obj().Pkg().Path() == pkg && n.Obj().Name() == name
 }
 
-// knownBad returns the reason why a type of the standard library, or of cgo,
-// cannot be sent, and what to do, where its fields would tell less; or nil.
+// knownBad returns the reason why a type of the standard library cannot be sent,
+// and what to do, where its fields would tell less; or nil.
 func knownBad(t types.Type) []string {
 	n, ok := t.(*types.Named)
 	if !ok || n.Obj().Pkg() == nil {
 		return nil
-	}
-	if strings.HasPrefix(n.Obj().Name(), cTypePrefix) {
-		return []string{"a type of C cannot be sent", "pass a type of Go"}
 	}
 	name := n.Obj().Pkg().Path() + "." + n.Obj().Name()
 	switch name {
@@ -100,4 +97,9 @@ func knownBad(t types.Type) []string {
 		return []string{"a url.URL would lose its user information", "pass its String()"}
 	}
 	return nil
+}
+
+// isOfC reports whether a struct stands for a type of C.
+func isOfC(st *types.Struct) bool {
+	return st.NumFields() == 1 && st.Field(0).Name() == cTypePrefix
 }

@@ -41,7 +41,7 @@ func (c *checker) check(p *packages.Package) {
 		files = append(files, c.reduce(s, f))
 	}
 	for name := range s.cTypes {
-		files[0].Decls = append(files[0].Decls, declaration(token.TYPE, &ast.TypeSpec{Name: ast.NewIdent(name), Type: emptyStruct(token.NoPos)}))
+		files[0].Decls = append(files[0].Decls, declaration(token.TYPE, &ast.TypeSpec{Name: ast.NewIdent(name), Type: typeOfC()}))
 	}
 	config := types.Config{
 		IgnoreFuncBodies: true,
@@ -100,6 +100,13 @@ func declaration(tok token.Token, spec ast.Spec) ast.Decl {
 
 func emptyStruct(pos token.Pos) *ast.StructType {
 	return &ast.StructType{Struct: pos, Fields: new(ast.FieldList)}
+}
+
+// typeOfC returns what stands for a type of C. The types that are defined by it
+// are known by the field.
+func typeOfC() *ast.StructType {
+	field := &ast.Field{Names: []*ast.Ident{ast.NewIdent(cTypePrefix)}, Type: emptyStruct(token.NoPos)}
+	return &ast.StructType{Fields: &ast.FieldList{List: []*ast.Field{field}}}
 }
 
 // An importer imports what a package imports, as the go command has listed it.

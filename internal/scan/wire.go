@@ -151,6 +151,10 @@ func (w *wireCheck) pointer(at *place, ptr *types.Pointer) {
 // structure judges a struct by the fields that encoding/json sees, and those
 // that it does not.
 func (w *wireCheck) structure(at *place, t types.Type, st *types.Struct, addressable bool) {
+	if isOfC(st) {
+		w.refuse(at, "a type of C cannot be sent", "pass a type of Go")
+		return
+	}
 	fields, lost := w.p.jsonFields(st)
 	if len(lost) > 0 && w.p.foreign(t) {
 		w.refuse(at, w.p.typeString(t)+" has fields that would be lost", w.lostHint(t))
