@@ -206,6 +206,13 @@ func TestSymlinks(t *testing.T) {
 	if err := os.Symlink(filepath.Join(elsewhere, "linked.go"), filepath.Join(dir, "real", "linked.go")); err != nil {
 		t.Fatal(err)
 	}
+	// Emacs marks a file that it has open by a link to nowhere.
+	if err := os.Symlink("nobody@host.1234", filepath.Join(dir, "real", ".#m.go")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(elsewhere, filepath.Join(dir, "real", "directory.go")); err != nil {
+		t.Fatal(err)
+	}
 	// The go command does not follow links to directories, but does to files.
 	code, stdout, stderr := dtaskgen(t, "-list", "./...")
 	if code != 0 || strings.Count(stdout, "\n") != 3 || !strings.Contains(stdout, "real.Linked") || !strings.Contains(stdout, "real.Task") {

@@ -125,8 +125,7 @@ func newCandidate(p *packages.Package) (*candidate, error) {
 	for _, e := range entries {
 		name := e.Name()
 		path := filepath.Join(p.Dir, name)
-		switch {
-		case !strings.HasSuffix(name, ".go") || e.IsDir():
+		if !strings.HasSuffix(name, ".go") || !isFile(e, path) {
 			continue
 		}
 		src, err := os.ReadFile(path)
@@ -153,6 +152,16 @@ func newCandidate(p *packages.Package) (*candidate, error) {
 		}
 	}
 	return c, nil
+}
+
+// isFile reports whether a directory entry is a file, or leads to one. Editors
+// leave links such as .#mail.go, which lead nowhere.
+func isFile(e os.DirEntry, path string) bool {
+	if e.Type()&os.ModeSymlink == 0 {
+		return e.Type().IsRegular()
+	}
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
 }
 
 // mentionsDirective reports whether src may hold a directive, or what was
