@@ -55,8 +55,12 @@ func checkCron(schedule string) (message, hint string) {
 	spec := schedule
 	if zoned, ok := strings.CutPrefix(schedule, "CRON_TZ="); ok {
 		zone, rest, _ := strings.Cut(zoned, " ")
+		const useIANA = "use a name of the IANA database such as Europe/Berlin"
 		if _, err := time.LoadLocation(zone); err != nil || zone == "" {
-			return fmt.Sprintf("time zone %q is unknown", zone), "use a name of the IANA database such as Europe/Berlin"
+			return fmt.Sprintf("time zone %q is unknown", zone), useIANA
+		}
+		if zone == "Local" {
+			return "time zone Local is another one on another machine", useIANA
 		}
 		spec = strings.TrimSpace(rest)
 	}
