@@ -1,6 +1,8 @@
 package templates
 
 import (
+	"go/build/constraint"
+	"slices"
 	"strings"
 
 	. "github.com/dave/jennifer/jen"
@@ -9,13 +11,22 @@ import (
 // doc returns a documentation comment: a line comment for each line of text.
 func doc(text string) *Statement {
 	s := new(Statement)
-	for line := range strings.SplitSeq(strings.TrimRight(text, "\n"), "\n") {
+	for line := range strings.SplitSeq(strings.TrimRight(withoutConstraints(text), "\n"), "\n") {
 		if line != "" && line[0] != '\t' {
 			line = " " + line
 		}
 		s.Comment("//" + line).Line() // with its slashes, jennifer leaves the line as it is
 	}
 	return s
+}
+
+// withoutConstraints leaves out lines that would be build constraints in a
+// comment: gofmt would move them to the top of the file.
+func withoutConstraints(text string) string {
+	lines := slices.DeleteFunc(strings.Split(text, "\n"), func(line string) bool {
+		return constraint.IsPlusBuild("//" + line)
+	})
+	return strings.Join(lines, "\n")
 }
 
 // wrap breaks words into lines of at most 77 bytes, where it can.
