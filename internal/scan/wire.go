@@ -138,7 +138,7 @@ func (w *wireCheck) kind(at *place, t types.Type, addressable bool) {
 // what may be null itself.
 func (w *wireCheck) pointer(at *place, ptr *types.Pointer) {
 	elem := types.Unalias(ptr.Elem())
-	if !w.p.codecOf(elem).own() {
+	if !w.p.codecOf(elem).own() || isNamed(elem, "encoding/json", "RawMessage") {
 		switch elem.Underlying().(type) {
 		case *types.Pointer, *types.Slice, *types.Map:
 			w.refuse(at, fmt.Sprintf("a pointer to %s would come back nil where what it points to is nil", w.p.typeString(ptr.Elem())), "drop the pointer")
