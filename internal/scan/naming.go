@@ -109,7 +109,7 @@ func (p *packageScan) checkGeneratedNames() {
 // checkPredeclared reports declarations of the package that hide a predeclared
 // name which generated code uses.
 func (p *packageScan) checkPredeclared() {
-	used := map[string]bool{"error": true, "nil": true}
+	used := map[string]bool{"error": true, "nil": true, "true": true}
 	for _, t := range p.pkg.Tasks {
 		types := []Type{t.Result}
 		for _, param := range t.Params {
