@@ -103,7 +103,7 @@ func loadError(err error) error {
 		text = pe.Msg
 	}
 	text = strings.TrimPrefix(text, "err: exit status 1: stderr: ")
-	text, _, _ = strings.Cut(strings.TrimSpace(text), "\n")
+	text = oneLine(text)
 	switch {
 	case strings.Contains(text, "modules listed in go.work"):
 		text += "; to look at all of them, run dtaskgen work"
@@ -111,6 +111,14 @@ func loadError(err error) error {
 		text += "; run dtaskgen inside a module"
 	}
 	return fmt.Errorf("cannot load packages: %s", text)
+}
+
+// oneLine returns the first line of what the go command says, with the command
+// that it may recommend in the next.
+func oneLine(text string) string {
+	text = strings.Replace(strings.TrimSpace(text), "to add it:\n\t", "to add it: ", 1)
+	line, _, _ := strings.Cut(text, "\n")
+	return line
 }
 
 func newCandidate(p *packages.Package) (*candidate, error) {

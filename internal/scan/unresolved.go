@@ -56,8 +56,7 @@ func (p *packageScan) importError(message string) string {
 	path, _, _ := strings.Cut(strings.TrimPrefix(message, "could not import "), " ")
 	if imported := p.loaded.Imports[path]; imported != nil {
 		for _, e := range imported.Errors {
-			text, _, _ := strings.Cut(e.Msg, "\n")
-			return text
+			return oneLine(e.Msg)
 		}
 	}
 	return message
