@@ -300,14 +300,23 @@ func (p *packageScan) arguments(t *Task, sig *types.Signature) {
 	t.Wire, t.Schema = s.finish()
 }
 
-// syntaxErrors reports the errors of a package that does not parse.
+// syntaxErrors reports the errors of a package that does not parse, or is
+// several.
 func (p *packageScan) syntaxErrors() bool {
-	found := false
+	failures := len(p.diags)
 	for _, e := range p.loaded.Errors {
 		if e.Kind == packages.ParseError {
 			p.report(parsePosition(e.Pos), CodeSyntax, "", "%s", e.Msg)
-			found = true
 		}
 	}
-	return found
+	if len(p.diags) > failures {
+		return true
+	}
+	for _, f := range p.loaded.Syntax {
+		if f.Name.Name != p.pkg.Name {
+			p.report(p.pos(f.Name.Pos()), CodeSyntax, "rename it, or move the file to a directory of its own",
+				"package %s is in the directory of package %s", f.Name.Name, p.pkg.Name)
+		}
+	}
+	return len(p.diags) > failures
 }

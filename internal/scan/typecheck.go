@@ -121,7 +121,9 @@ func (i importer) Import(path string) (*types.Package, error) {
 	}
 	p := i.from.Imports[path]
 	switch {
-	case p == nil || p.Name == "":
+	case p == nil: // left out of what was listed
+		return nil, errors.New("an import cycle, or no path of a package")
+	case p.Name == "":
 		return nil, errors.New("no such package")
 	case p.Types != nil && !p.Types.Complete():
 		return nil, errors.New("import cycle")

@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"path/filepath"
 	"strings"
 
 	"golang.org/x/tools/go/packages"
@@ -27,7 +28,7 @@ func (w *wireCheck) unresolved(at *place) {
 }
 
 // typeErrorsAt returns what the type checker says about a line, or else about
-// the imports of the package.
+// the imports of the package that it is in.
 func (p *packageScan) typeErrorsAt(file string, line int) []Step {
 	var here, imports []Step
 	packages.Visit([]*packages.Package{p.loaded}, nil, func(loaded *packages.Package) {
@@ -38,8 +39,8 @@ func (p *packageScan) typeErrorsAt(file string, line int) []Step {
 			case e.Soft:
 			case pos.Filename == file && pos.Line == line:
 				here = append(here, step)
-			case strings.HasPrefix(e.Msg, "could not import") && loaded == p.loaded:
-				step.Text = p.importError(e.Msg)
+			case strings.HasPrefix(e.Msg, "could not import") && filepath.Dir(pos.Filename) == filepath.Dir(file):
+				step.Text = importError(loaded, e.Msg)
 				imports = append(imports, step)
 			}
 		}
@@ -52,9 +53,9 @@ func (p *packageScan) typeErrorsAt(file string, line int) []Step {
 
 // importError returns what the go command says about an import that failed, or
 // else the message of the type checker: could not import PATH (REASON).
-func (p *packageScan) importError(message string) string {
+func importError(loaded *packages.Package, message string) string {
 	path, _, _ := strings.Cut(strings.TrimPrefix(message, "could not import "), " ")
-	if imported := p.loaded.Imports[path]; imported != nil {
+	if imported := loaded.Imports[path]; imported != nil {
 		for _, e := range imported.Errors {
 			return oneLine(e.Msg)
 		}
