@@ -232,6 +232,8 @@ func placement(f *ast.File, group *ast.CommentGroup, fset *token.FileSet) (hint,
 				return move, "is inside a function"
 			case fn.End() < group.Pos() && fset.PositionFor(fn.End(), false).Line == line:
 				return move, "is behind a function"
+			case group.End() < fn.Pos() && fset.PositionFor(fn.Pos(), false).Line == line:
+				return "break the line before func", fmt.Sprintf("is in a comment on the line of %s", fn.Name.Name)
 			case fn.Doc == nil && group.End() < fn.Pos() && onlyBlank(f, group.End(), fn.Pos()):
 				return "remove the blank line", fmt.Sprintf("is detached from %s by a blank line", fn.Name.Name)
 			case fn.Doc != nil && group.End() < fn.Pos() && onlyBlank(f, group.End(), fn.Doc.Pos()):
