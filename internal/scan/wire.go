@@ -9,8 +9,8 @@ import (
 	"golang.org/x/tools/go/types/typeutil"
 )
 
-// maxArgDepth bounds how deep type arguments are nested. Only a generic type
-// that contains ever new instances of itself gets there.
+// maxArgDepth bounds how deep types are nested in the arguments of a generic
+// one. Only one that contains ever new instances of itself gets there.
 const maxArgDepth = 30
 
 // checkWire reports all that keeps values of type t, which the task has as a
@@ -87,7 +87,7 @@ func (w *wireCheck) value(at *place, typ types.Type, addressable bool) {
 	switch c := w.p.codecOf(t); {
 	case t == types.Typ[types.Invalid]:
 		w.unresolved(at)
-	case argDepth(t) > maxArgDepth:
+	case growing(t):
 		w.endless = true
 		w.refuse(at, "the type contains ever new instances of itself", "pass a type that is not generic")
 	case knownBad(t) != nil:
@@ -194,19 +194,45 @@ func (w *wireCheck) lostHint(t types.Type) string {
 	return fmt.Sprintf(`export it, tag it json:"-" to leave it out, or give %s MarshalJSON and UnmarshalJSON`, w.p.typeString(t))
 }
 
-// argDepth returns how deep the type arguments of t are nested.
+// growing reports whether t is an instance of a generic type that contains ever
+// new ones.
+func growing(t types.Type) bool {
+	_, named := t.(*types.Named)
+	return named && argDepth(t) > maxArgDepth
+}
+
+// argDepth returns how deep t is nested, where a type argument is a part of its
+// instance and nothing else of a named type is.
 func argDepth(t types.Type) int {
+	deepest := 0
+	below := func(t types.Type) { deepest = max(deepest, 1+argDepth(t)) }
 	switch t := types.Unalias(t).(type) {
 	case *types.Named:
-		deepest := 0
 		for arg := range t.TypeArgs().Types() {
-			deepest = max(deepest, 1+argDepth(arg))
+			below(arg)
 		}
-		return deepest
-	case interface{ Elem() types.Type }: // pointers, slices, arrays, maps, channels
-		return 1 + argDepth(t.Elem())
+	case *types.Struct:
+		for field := range t.Fields() {
+			below(field.Type())
+		}
+	case *types.Signature:
+		below(t.Params())
+		below(t.Results())
+	case *types.Tuple:
+		for v := range t.Variables() {
+			below(v.Type())
+		}
+	case *types.Interface:
+		for m := range t.ExplicitMethods() {
+			below(m.Type())
+		}
+	case *types.Map:
+		below(t.Key())
+		below(t.Elem())
+	case interface{ Elem() types.Type }: // pointers, slices, arrays, channels
+		below(t.Elem())
 	}
-	return 0
+	return deepest
 }
 
 // refuse reports what keeps a place from surviving.
