@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 )
 
@@ -38,6 +39,16 @@ func newLockFile(database string) (*lockFile, error) {
 	return l, nil
 }
 
+var randomPart = regexp.MustCompile("^[0-9a-f]{16}$")
+
+// isLockName reports whether a lock file of the database may be called so. What
+// has another name is not ours, even if a row of the database says so: it is
+// neither opened nor removed.
+func isLockName(database, name string) bool {
+	random, ok := strings.CutPrefix(name, filepath.Base(database)+lockSuffix)
+	return ok && randomPart.MatchString(random)
+}
+
 // remove deletes the file and gives up its lock.
 func (l *lockFile) remove() {
 	removed := os.Remove(l.path) == nil
@@ -53,18 +64,25 @@ type lockState int
 const (
 	lockHeld    lockState = iota // it lives
 	lockFree                     // it is dead; the lock is now ours
-	lockUnknown                  // the file is gone, or cannot be locked
+	lockUnknown                  // there is no such lock file, or it cannot be locked
 )
 
-// tryLock tests the lock of another process.
-func tryLock(path string) (*lockFile, lockState) {
+// tryLock tests the lock of another process, by the name of its file.
+func tryLock(database, name string) (*lockFile, lockState) {
+	if !isLockName(database, name) {
+		return nil, lockUnknown
+	}
+	path := filepath.Join(filepath.Dir(database), name)
+	if info, err := os.Lstat(path); err != nil || !info.Mode().IsRegular() || info.Size() > 0 {
+		return nil, lockUnknown
+	}
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
 		return nil, lockUnknown
 	}
 	switch err := lock(f); {
 	case err == nil:
-		return &lockFile{file: f, path: path, name: filepath.Base(path)}, lockFree
+		return &lockFile{file: f, path: path, name: name}, lockFree
 	case errors.Is(err, errLocked):
 		f.Close()
 		return nil, lockHeld
@@ -82,10 +100,10 @@ func removeStaleLocks(database string, registered map[string]bool) {
 		return
 	}
 	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), filepath.Base(database)+lockSuffix) || registered[e.Name()] {
+		if registered[e.Name()] {
 			continue
 		}
-		if l, state := tryLock(filepath.Join(filepath.Dir(database), e.Name())); state == lockFree {
+		if l, state := tryLock(database, e.Name()); state == lockFree {
 			l.remove()
 		}
 	}

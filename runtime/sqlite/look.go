@@ -11,7 +11,7 @@ func (w *writer) lookOutside(now time.Time, idle bool) {
 	if w.rang.Swap(false) {
 		w.lastActive, w.expecting = now, now.Add(expectFor)
 	}
-	w.process.lookForDead(w.conn, now)
+	w.process.lookForDead(w, now)
 	if idle {
 		w.noticeCommits(now)
 	}

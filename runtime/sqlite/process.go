@@ -3,7 +3,6 @@ package sqlite
 import (
 	"database/sql/driver"
 	"os"
-	"path/filepath"
 	"time"
 )
 
@@ -75,15 +74,14 @@ func (p *process) leave() {
 }
 
 // lookForDead tests the locks of the other processes.
-func (p *process) lookForDead(c *conn, now time.Time) {
+func (p *process) lookForDead(w *writer, now time.Time) {
 	if p.lock == nil || now.Before(p.lookAt) || len(p.dead) > 0 {
 		return
 	}
 	p.lookAt = now.Add(lookForDeadEvery)
-	dir := filepath.Dir(p.lock.path)
-	c.query(func(row []driver.Value) error {
+	w.conn.query(func(row []driver.Value) error {
 		name, lease := row[0].(string), time.UnixMilli(row[1].(int64))
-		switch lock, state := tryLock(filepath.Join(dir, filepath.Base(name))); {
+		switch lock, state := tryLock(w.file, name); {
 		case state == lockFree:
 			p.dead = append(p.dead, deadProcess{name, lock})
 		case state == lockUnknown && now.After(lease):
