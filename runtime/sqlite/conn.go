@@ -112,6 +112,15 @@ func (c *conn) int(sql string, args ...driver.Value) (n int64, err error) {
 	return n, err
 }
 
+// text returns the text that a query results in.
+func (c *conn) text(sql string) (s string, err error) {
+	err = c.query(func(row []driver.Value) error {
+		s, _ = row[0].(string)
+		return nil
+	}, sql)
+	return s, err
+}
+
 func (c *conn) prepare(sql string) (*stmt, error) {
 	if s := c.stmts[sql]; s != nil {
 		return s, nil

@@ -15,6 +15,13 @@
 // Any number of processes of one machine may use one file. A network file
 // system will not do: SQLite's write-ahead log lives in shared memory.
 //
+// In the process of a broker nothing may open the file but the broker and drivers
+// that share its library, modernc.org/sqlite: not mattn/go-sqlite3, and not
+// [os.Open] for a copy. A process that closes a file loses all the locks that it
+// has on it (https://www.sqlite.org/howtocorrupt.html, 2.2); another process would
+// then take the log for its own, and what the broker writes afterwards is lost.
+// VACUUM INTO makes a copy. Other processes may use any driver.
+//
 // # What is promised
 //
 // Enqueue returns once the message is committed and synced to disk (WAL mode,

@@ -32,7 +32,7 @@ func (b *Broker) EnqueueMany(ctx context.Context, ms []*dtask.Message) []error {
 	switch tx := dtask.TransactionFromContext(ctx).(type) {
 	case nil:
 	case *userTx:
-		return tx.insert(ctx, b.file, in)
+		return tx.insert(ctx, b, in)
 	default:
 		return failAll(in.errs, fmt.Errorf("%w: it is not from WithTx of package sqlite", dtask.ErrTransaction))
 	}

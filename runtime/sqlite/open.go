@@ -29,8 +29,9 @@ func init() {
 // Broker is a [dtask.Broker] on a file. Make one with [Open], or through
 // [dtask.Open].
 type Broker struct {
-	file string // absolute path
-	dsn  string
+	file    string // absolute path
+	dsn     string
+	library string // that has opened it, see userTx.check
 
 	writer *writer
 
@@ -59,6 +60,10 @@ func Open(ctx context.Context, url string) (*Broker, error) {
 	b := &Broker{file: file, dsn: dsnOf(file)}
 	c, err := openFile(ctx, b.dsn)
 	if err != nil {
+		return nil, explain(file, err)
+	}
+	if b.library, err = c.text("SELECT " + library); err != nil {
+		c.close()
 		return nil, explain(file, err)
 	}
 	b.writer = newWriter(file, c)

@@ -19,11 +19,12 @@ import (
 //	…
 //	err = tx.Commit()
 //
-// Any driver of SQLite will do; how durable the commit is, is a matter of the
-// application's connection (PRAGMA synchronous). The tables are there once the broker has been
-// opened, by [dtask.Open] or [Open]. While tx is open and has written, other
-// writers of the file wait: a Delay without WithTx, in between, would wait for
-// tx until it fails.
+// The driver must be modernc.org/sqlite, or another one that is built on
+// modernc.org/sqlite/lib: see the package comment. How durable the commit is, is
+// a matter of the application's connection (PRAGMA synchronous). The tables are
+// there once the broker has been opened, by [dtask.Open] or [Open]. While tx is
+// open and has written, other writers of the file wait: a Delay without WithTx,
+// in between, would wait for tx until it fails.
 //
 // A client of another broker, or of another file, refuses to enqueue in this
 // context ([dtask.ErrTransaction]).
@@ -35,8 +36,8 @@ func WithTx(ctx context.Context, tx *sql.Tx) context.Context {
 type userTx struct{ tx *sql.Tx }
 
 // insert inserts messages through the transaction.
-func (u *userTx) insert(ctx context.Context, file string, in *insert) []error {
-	if err := u.check(ctx, file); err != nil {
+func (u *userTx) insert(ctx context.Context, b *Broker, in *insert) []error {
+	if err := u.check(ctx, b); err != nil {
 		return failAll(in.errs, err)
 	}
 	for i := range in.records {
@@ -60,21 +61,29 @@ func (u *userTx) insertOne(ctx context.Context, r *record) error {
 	return nil
 }
 
-// check makes sure that the transaction is on the broker's file: a message in
-// another file would never run.
-func (u *userTx) check(ctx context.Context, file string) error {
+// library names the SQLite library of a connection: its source, and how it was
+// compiled.
+const library = "sqlite_source_id() || (SELECT group_concat(compile_options) FROM pragma_compile_options)"
+
+// check makes sure that the transaction is on the broker's file, for a message in
+// another file would never run, and through the broker's library: when another
+// one in this process closes the file, that drops the broker's locks.
+func (u *userTx) check(ctx context.Context, b *Broker) error {
 	if u.tx == nil {
 		return fmt.Errorf("%w: it is nil", dtask.ErrTransaction)
 	}
-	var name sql.NullString
-	err := u.tx.QueryRowContext(ctx, "SELECT file FROM pragma_database_list WHERE name = 'main'").Scan(&name)
+	var file, theirLibrary sql.NullString
+	err := u.tx.QueryRowContext(ctx, "SELECT file, "+library+" FROM pragma_database_list WHERE name = 'main'").Scan(&file, &theirLibrary)
 	if err != nil {
 		return fmt.Errorf("in the transaction of the application: %w", err)
 	}
-	theirs, err1 := os.Stat(name.String)
-	ours, err2 := os.Stat(file)
+	theirs, err1 := os.Stat(file.String)
+	ours, err2 := os.Stat(b.file)
 	if err1 != nil || err2 != nil || !os.SameFile(theirs, ours) {
-		return fmt.Errorf("%w: it is on database %q, the broker on %q; open both on one file", dtask.ErrTransaction, name.String, file)
+		return fmt.Errorf("%w: it is on database %q, the broker on %q; open both on one file", dtask.ErrTransaction, file.String, b.file)
+	}
+	if theirLibrary.String != b.library {
+		return fmt.Errorf("%w: its driver has an SQLite library of its own, and two of them in one process damage a file (howtocorrupt.html, 2.2); open %q with the driver modernc.org/sqlite", dtask.ErrTransaction, b.file)
 	}
 	return nil
 }

@@ -93,3 +93,21 @@ func TestWithTxElsewhere(t *testing.T) {
 		t.Errorf("without a transaction: error %v, want a refusal", err)
 	}
 }
+
+// A library of its own drops the broker's locks when it closes the file. Here a
+// table in the place of the pragma says that it was compiled otherwise.
+func TestWithTxOfAnotherLibrary(t *testing.T) {
+	b := openBroker(t, newFile(t))
+	tx, err := appDB(t, b.file).Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback()
+	if _, err := tx.Exec("CREATE TEMP TABLE pragma_compile_options AS SELECT 'COMPILER=gcc-1.0' AS compile_options"); err != nil {
+		t.Fatal(err)
+	}
+	err = b.Enqueue(WithTx(testContext(t), tx), newMessage("q"))
+	if !errors.Is(err, dtask.ErrTransaction) || !strings.Contains(err.Error(), "with the driver modernc.org/sqlite") {
+		t.Errorf("error %v, want a refusal", err)
+	}
+}
