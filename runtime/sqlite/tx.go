@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"os"
+	"strings"
 
 	dtask "github.com/dtaskhq/dtask/runtime"
 )
@@ -13,11 +14,19 @@ import (
 // transaction of the application on the broker's own file: they are committed
 // with it, and gone if it is rolled back.
 //
+//	db, err := sql.Open("sqlite", "file:tasks.db?_txlock=immediate&_pragma=busy_timeout(5000)")
+//	…
 //	tx, err := db.BeginTx(ctx, nil)
 //	…
 //	_, err = mail.DelaySendWelcome(sqlite.WithTx(ctx, tx), args)
 //	…
 //	err = tx.Commit()
+//
+// Both settings are needed. By default a transaction of SQLite takes the lock
+// for writing not when it begins but when it first writes, and fails at once if
+// it has read before and another writer, such as the broker, has committed since:
+// no timeout helps there. With _txlock=immediate it takes the lock when it
+// begins, and waits for it as long as busy_timeout says.
 //
 // The driver must be modernc.org/sqlite, or another one that is built on
 // modernc.org/sqlite/lib: see the package comment. How durable the commit is, is
@@ -53,12 +62,22 @@ func (u *userTx) insertOne(ctx context.Context, r *record) error {
 	}
 	result, err := u.tx.ExecContext(ctx, insertMessage, args...)
 	if err != nil {
-		return fmt.Errorf("in the transaction of the application: %w", err)
+		return inTx(err)
 	}
 	if n, err := result.RowsAffected(); err == nil && n == 0 {
 		return dtask.ErrDuplicate
 	}
 	return nil
+}
+
+// inTx explains an error of the application's connection, whose driver may have
+// errors of its own.
+func inTx(err error) error {
+	if strings.Contains(err.Error(), "database is locked") {
+		return fmt.Errorf("in the transaction of the application: another one writes, or has written since this one read; "+
+			"begin with BEGIN IMMEDIATE (_txlock=immediate) and set a busy_timeout, see sqlite.WithTx (%w)", err)
+	}
+	return fmt.Errorf("in the transaction of the application: %w", err)
 }
 
 // library names the SQLite library of a connection: its source, and how it was
@@ -75,7 +94,7 @@ func (u *userTx) check(ctx context.Context, b *Broker) error {
 	var file, theirLibrary sql.NullString
 	err := u.tx.QueryRowContext(ctx, "SELECT file, "+library+" FROM pragma_database_list WHERE name = 'main'").Scan(&file, &theirLibrary)
 	if err != nil {
-		return fmt.Errorf("in the transaction of the application: %w", err)
+		return inTx(err)
 	}
 	theirs, err1 := os.Stat(file.String)
 	ours, err2 := os.Stat(b.file)

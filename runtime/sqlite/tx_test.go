@@ -111,3 +111,29 @@ func TestWithTxOfAnotherLibrary(t *testing.T) {
 		t.Errorf("error %v, want a refusal", err)
 	}
 }
+
+// A transaction that reads first and writes later fails when another one has
+// written in between. The error says how to begin it, as the comment of WithTx
+// does.
+func TestWithTxDeferred(t *testing.T) {
+	b := openBroker(t, newFile(t))
+	db, err := sql.Open("sqlite", dsnOf(b.file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	tx, err := db.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback()
+	var n int
+	if err := tx.QueryRow("SELECT count(*) FROM dtask_messages").Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	mustEnqueue(t, b, newMessage("q"))
+	err = b.Enqueue(WithTx(testContext(t), tx), newMessage("q"))
+	if err == nil || !strings.Contains(err.Error(), "_txlock=immediate") {
+		t.Errorf("error %v, want the remedy", err)
+	}
+}
