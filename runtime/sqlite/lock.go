@@ -36,7 +36,23 @@ func newLockFile(database string) (*lockFile, error) {
 		l.remove()
 		return nil, fmt.Errorf("lock file %s: %w", path, err)
 	}
+	l.share(database)
 	return l, nil
+}
+
+// share lets those test the lock who may write the database, as SQLite does with
+// its own files beside it. Where that is not allowed they go by the lease.
+func (l *lockFile) share(database string) {
+	info, err := os.Stat(database)
+	if err != nil {
+		return
+	}
+	uid, gid, ok := owner(info)
+	if !ok || l.file.Chown(-1, gid) != nil {
+		return
+	}
+	l.file.Chown(uid, -1) // root may
+	l.file.Chmod(info.Mode().Perm())
 }
 
 var randomPart = regexp.MustCompile("^[0-9a-f]{16}$")

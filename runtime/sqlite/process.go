@@ -16,6 +16,10 @@ const (
 	// deleted, or the file system has no locks.
 	lease     = 30 * time.Second
 	heartbeat = lease / 3
+
+	// lateHeartbeat is when a process that could not renew its own lease no
+	// longer expects it of the others: the file was locked, or the machine slept.
+	lateHeartbeat = lease / 2
 )
 
 // The values of the column quarantine. A message that could not stand another
@@ -29,7 +33,8 @@ const (
 type process struct {
 	lock      *lockFile // nil until it consumes
 	lookAt    time.Time // when to test the others' locks next
-	heartbeat time.Time // when to renew the lease next
+	renewed   time.Time // when the lease was last renewed
+	steady    time.Time // since when that has been in time
 	dead      []deadProcess
 	forgotten bool // others took it for dead
 }
@@ -84,16 +89,32 @@ func (p *process) lookForDead(w *writer, now time.Time) {
 		switch lock, state := tryLock(w.file, name); {
 		case state == lockFree:
 			p.dead = append(p.dead, deadProcess{name, lock})
-		case state == lockUnknown && now.After(lease):
+		case state == lockUnknown && now.After(lease) && p.leasesCount(now):
 			p.dead = append(p.dead, deadProcess{name, nil})
 		}
 		return nil
 	}, "SELECT lock, max(lease) FROM dtask_consumers WHERE lock <> ? GROUP BY lock", p.lock.name)
 }
 
+// leasesCount reports whether a lease that has run out means that its process is
+// dead: the file has been there to be written, for long enough that a process that
+// lives would have renewed its lease.
+func (p *process) leasesCount(now time.Time) bool {
+	return now.Sub(p.steady) > heartbeat && p.sinceRenewal(now) < lateHeartbeat
+}
+
+// sinceRenewal returns how old the lease is, by the time that has passed or by
+// the clock, whichever is more: the machine may have slept, or the clock been set.
+func (p *process) sinceRenewal(now time.Time) time.Duration {
+	return max(now.Sub(p.renewed), now.Round(0).Sub(p.renewed).Abs())
+}
+
+// needsRenewal reports whether the lease is to be renewed.
+func (p *process) needsRenewal(now time.Time) bool { return p.sinceRenewal(now) >= heartbeat }
+
 // needsTransaction reports whether maintain has something to do.
 func (p *process) needsTransaction(now time.Time) bool {
-	return p.lock != nil && (len(p.dead) > 0 || p.forgotten || now.After(p.heartbeat))
+	return p.lock != nil && (len(p.dead) > 0 || p.forgotten || p.needsRenewal(now))
 }
 
 const (
@@ -106,6 +127,7 @@ const (
 	renewLease       = "UPDATE dtask_consumers SET lease = ? WHERE lock = ?"
 	registerConsumer = "INSERT INTO dtask_consumers (queue, lock, pid, lease) VALUES (?, ?, ?, ?)"
 	countConsumers   = "SELECT count(*) FROM dtask_consumers WHERE lock = ?"
+	lastLease        = "SELECT max(lease) FROM dtask_consumers WHERE lock = ?"
 )
 
 // maintain frees the messages of dead processes and renews the lease of this
@@ -115,15 +137,11 @@ func (p *process) maintain(w *writer, now time.Time) error {
 		return nil
 	}
 	for _, d := range p.dead {
-		if _, err := w.conn.exec(freeMessages, d.name); err != nil {
+		if err := p.free(w, d, now); err != nil {
 			return err
 		}
-		if _, err := w.conn.exec(forgetConsumers, d.name); err != nil {
-			return err
-		}
-		w.lookAgain()
 	}
-	if now.Before(p.heartbeat) && !p.forgotten {
+	if !p.needsRenewal(now) && !p.forgotten {
 		return nil
 	}
 	n, err := w.conn.exec(renewLease, now.Add(lease).UnixMilli(), p.lock.name)
@@ -139,6 +157,23 @@ func (p *process) maintain(w *writer, now time.Time) error {
 		}
 	}
 	return nil
+}
+
+// free frees the messages of a dead process. One that is dead by its lease may
+// have renewed it while we waited for the transaction.
+func (p *process) free(w *writer, d deadProcess, now time.Time) error {
+	if d.lock == nil {
+		last, err := w.conn.int(lastLease, d.name)
+		if err != nil || last >= now.UnixMilli() || !p.leasesCount(now) {
+			return err
+		}
+	}
+	if _, err := w.conn.exec(freeMessages, d.name); err != nil {
+		return err
+	}
+	w.lookAgain()
+	_, err := w.conn.exec(forgetConsumers, d.name)
+	return err
 }
 
 // register enters a consumer of this process.
@@ -165,7 +200,10 @@ func (p *process) maintained(now time.Time) {
 	}
 	p.dead = nil
 	p.forgotten = false
-	if p.lock != nil && !now.Before(p.heartbeat) {
-		p.heartbeat = now.Add(heartbeat)
+	if p.lock != nil && p.needsRenewal(now) {
+		if p.sinceRenewal(now) >= lateHeartbeat {
+			p.steady = now
+		}
+		p.renewed = now
 	}
 }
