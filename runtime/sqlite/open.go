@@ -131,17 +131,21 @@ func openFile(ctx context.Context, dsn string) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	// SQLite waits for a lock only so long, and not in every way in which
-	// connections that come and go get in each other's way.
+	// SQLite does not wait in every way in which connections that come and go get
+	// in each other's way, and where it waits it does not look at ctx: it is to
+	// wait only so long.
 	for start := time.Now(); ; time.Sleep(lastLockWait) {
 		err := prepareFile(c)
-		if err == nil {
+		switch {
+		case err == nil:
 			return c, nil
+		case isBusy(err) && ctx.Err() != nil:
+			err = fmt.Errorf("%w: %w", ctx.Err(), err)
+		case isBusy(err) && time.Since(start) < openPatience:
+			continue
 		}
-		if !isBusy(err) || ctx.Err() != nil || time.Since(start) > openPatience {
-			c.close()
-			return nil, err
-		}
+		c.close()
+		return nil, err
 	}
 }
 
@@ -163,13 +167,13 @@ func create(file string) error {
 	return f.Close()
 }
 
-// busyTimeout is how long a connection waits for one of another process, in
-// milliseconds.
+// busyTimeout is how long the connection for reading waits for another process,
+// in milliseconds.
 const busyTimeout = "5000"
 
 // prepareFile sets up a writing connection.
 func prepareFile(c *conn) error {
-	if err := c.script("PRAGMA busy_timeout = " + busyTimeout); err != nil {
+	if err := c.script("PRAGMA busy_timeout = 50"); err != nil {
 		return err
 	}
 	pages, err := c.int("PRAGMA page_count")

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	dtask "github.com/dtaskhq/dtask/runtime"
 	"go.uber.org/goleak"
@@ -177,6 +178,33 @@ func TestOpenReadOnly(t *testing.T) {
 				t.Errorf("error %q", err)
 			}
 		})
+	}
+}
+
+// Open waits for a locked file as long as its context lasts, and says what it
+// waited for.
+func TestOpenLocked(t *testing.T) {
+	file := newFile(t)
+	openBroker(t, file).Close()
+	other := openConn(t, file)
+	mustExec(t, other, "BEGIN IMMEDIATE")
+	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+	defer cancel()
+	_, err := Open(ctx, "sqlite:"+file)
+	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "another program keeps it locked") {
+		t.Errorf("error %v, want the context's, and the reason", err)
+	}
+	opened := make(chan error)
+	go func() {
+		b, err := Open(testContext(t), "sqlite:"+file)
+		if err == nil {
+			err = b.Close()
+		}
+		opened <- err
+	}()
+	mustExec(t, other, "ROLLBACK")
+	if err := <-opened; err != nil {
+		t.Errorf("once it is free: %v", err)
 	}
 }
 
