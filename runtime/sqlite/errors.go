@@ -19,12 +19,13 @@ func explain(file string, err error) error {
 		}
 		return nil
 	}
+	if isFull(e) {
+		return fmt.Errorf("sqlite %s: %w: the disk is full, or the file has reached its limit; make room (%w)", file, dtask.ErrBlocked, err)
+	}
 	remedy := ""
 	switch e.Code() & 0xff {
 	case lib.SQLITE_BUSY, lib.SQLITE_LOCKED:
 		remedy = "another program keeps it locked; end its transaction"
-	case lib.SQLITE_FULL:
-		return fmt.Errorf("sqlite %s: %w: the disk is full, or the file has reached its limit; make room (%w)", file, dtask.ErrBlocked, err)
 	case lib.SQLITE_READONLY, lib.SQLITE_PERM, lib.SQLITE_AUTH:
 		remedy = "it cannot be written; allow this user to write the file and its directory"
 	case lib.SQLITE_CORRUPT:
@@ -41,6 +42,12 @@ func explain(file string, err error) error {
 		return fmt.Errorf("sqlite %s: %w", file, err)
 	}
 	return fmt.Errorf("sqlite %s: %s (%w)", file, remedy, err)
+}
+
+// isFull reports whether there was no room. What has no room for the index of the
+// write-ahead log calls it an error of the disk.
+func isFull(e *driversqlite.Error) bool {
+	return e.Code()&0xff == lib.SQLITE_FULL || e.Code() == lib.SQLITE_IOERR_SHMSIZE
 }
 
 // isBusy reports whether another process had the lock for too long.

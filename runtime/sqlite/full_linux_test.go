@@ -1,0 +1,39 @@
+package sqlite
+
+import (
+	"errors"
+	"os/signal"
+	"strings"
+	"testing"
+
+	dtask "github.com/dtaskhq/dtask/runtime"
+	"golang.org/x/sys/unix"
+)
+
+// On a full disk there is no room for the index of the write-ahead log either,
+// which SQLite makes first and reports in its own way. A limit on the size of
+// files stands for the disk.
+func TestOpenFull(t *testing.T) {
+	file := newFile(t)
+	openBroker(t, file).Close()
+	signal.Ignore(unix.SIGXFSZ)
+	defer signal.Reset(unix.SIGXFSZ)
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_FSIZE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: 1000, Max: limit.Max}); err != nil {
+		t.Fatal(err)
+	}
+	b, err := Open(testContext(t), "sqlite:"+file)
+	if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	if err == nil {
+		b.Close()
+		t.Fatal("opened")
+	}
+	if !errors.Is(err, dtask.ErrBlocked) || !strings.Contains(err.Error(), "disk is full") {
+		t.Errorf("error %v, want ErrBlocked: the disk is full", err)
+	}
+}
