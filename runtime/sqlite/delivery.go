@@ -45,9 +45,10 @@ func (d *delivery) readPlain(row []driver.Value) bool {
 
 // read fills the message from its whole row.
 func (d *delivery) read(row []driver.Value) error {
-	crashes, quarantine := row[0].(int64), row[1].(int64)
-	m := &d.message
-	if err := readMessage(m, row[2:]); err != nil {
+	r, m := reader{row: row}, &d.message
+	crashes, quarantine := r.count("crashes", 0), r.integer("quarantine", 0, diedAlone)
+	r.message(m)
+	if err := r.err(); err != nil {
 		return err
 	}
 	d.alone = quarantine > 0
@@ -55,7 +56,7 @@ func (d *delivery) read(row []driver.Value) error {
 	case quarantine == diedAlone:
 		m.Attempt = m.Attempts + 1 // the worker buries it
 	case crashes > 0:
-		m.Attempt = min(m.Attempt+int(crashes), m.Attempts)
+		m.Attempt = min(m.Attempt+crashes, m.Attempts)
 	}
 	return nil
 }

@@ -118,11 +118,11 @@ func (p *process) needsTransaction(now time.Time) bool {
 }
 
 const (
-	freeMessages = "UPDATE dtask_messages SET state = 0, owner = NULL, crashes = crashes + 1, quarantine = CASE" +
+	setCrashed = "UPDATE dtask_messages SET state = 0, owner = NULL, crashes = min(crashes + 1, 1000000), quarantine = CASE" +
 		" WHEN quarantine > 0 THEN 2" +
 		" WHEN attempt + crashes + 1 >= attempts THEN 1" +
-		" ELSE 0 END" +
-		" WHERE state = 1 AND owner IN (SELECT id FROM dtask_consumers WHERE lock = ?)"
+		" ELSE 0 END"
+	freeMessages     = setCrashed + " WHERE state = 1 AND owner IN (SELECT id FROM dtask_consumers WHERE lock = ?)"
 	forgetConsumers  = "DELETE FROM dtask_consumers WHERE lock = ?"
 	renewLease       = "UPDATE dtask_consumers SET lease = ? WHERE lock = ?"
 	registerConsumer = "INSERT INTO dtask_consumers (queue, lock, pid, lease) VALUES (?, ?, ?, ?)"
@@ -130,8 +130,8 @@ const (
 	lastLease        = "SELECT max(lease) FROM dtask_consumers WHERE lock = ?"
 )
 
-// maintain frees the messages of dead processes and renews the lease of this
-// one.
+// maintain frees the messages of dead processes, renews the lease of this one,
+// and as often as that mends what is out of place.
 func (p *process) maintain(w *writer, now time.Time) error {
 	if p.lock == nil {
 		return nil
@@ -143,6 +143,9 @@ func (p *process) maintain(w *writer, now time.Time) error {
 	}
 	if !p.needsRenewal(now) && !p.forgotten {
 		return nil
+	}
+	if _, err := w.operate(w.mend); err != nil {
+		return err
 	}
 	n, err := w.conn.exec(renewLease, now.Add(lease).UnixMilli(), p.lock.name)
 	if err != nil || n >= len(w.consumers) {

@@ -76,6 +76,26 @@ func millis(t time.Time) driver.Value {
 // leaves zero and names in the error.
 func readMessage(m *dtask.Message, row []driver.Value) error {
 	r := reader{row: row}
+	r.message(m)
+	return r.err()
+}
+
+// reader reads the values of a row one after the other.
+type reader struct {
+	row []driver.Value
+	bad []string // what was wrong
+}
+
+// err says what could not be read, if anything could not.
+func (r *reader) err() error {
+	if len(r.bad) == 0 {
+		return nil
+	}
+	return errors.New("the stored message is damaged: " + strings.Join(r.bad, ", "))
+}
+
+// message fills m from the columns of a record.
+func (r *reader) message(m *dtask.Message) {
 	m.ID = r.text("id")
 	m.Task = r.text("task")
 	m.Queue = r.text("queue")
@@ -95,16 +115,6 @@ func readMessage(m *dtask.Message, row []driver.Value) error {
 	r.json("failures", &m.Failures)
 	m.Returned = r.count("returned", 0)
 	m.ReturnedSince = r.time("returned_since")
-	if len(r.bad) > 0 {
-		return errors.New("the stored message is damaged: " + strings.Join(r.bad, ", "))
-	}
-	return nil
-}
-
-// reader reads the values of a row one after the other.
-type reader struct {
-	row []driver.Value
-	bad []string // what was wrong
 }
 
 func (r *reader) next() driver.Value {

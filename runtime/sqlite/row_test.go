@@ -25,6 +25,7 @@ func TestDamagedRows(t *testing.T) {
 		"keep":           `9223372036854775807`,
 		"returned":       `-9223372036854775808`,
 		"returned_since": `9223372036854775807`, // a time, if a late one
+		"crashes":        `9223372036854775807`,
 	}
 	sound := map[string]bool{"priority": true, "returned_since": true}
 	for column, value := range damage {
@@ -54,6 +55,58 @@ func TestDamagedRows(t *testing.T) {
 		if n == 0 || m.Failures[n-1].Kind != dtask.FailureUndecodable || !strings.Contains(m.Failures[n-1].Error, m.ID+" is ") {
 			t.Errorf("dead letter %s says %+v", m.ID, m.Failures)
 		}
+	}
+}
+
+// maintain makes b do what it does at each heartbeat.
+func maintain(t *testing.T, b *Broker) {
+	t.Helper()
+	if err := b.writer.await(testContext(t), newOperation(
+		func(*conn) error { return nil },
+		func() { b.writer.process.renewed = time.Time{} },
+	)); err != nil {
+		t.Fatal(err)
+	}
+	flush(t, b)
+}
+
+// What no claim would find is among the dead letters with the next heartbeat, or
+// runs.
+func TestMisplacedRows(t *testing.T) {
+	file := newFile(t)
+	b := openBroker(t, file)
+	edit := openConn(t, file)
+	for _, set := range []string{"priority = 7", "priority = -5"} {
+		m := newMessage("q")
+		m.ID = set
+		mustEnqueue(t, b, m)
+		mustExec(t, edit, "UPDATE dtask_messages SET "+set+" WHERE id = ?", set)
+	}
+	c := mustConsume(t, b, "q", 1)
+	maintain(t, b)
+	dead, err := b.DeadLetters(testContext(t), "q", 100)
+	if err != nil || len(dead) != 2 {
+		t.Fatalf("dead letters: %v, %v, want 2", dead, err)
+	}
+	for _, m := range dead {
+		if len(m.Failures) != 1 || !strings.Contains(m.Failures[0].Error, "priority is ") {
+			t.Errorf("dead letter %s says %+v", m.ID, m.Failures)
+		}
+	}
+
+	for _, set := range []string{"state = 1", "state = 1, owner = 99999", "state = 1, owner = 99999, crashes = 9223372036854775807"} {
+		m := newMessage("q")
+		m.ID = set
+		m.NotBefore = time.Now().Add(time.Hour)
+		mustEnqueue(t, b, m)
+		mustExec(t, edit, "UPDATE dtask_messages SET due = 0, "+set+" WHERE id = ?", set)
+		maintain(t, b)
+		d := receive(t, c)
+		if d.Message().ID != set || d.Message().Attempt < 2 || d.Message().Attempt > m.Attempts {
+			t.Errorf("%s: delivered %s at attempt %d, want one after a crash", set, d.Message().ID, d.Message().Attempt)
+		}
+		d.Settle(dtask.Done)
+		flush(t, b)
 	}
 }
 

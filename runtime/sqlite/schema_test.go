@@ -53,6 +53,12 @@ func TestPlans(t *testing.T) {
 		statements[q.markBefore] = "USING INDEX " + index + " (" + key + " AND due<?)"
 		statements[q.markAt] = "USING INDEX " + index + " (" + key + " AND due=? AND rowid<?)"
 	}
+	if got := plan(t, c, misplaced); strings.Count(got, "SEARCH dtask_messages USING COVERING INDEX dtask_waiting (queue=? AND priority") != 2 {
+		t.Errorf("%s\nis executed by %s", misplaced, got)
+	}
+	if got := plan(t, c, freeOrphans); !strings.Contains(got, "SCAN dtask_messages USING COVERING INDEX dtask_running") {
+		t.Errorf("%s\nis executed by %s, want a scan of what is running", freeOrphans, got)
+	}
 	for sql, want := range statements {
 		got := plan(t, c, sql)
 		if !strings.Contains(got, want) {
