@@ -31,7 +31,8 @@ var (
 	// ErrQueueFull: the queue has reached the length its operator allows.
 	ErrQueueFull = errors.New("the queue is full")
 
-	// ErrDuplicate: a message with the same id is stored already.
+	// ErrDuplicate: a message with the same id is stored already. The option
+	// [IgnoreDuplicate] makes that no error.
 	ErrDuplicate = errors.New("a message with this id is already enqueued")
 
 	// ErrTransaction: the context has a transaction of the application, by

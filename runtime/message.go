@@ -1,6 +1,7 @@
 package dtask
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -53,6 +54,10 @@ type Message struct {
 	// Result is the value the function returned, in JSON: set by the worker
 	// before Done if Keep is. It is no part of a stored message.
 	Result []byte
+
+	// IgnoreDuplicate makes [ErrDuplicate] no error of Delay. It is no part of a
+	// stored message.
+	IgnoreDuplicate bool
 
 	// Headers carries the W3C trace context (traceparent, tracestate) and what
 	// middleware adds. Nil is valid.
@@ -120,6 +125,11 @@ func (p PriorityLevel) String() string {
 		return "high"
 	}
 	return fmt.Sprintf("priority(%d)", int8(p))
+}
+
+// ignores reports whether Delay is to succeed in spite of an error of the broker.
+func (m *Message) ignores(err error) bool {
+	return m.IgnoreDuplicate && errors.Is(err, ErrDuplicate)
 }
 
 // Validate reports what makes m impossible to enqueue, or nil. Brokers may

@@ -39,10 +39,18 @@ func Retries(n int) Option {
 
 // ID sets the id of the message, so that a Delay whose outcome is unknown can
 // be repeated without a second message where the broker can tell: SQLite
-// refuses the second with [ErrDuplicate]; RabbitMQ accepts it, and the task
-// sees the same id twice.
+// refuses the second with [ErrDuplicate] for as long as the first one waits, runs,
+// or is a dead letter, which [IgnoreDuplicate] makes no error; RabbitMQ accepts
+// it, and the task sees the same id twice.
 func ID(id string) Option {
 	return func(m *Message) { m.ID = id }
+}
+
+// IgnoreDuplicate makes Delay succeed where the broker refuses the message
+// because one with its [ID] is stored already. That one stays as it is, whatever
+// its task, its arguments and its state; the handle is of it.
+func IgnoreDuplicate() Option {
+	return func(m *Message) { m.IgnoreDuplicate = true }
 }
 
 // Header adds a header to the message. Names of the W3C trace context are

@@ -88,7 +88,7 @@ func (t Task[A, R]) Delay(ctx context.Context, args A, opts ...Option) (Handle[R
 	if err != nil {
 		return Handle[R]{}, &EnqueueError{Task: t.name, Err: err}
 	}
-	if err := c.send(ctx, m); err != nil {
+	if err := c.send(ctx, m); err != nil && !m.ignores(err) {
 		return t.Handle(m.ID), &EnqueueError{Task: t.name, ID: m.ID, Err: err}
 	}
 	return t.Handle(m.ID), nil
@@ -122,7 +122,7 @@ func DelayMany[A, R any](ctx context.Context, t Task[A, R], args []A, opts ...Op
 		msgs, index = append(msgs, m), append(index, i)
 	}
 	for j, err := range c.sendMany(ctx, msgs) {
-		if err != nil {
+		if err != nil && !msgs[j].ignores(err) {
 			errs[index[j]] = &EnqueueError{Task: t.name, ID: msgs[j].ID, Err: err}
 		}
 	}

@@ -197,6 +197,33 @@ type measureArgs struct {
 	Value float64 `json:"value"`
 }
 
+// With IgnoreDuplicate a message whose id is stored already is no error, and the
+// one that is stored stays. Other errors are errors.
+func TestIgnoreDuplicate(t *testing.T) {
+	r := dtasktest.NewRecorder()
+	ctx := r.Context(t.Context())
+	for _, name := range []string{"a", "b"} {
+		h, err := greet.Delay(ctx, greetArgs{name}, dtask.ID("one"), dtask.IgnoreDuplicate())
+		if err != nil || h.ID != "one" {
+			t.Errorf("%s: handle of %q, error %v", name, h.ID, err)
+		}
+	}
+	if handles, err := dtask.DelayMany(ctx, greet, []greetArgs{{"c"}, {"d"}}, dtask.ID("one"), dtask.IgnoreDuplicate()); err != nil || len(handles) != 2 {
+		t.Errorf("many: handles %v, error %v", handles, err)
+	}
+	if got := dtasktest.Delayed(t, r, greet); !reflect.DeepEqual(got, []greetArgs{{"a"}}) {
+		t.Errorf("enqueued %v, want the first alone", got)
+	}
+	if _, err := greet.Delay(ctx, greetArgs{"e"}, dtask.ID("one")); !errors.Is(err, dtask.ErrDuplicate) {
+		t.Errorf("without the option: %v, want ErrDuplicate", err)
+	}
+	ended, cancel := context.WithCancel(ctx)
+	cancel()
+	if _, err := greet.Delay(ended, greetArgs{"f"}, dtask.ID("two"), dtask.IgnoreDuplicate()); !errors.Is(err, context.Canceled) {
+		t.Errorf("in a context that has ended: %v, want its error", err)
+	}
+}
+
 func TestEnqueueMiddleware(t *testing.T) {
 	r := dtasktest.NewRecorder()
 	var order []string

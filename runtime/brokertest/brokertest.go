@@ -43,6 +43,7 @@ func Run(t *testing.T, store Store) {
 		{"EnqueueMany", testEnqueueMany},
 		{"ExactlyOnceWithoutFaults", testExactlyOnce},
 		{"EnqueueCancelled", testEnqueueCancelled},
+		{"IgnoreDuplicate", testIgnoreDuplicate},
 		{"EnqueueInForeignTransaction", testForeignTransaction},
 		{"Closed", testClosed},
 		{"Done", testDone},

@@ -238,6 +238,29 @@ func testEnqueueCancelled(t *testing.T, store Store) {
 	}
 }
 
+// With IgnoreDuplicate a Delay can be repeated, whether or not the broker can tell
+// that it was: no error, and the task runs with the id that was given.
+func testIgnoreDuplicate(t *testing.T, store Store) {
+	b := open(t, store(t))
+	ctx := dtask.NewContext(testContext(t), dtask.NewClient(b))
+	for n := range 2 {
+		h, err := double.Delay(ctx, doubleArgs{n}, dtask.ID("one"), dtask.IgnoreDuplicate())
+		if err != nil || h.ID != "one" {
+			t.Errorf("handle of %q, error %v", h.ID, err)
+		}
+	}
+	handles, err := dtask.DelayMany(ctx, double, []doubleArgs{{2}, {3}}, dtask.ID("one"), dtask.IgnoreDuplicate())
+	if err != nil || len(handles) != 2 {
+		t.Errorf("many: handles %v, error %v", handles, err)
+	}
+	c := consume(t, b, "work", 1)
+	d := receive(t, c)
+	if m := d.Message(); m.ID != "one" || string(m.Body) != `{"n":0}` {
+		t.Errorf("delivered %s with %s, want one with the arguments of the first", m.ID, m.Body)
+	}
+	d.Settle(dtask.Done)
+}
+
 // A transaction that is not the broker's is refused: the message would stay if
 // it is rolled back.
 func testForeignTransaction(t *testing.T, store Store) {
