@@ -1,8 +1,13 @@
 package sqlite
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
 
 	dtask "github.com/dtaskhq/dtask/runtime"
 	driversqlite "modernc.org/sqlite"
@@ -27,13 +32,13 @@ func explain(file string, err error) error {
 	case lib.SQLITE_BUSY, lib.SQLITE_LOCKED:
 		remedy = "another program keeps it locked; end its transaction"
 	case lib.SQLITE_READONLY, lib.SQLITE_PERM, lib.SQLITE_AUTH:
-		remedy = "it cannot be written; allow this user to write the file and its directory"
+		remedy = cmp.Or(denied(file), "it cannot be written; allow this user to write the file and its directory")
 	case lib.SQLITE_CORRUPT:
 		remedy = "it is damaged; restore it, or save what is left with the command .recover of sqlite3"
 	case lib.SQLITE_NOTADB:
 		remedy = "it is no SQLite database; name another file"
 	case lib.SQLITE_CANTOPEN:
-		remedy = "it cannot be opened; check that it is a file, and that this user may write its directory"
+		remedy = whyNot(file)
 	case lib.SQLITE_IOERR:
 		remedy = "the disk fails, or it is a network file system; use a local disk"
 	case lib.SQLITE_PROTOCOL:
@@ -42,6 +47,43 @@ func explain(file string, err error) error {
 		return fmt.Errorf("sqlite %s: %w", file, err)
 	}
 	return fmt.Errorf("sqlite %s: %s (%w)", file, remedy, err)
+}
+
+// maxPath is the longest path that SQLite opens on Unix, with room for "-journal".
+const maxPath = 512 - len("-journal")
+
+// whyNot says why SQLite cannot open the file: it says no more than that.
+func whyNot(file string) string {
+	if info, err := os.Stat(file); err == nil && info.IsDir() {
+		return "it is a directory; name a file"
+	}
+	if len(file) > maxPath {
+		return fmt.Sprintf("its path has %d bytes, SQLite takes %d; use a shorter one", len(file), maxPath)
+	}
+	return cmp.Or(denied(file), "it cannot be opened; check that it is a file, and that this user may write its directory")
+}
+
+// denied says which file this process may not write, and whose it is; or nothing.
+func denied(file string) string {
+	for _, path := range []string{file, file + "-wal", file + "-shm", filepath.Dir(file)} {
+		if info, err := os.Stat(path); err == nil && !mayWrite(path) {
+			return fmt.Sprintf("permission denied: %s belongs to %s (mode %04o); run all processes as one user, or let this one write file and directory",
+				filepath.Base(path), ownerName(info), info.Mode().Perm())
+		}
+	}
+	return ""
+}
+
+func ownerName(info os.FileInfo) string {
+	uid, _, ok := owner(info)
+	if !ok {
+		return "another user"
+	}
+	u, err := user.LookupId(strconv.Itoa(uid))
+	if err != nil {
+		return fmt.Sprint("user ", uid)
+	}
+	return u.Username
 }
 
 // isFull reports whether there was no room. What has no room for the index of the

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// obeyFileModes makes the modes of files count for the calling goroutine even
-// if the test is run by root, who may write everything by a capability.
+// obeyFileModes makes the modes of files count for the calling goroutine even if
+// the test is run by root, who may read and write everything by capabilities.
 func obeyFileModes(t *testing.T) {
 	t.Helper()
 	runtime.LockOSThread() // for good: the thread ends with the goroutine
@@ -17,7 +17,7 @@ func obeyFileModes(t *testing.T) {
 	if err := unix.Capget(&thread, &capabilities[0]); err != nil {
 		t.Fatal(err)
 	}
-	capabilities[0].Effective &^= 1 << unix.CAP_DAC_OVERRIDE
+	capabilities[0].Effective &^= 1<<unix.CAP_DAC_OVERRIDE | 1<<unix.CAP_DAC_READ_SEARCH
 	if err := unix.Capset(&thread, &capabilities[0]); err != nil {
 		t.Fatal(err)
 	}

@@ -49,13 +49,11 @@ func Open(ctx context.Context, url string) (*Broker, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := create(file); err != nil {
-		return nil, explain(file, err)
+	if file, err = resolve(file); err == nil {
+		err = create(file)
 	}
-	// SQLite keeps its own files beside the real one, and so do we: all
-	// processes must agree on where the locks are.
-	if file, err = filepath.EvalSymlinks(file); err != nil {
-		return nil, err
+	if err != nil {
+		return nil, explain(file, err)
 	}
 	b := &Broker{file: file, dsn: dsnOf(file)}
 	c, err := openFile(ctx, b.dsn)
@@ -93,6 +91,9 @@ func parseURL(u string) (string, error) {
 		return "", fmt.Errorf("broker URL %q: want sqlite:FILE", u)
 	}
 	path, query, _ := strings.Cut(path, "?")
+	if name, ok := strings.CutPrefix(path, "file:"); ok {
+		return "", fmt.Errorf("broker URL %q has a URL of SQLite's own drivers in it; use sqlite:%s", u, name)
+	}
 	if query != "" {
 		return "", fmt.Errorf("broker URL %q: sqlite has no parameters; write a question mark in a file name as %%3F", u)
 	}
@@ -153,6 +154,34 @@ func openFile(ctx context.Context, dsn string) (*conn, error) {
 // it may only be suspended, or the machine be busy.
 const openPatience = 30 * time.Second
 
+// resolve follows symbolic links to the real file, which need not exist yet.
+// SQLite keeps its own files beside that one, and so do we: all processes must
+// agree on where the locks are. With an error it returns the path that has it.
+func resolve(file string) (string, error) {
+	for range maxLinks {
+		dir, err := filepath.EvalSymlinks(filepath.Dir(file))
+		if errors.Is(err, fs.ErrNotExist) {
+			return file, errors.New("its directory does not exist; make it first")
+		}
+		if err != nil {
+			return file, fmt.Errorf("its directory cannot be reached (%w)", err)
+		}
+		file = filepath.Join(dir, filepath.Base(file))
+		link, err := os.Readlink(file)
+		if err != nil {
+			return file, nil // it is none
+		}
+		if !filepath.IsAbs(link) {
+			link = filepath.Join(dir, link)
+		}
+		file = link
+	}
+	return file, errors.New("symbolic links lead in circles; make them lead to a file")
+}
+
+// maxLinks is how many symbolic links Linux follows.
+const maxLinks = 40
+
 // create makes an empty file, readable to its owner alone, if there is none.
 // An existing file is not opened: closing it would drop the locks that SQLite
 // holds on it in this process (https://www.sqlite.org/howtocorrupt.html, 2.2).
@@ -162,9 +191,18 @@ func create(file string) error {
 		return nil
 	}
 	if err != nil {
-		return err
+		return fmt.Errorf("it cannot be made; let this user write the directory, or name another one (%w)", cause(err))
 	}
 	return f.Close()
+}
+
+// cause returns the error without the path, which the message says anyway.
+func cause(err error) error {
+	var e *fs.PathError
+	if errors.As(err, &e) {
+		return e.Err
+	}
+	return err
 }
 
 // busyTimeout is how long the connection for reading waits for another process,

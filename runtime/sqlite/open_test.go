@@ -30,6 +30,9 @@ func TestParseURL(t *testing.T) {
 		{"sqlite:", "", "names no file"},
 		{"sqlite:///", "/", ""}, // a directory: for SQLite to refuse
 		{"sqlite::memory:", "", "names no file"},
+		{"sqlite:file:tasks.db?mode=ro", "", "use sqlite:tasks.db"},
+		{"sqlite:file:///var/lib/tasks.db", "", "use sqlite:///var/lib/tasks.db"},
+		{"sqlite:./file:tasks.db", filepath.Join(here, "file:tasks.db"), ""},
 		{"sqlite:tasks.db?mode=ro", "", "sqlite has no parameters"},
 		{"sqlite:100%.db", "", "write a percent sign in a file name as %25"},
 		{"sqlit:tasks.db", "", "want sqlite:FILE"},
@@ -89,6 +92,22 @@ func TestOpenBySymlink(t *testing.T) {
 	}
 }
 
+// A link to a file that does not exist yet is no error: the file is made.
+func TestOpenByDanglingSymlink(t *testing.T) {
+	dir := t.TempDir()
+	if err := errors.Join(
+		os.Mkdir(filepath.Join(dir, "data"), 0o700),
+		os.Symlink(filepath.Join("data", "next.db"), filepath.Join(dir, "link.db")),
+		os.Symlink("tasks.db", filepath.Join(dir, "data", "next.db")),
+	); err != nil {
+		t.Skip(err)
+	}
+	mustEnqueue(t, openBroker(t, filepath.Join(dir, "link.db")), newMessage("q"))
+	if s := queueState(t, openBroker(t, filepath.Join(dir, "data", "tasks.db")), "q"); s.Ready != 1 {
+		t.Errorf("behind the links: %+v, want 1 ready", s)
+	}
+}
+
 // What cannot be used is refused in one line that names the file.
 func TestOpenRefuses(t *testing.T) {
 	write := func(t *testing.T, data string) string {
@@ -103,8 +122,25 @@ func TestOpenRefuses(t *testing.T) {
 		file func(*testing.T) string
 		want string
 	}{
-		{"no directory", func(t *testing.T) string { return filepath.Join(t.TempDir(), "none", "tasks.db") }, "no such file or directory"},
-		{"a directory", func(t *testing.T) string { return t.TempDir() }, "cannot be opened"},
+		{"no directory", func(t *testing.T) string { return filepath.Join(t.TempDir(), "none", "tasks.db") }, "its directory does not exist; make it first"},
+		{"a directory", func(t *testing.T) string { return t.TempDir() }, "it is a directory"},
+		{"a link to itself", func(t *testing.T) string {
+			file := newFile(t)
+			if err := os.Symlink(file, file); err != nil {
+				t.Skip(err)
+			}
+			return file
+		}, "links lead in circles"},
+		{"a long path", func(t *testing.T) string {
+			dir := t.TempDir()
+			for range 5 {
+				dir = filepath.Join(dir, strings.Repeat("d", 100))
+			}
+			if err := os.MkdirAll(dir, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			return filepath.Join(dir, "tasks.db")
+		}, "use a shorter one"},
 		{"no database", func(t *testing.T) string { return write(t, strings.Repeat("no database. ", 1000)) }, "no SQLite database"},
 		{"truncated", func(t *testing.T) string {
 			file := newFile(t)
@@ -138,8 +174,8 @@ func TestOpenRefuses(t *testing.T) {
 				b.Close()
 				t.Fatal("opened")
 			}
-			if !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), file) || strings.Contains(err.Error(), "\n") {
-				t.Errorf("error %q, want one line with %q and the name of the file", err, c.want)
+			if !strings.Contains(err.Error(), c.want) || strings.Count(err.Error(), file) != 1 || strings.Contains(err.Error(), "\n") {
+				t.Errorf("error %q, want one line with %q and, once, the name of the file", err, c.want)
 			}
 			if after, _ := os.ReadFile(file); c.name == "no database" && string(after) != string(before) {
 				t.Error("the file was changed")
@@ -149,33 +185,39 @@ func TestOpenRefuses(t *testing.T) {
 }
 
 func TestOpenReadOnly(t *testing.T) {
-	file := newFile(t)
-	openBroker(t, file).Close()
 	for _, c := range []struct {
 		name string
 		mode os.FileMode
-		path string
+		path func(file string) string
 	}{
-		{"file", 0o400, file},
-		{"directory", 0o500, filepath.Dir(file)},
+		{"file", 0o400, func(file string) string { return file }},
+		{"unreadable file", 0, func(file string) string { return file }},
+		{"directory", 0o500, filepath.Dir},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			obeyFileModes(t)
-			info, err := os.Stat(c.path)
+			file := newFile(t)
+			openBroker(t, file).Close()
+			path := c.path(file)
+			info, err := os.Stat(path)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := os.Chmod(c.path, c.mode); err != nil {
+			if err := os.Chmod(path, c.mode); err != nil {
 				t.Fatal(err)
 			}
-			defer os.Chmod(c.path, info.Mode())
+			defer os.Chmod(path, info.Mode())
 			b, err := Open(testContext(t), "sqlite:"+file)
 			if err == nil {
 				b.Close()
 				t.Fatal("opened")
 			}
-			if !strings.Contains(err.Error(), "allow this user to write") && !strings.Contains(err.Error(), "may write its directory") {
-				t.Errorf("error %q", err)
+			want := "permission denied: " + filepath.Base(path) + " belongs to "
+			if runtime.GOOS == "windows" {
+				want = "allow this user to write"
+			}
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("error %q, want %q", err, want)
 			}
 		})
 	}
