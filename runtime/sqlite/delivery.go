@@ -87,12 +87,12 @@ func (d *delivery) Settle(v dtask.Verdict) {
 // lastingRecord returns m as a record, without headers and history if these
 // cannot be written.
 func lastingRecord(m *dtask.Message) *record {
-	r, err := newRecord(m)
+	r, err := newRecord(m, time.Now())
 	if err != nil {
 		bare := *m
 		bare.Headers = nil
 		bare.Failures = []dtask.Failure{{Attempt: m.Attempt, At: time.Now(), Error: "headers and history lost: " + err.Error()}}
-		r, _ = newRecord(&bare)
+		r, _ = newRecord(&bare, time.Now())
 	}
 	return &r
 }

@@ -22,10 +22,10 @@ func (b *Broker) EnqueueMany(ctx context.Context, ms []*dtask.Message) []error {
 	if len(ms) == 0 {
 		return nil
 	}
-	in := newInsert(len(ms))
+	in, now := newInsert(len(ms)), time.Now()
 	for i, m := range ms {
 		var err error
-		if in.records[i], err = newRecord(m); err != nil {
+		if in.records[i], err = newRecord(m, now); err != nil {
 			return failAll(in.errs, err)
 		}
 	}

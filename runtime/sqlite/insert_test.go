@@ -39,7 +39,7 @@ func TestInsertForms(t *testing.T) {
 		in := newInsert(len(messages))
 		for i, m := range messages {
 			edit(i, m)
-			in.records[i], _ = newRecord(m)
+			in.records[i], _ = newRecord(m, time.Now())
 		}
 		if got := formOf(in.appendTo(nil)); got != want {
 			t.Errorf("the messages are inserted by %s, want %s", got.sql[1], want.sql[1])
@@ -77,7 +77,7 @@ func TestFillExpects(t *testing.T) {
 	w := newWriter("", c)
 	put := func() {
 		in := newInsert(1)
-		in.records[0], _ = newRecord(newMessage("q"))
+		in.records[0], _ = newRecord(newMessage("q"), time.Now())
 		w.put(func(box *inbox) { box.inserts = append(box.inserts, in) })
 	}
 	coming := newOperation(func(*conn) error { // executed after what came before it

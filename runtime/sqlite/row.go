@@ -36,9 +36,13 @@ func (r *record) plain() bool {
 }
 
 // newRecord returns m as a record. Times lose what is below a millisecond;
-// NotBefore is rounded up, so that the message is never early.
-func newRecord(m *dtask.Message) (r record, err error) {
+// NotBefore is rounded up, so that the message is never early. Without it the
+// message is due now, even if the clock was ahead when it was enqueued.
+func newRecord(m *dtask.Message, now time.Time) (r record, err error) {
 	due := m.EnqueuedAt
+	if due.After(now) {
+		due = now
+	}
 	if m.NotBefore.After(due) {
 		due = m.NotBefore.Add(time.Millisecond - 1)
 	}

@@ -113,7 +113,8 @@ func TestMisplacedRows(t *testing.T) {
 // FuzzReadMessage reads rows of any content: it neither panics nor returns a
 // message that the worker could not handle.
 func FuzzReadMessage(f *testing.F) {
-	good, err := newRecord(newMessage("q"))
+	now := time.Now()
+	good, err := newRecord(newMessage("q"), now)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -145,7 +146,7 @@ func FuzzReadMessage(f *testing.F) {
 		if m.Attempt < 1 || m.Attempts < 1 || m.Priority < dtask.PriorityLow || m.Priority > dtask.PriorityHigh || m.Keep < 0 {
 			t.Errorf("read %+v", m)
 		}
-		again, err := newRecord(&m)
+		again, err := newRecord(&m, now)
 		if err != nil {
 			t.Fatalf("what was read cannot be written: %v", err)
 		}
@@ -153,17 +154,42 @@ func FuzzReadMessage(f *testing.F) {
 		if err := readMessage(&m2, again[:]); err != nil {
 			t.Fatalf("what was written cannot be read: %v", err)
 		}
-		if third, err := newRecord(&m2); err != nil || !reflect.DeepEqual(again, third) {
+		if third, err := newRecord(&m2, now); err != nil || !reflect.DeepEqual(again, third) {
 			t.Errorf("read %+v, written and read again %+v, %v", m, m2, err)
 		}
 	})
+}
+
+// A message of a clock that is ahead, or was, is due at once if it has no delay,
+// and after its delay if it has one.
+func TestDueByOurClock(t *testing.T) {
+	m, now := newMessage("q"), time.Now().Truncate(time.Millisecond)
+	m.EnqueuedAt = now.Add(time.Hour)
+	for _, delay := range []time.Duration{0, time.Minute, 2 * time.Hour} {
+		if delay > 0 {
+			m.NotBefore = now.Add(delay)
+		}
+		r, err := newRecord(m, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if due := time.UnixMilli(r.due()); !due.Equal(now.Add(delay)) {
+			t.Errorf("with a delay of %v due after %v", delay, due.Sub(now))
+		}
+	}
+
+	b := openBroker(t, newFile(t))
+	m = newMessage("q")
+	m.EnqueuedAt = now.Add(time.Hour)
+	mustEnqueue(t, b, m)
+	receive(t, mustConsume(t, b, "q", 1)).Settle(dtask.Done)
 }
 
 // A message is never due before its time: what is below a millisecond counts.
 func TestDueIsRoundedUp(t *testing.T) {
 	m := newMessage("q")
 	m.NotBefore = m.EnqueuedAt.Add(time.Hour).Truncate(time.Millisecond).Add(time.Nanosecond)
-	r, err := newRecord(m)
+	r, err := newRecord(m, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,7 +28,7 @@ func (b *Broker) Tick(ctx context.Context, schedule string, from, to time.Time, 
 	var r record
 	if m != nil {
 		var err error
-		if r, err = newRecord(m); err != nil {
+		if r, err = newRecord(m, time.Now()); err != nil {
 			return false, err
 		}
 	}
