@@ -3,6 +3,8 @@ package sqlite
 import (
 	"database/sql/driver"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	dtask "github.com/dtaskhq/dtask/runtime"
@@ -109,17 +111,11 @@ func (w *writer) lookAgain() {
 func (w *writer) canClaim(now time.Time) bool {
 	for _, c := range w.consumers {
 		c.ahead.measure(c.settled.Load(), now)
-		if c.room() == 0 {
-			continue
+		if c.room() == 0 || w.lookUpUnknown(c) != nil {
+			continue // after an error: a transaction would fail as well; later
 		}
 		for class := range classes {
-			if w.skips(c, class) {
-				continue
-			}
-			if c.dueAt[class].IsZero() && w.lookUpDue(c, class) != nil {
-				continue // a transaction would fail as well; later
-			}
-			if c.due(class, now) {
+			if !w.skips(c, class) && c.due(class, now) {
 				return true
 			}
 		}
@@ -137,19 +133,53 @@ func (w *writer) skips(c *consumer, class int) bool {
 // lookUpDue finds out when the class has its next message.
 func (w *writer) lookUpDue(c *consumer, class int) error {
 	return w.conn.query(func(row []driver.Value) error {
-		c.dueAt[class] = never
-		if due, ok := row[0].(int64); ok {
-			c.dueAt[class] = time.UnixMilli(due)
-		}
+		c.dueAt[class] = dueTime(row[0])
 		return nil
 	}, queries[class].due, c.queue)
+}
+
+// dueOfAll asks for when each class has its next message.
+var dueOfAll = func() string {
+	var columns [classes]string
+	for class, q := range queries {
+		columns[class] = "(" + strings.ReplaceAll(q.due, "?", "?1") + ")"
+	}
+	return "SELECT " + strings.Join(columns[:], ", ")
+}()
+
+// lookUpUnknown finds out when each class has its next message, if that is not
+// known of all: in one query, for lookAgain forgets it for all queues.
+func (w *writer) lookUpUnknown(c *consumer) error {
+	if !slices.ContainsFunc(c.dueAt[:], time.Time.IsZero) {
+		return nil
+	}
+	return w.conn.query(func(row []driver.Value) error {
+		for class, v := range row {
+			c.dueAt[class] = dueTime(v)
+		}
+		return nil
+	}, dueOfAll, c.queue)
+}
+
+// dueTime returns when the next one is due, by the column.
+func dueTime(v driver.Value) time.Time {
+	if due, ok := v.(int64); ok {
+		return time.UnixMilli(due)
+	}
+	return never
 }
 
 // claim claims messages for every consumer that has room, into its batch.
 func (w *writer) claim(now time.Time) error {
 	for _, c := range w.consumers {
 		c.ahead.measure(c.settled.Load(), now)
-		if c.room() > 0 && c.due(quarantine, now) && !w.skips(c, quarantine) {
+		if c.room() == 0 {
+			continue
+		}
+		if err := w.lookUpUnknown(c); err != nil {
+			return err
+		}
+		if c.due(quarantine, now) && !w.skips(c, quarantine) {
 			if err := w.claimClass(c, quarantine, 1, now); err != nil {
 				return err
 			}

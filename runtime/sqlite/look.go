@@ -1,6 +1,9 @@
 package sqlite
 
-import "time"
+import (
+	"database/sql/driver"
+	"time"
+)
 
 // lookOutside notices processes that have died and, if nothing else is to do
 // that includes it, what other connections have committed.
@@ -34,12 +37,15 @@ func (w *writer) noticeCommits(now time.Time) {
 // readPaused notes which queues are paused. What their consumers fetched ahead
 // goes back.
 func (w *writer) readPaused() {
+	paused := make(map[string]bool)
+	if err := w.conn.query(func(row []driver.Value) error {
+		paused[row[0].(string)] = true
+		return nil
+	}, "SELECT name FROM dtask_queues WHERE paused <> 0"); err != nil {
+		return
+	}
 	for _, c := range w.consumers {
-		paused, err := w.conn.int("SELECT paused FROM dtask_queues WHERE name = ?", c.queue)
-		if err != nil {
-			return
-		}
-		if c.paused = paused != 0; c.paused {
+		if c.paused = paused[c.queue]; c.paused {
 			c.shed(0)
 		}
 	}

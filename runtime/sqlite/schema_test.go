@@ -59,6 +59,9 @@ func TestPlans(t *testing.T) {
 	if got := plan(t, c, freeOrphans); !strings.Contains(got, "SCAN dtask_messages USING COVERING INDEX dtask_running") {
 		t.Errorf("%s\nis executed by %s, want a scan of what is running", freeOrphans, got)
 	}
+	if got := plan(t, c, dueOfAll); strings.Count(got, "COVERING INDEX dtask_waiting (queue=? AND priority=?)") != 3 || !strings.Contains(got, "INDEX dtask_quarantine (queue=?)") {
+		t.Errorf("%s\nis executed by %s", dueOfAll, got)
+	}
 	for sql, want := range statements {
 		got := plan(t, c, sql)
 		if !strings.Contains(got, want) {
