@@ -111,7 +111,7 @@ func (w *writer) lookAgain() {
 func (w *writer) canClaim(now time.Time) bool {
 	for _, c := range w.consumers {
 		c.ahead.measure(c.settled.Load(), now)
-		if c.room() == 0 || w.lookUpUnknown(c) != nil {
+		if w.lookUpUnknown(c) != nil || c.room(now) == 0 {
 			continue // after an error: a transaction would fail as well; later
 		}
 		for class := range classes {
@@ -127,7 +127,16 @@ func (w *writer) canClaim(now time.Time) bool {
 // there is. Of the quarantined messages of a queue, one is in flight at most,
 // and started at once.
 func (w *writer) skips(c *consumer, class int) bool {
-	return class == quarantine && (w.quarantined[c.queue] != nil || !c.freeSlot())
+	return class == quarantine && (w.quarantined[c.queue] != nil || c.freeSlots() <= 0)
+}
+
+// lookUpQuarantine finds out, if it is not known, when the queue has its next
+// message to be run alone: the room of c depends on it.
+func (w *writer) lookUpQuarantine(c *consumer) error {
+	if !c.dueAt[quarantine].IsZero() {
+		return nil
+	}
+	return w.lookUpDue(c, quarantine)
 }
 
 // lookUpDue finds out when the class has its next message.
@@ -173,19 +182,16 @@ func dueTime(v driver.Value) time.Time {
 func (w *writer) claim(now time.Time) error {
 	for _, c := range w.consumers {
 		c.ahead.measure(c.settled.Load(), now)
-		if c.room() == 0 {
-			continue
-		}
 		if err := w.lookUpUnknown(c); err != nil {
 			return err
 		}
-		if c.due(quarantine, now) && !w.skips(c, quarantine) {
+		if c.quarantineWaits(now) && c.room(now) > 0 {
 			if err := w.claimClass(c, quarantine, 1, now); err != nil {
 				return err
 			}
 		}
-		for c.room() > 0 && (c.due(high, now) || c.due(normal, now) || c.due(low, now)) {
-			for class, n := range c.shares(c.room(), now) {
+		for c.room(now) > 0 && (c.due(high, now) || c.due(normal, now) || c.due(low, now)) {
+			for class, n := range c.shares(c.room(now), now) {
 				if n == 0 {
 					continue
 				}

@@ -170,16 +170,27 @@ func (c *consumer) release(ds []*delivery) {
 }
 
 // room returns how many messages c may claim now.
-func (c *consumer) room() int {
+func (c *consumer) room(now time.Time) int {
 	if c.paused || c.stopped.Load() {
 		return 0
 	}
-	return max(c.concurrency+c.ahead.size-int(c.held.Load())-len(c.batch), 0)
+	ahead := c.ahead.size
+	if c.quarantineWaits(now) {
+		ahead = 0 // else there would always be others in line before it
+	}
+	return max(c.freeSlots()+ahead, 0)
 }
 
-// freeSlot reports whether a message claimed now would be started at once.
-func (c *consumer) freeSlot() bool {
-	return len(c.deliveries) == 0 && int(c.held.Load())+len(c.batch) < c.concurrency
+// freeSlots returns how many messages claimed now would be started at once. It
+// is negative if c has fetched ahead.
+func (c *consumer) freeSlots() int {
+	return c.concurrency - int(c.held.Load()) - len(c.batch)
+}
+
+// quarantineWaits reports whether a message that is to be run alone waits for
+// the next free slot.
+func (c *consumer) quarantineWaits(now time.Time) bool {
+	return !c.dueAt[quarantine].IsZero() && c.due(quarantine, now) && c.writer.quarantined[c.queue] == nil
 }
 
 // hoardTime is how long messages may wait for a worker that has become slower.

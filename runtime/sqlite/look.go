@@ -84,7 +84,7 @@ func (w *writer) pause(now time.Time) time.Duration {
 	}
 	for _, c := range w.consumers {
 		for class := range classes {
-			if c.room() > 0 && !w.skips(c, class) {
+			if c.room(now) > 0 && !w.skips(c, class) {
 				pause = min(pause, max(c.dueAt[class].Sub(now), 0))
 			}
 		}
