@@ -58,7 +58,7 @@ const (
 	busyFor     = 100 * time.Millisecond // and that long after
 	idlePause   = 4 * time.Millisecond   // else, where no bell rings
 	belledPause = 200 * time.Millisecond // where one does
-	expectFor   = 2 * time.Second        // how long a commit may take after the bell
+	expectFor   = 2 * time.Second        // how long a commit may take that is under way
 )
 
 // pause returns how long the writer may sleep if nobody wakes it.
@@ -79,7 +79,7 @@ func (w *writer) pause(now time.Time) time.Duration {
 	if now.Sub(w.lastActive) > busyFor {
 		pause = idlePause
 		if now.After(w.expecting) {
-			pause = w.restPause()
+			pause = w.restPause(now)
 		}
 	}
 	for _, c := range w.consumers {
@@ -92,8 +92,10 @@ func (w *writer) pause(now time.Time) time.Duration {
 	return pause
 }
 
-// restPause returns how long an idle writer may sleep.
-func (w *writer) restPause() time.Duration {
+// restPause returns how long an idle writer may sleep. What another process had
+// written when the bell was armed does not ring it, and is seen only when its
+// commit is on disk: so at first the writer looks on.
+func (w *writer) restPause(now time.Time) time.Duration {
 	if w.bell == nil {
 		w.bell = newBell(w.file, func() { w.rang.Store(true); w.wakeUp() })
 	}
@@ -101,7 +103,8 @@ func (w *writer) restPause() time.Duration {
 	case !ok:
 		return idlePause
 	case news:
-		return 0 // something may have been written just before
+		w.expecting = now.Add(expectFor)
+		return idlePause
 	}
 	return belledPause
 }
