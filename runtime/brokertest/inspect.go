@@ -2,6 +2,7 @@ package brokertest
 
 import (
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -61,6 +62,59 @@ func testRetryDead(t *testing.T, store Store) {
 	}
 }
 
+// What is retried and fails at once is retried once, and RetryDead ends.
+func testRetryDeadFailing(t *testing.T, store Store) {
+	const n = 5000
+	b := open(t, store(t))
+	c := consume(t, b, "q", 50)
+	var mu sync.Mutex
+	runs := make(map[string]int)
+	var burying sync.WaitGroup
+	burying.Go(func() {
+		for d := range c.Deliveries() {
+			mu.Lock()
+			runs[d.Message().ID]++
+			mu.Unlock()
+			d.Settle(dtask.Bury)
+		}
+	})
+	enqueueMany(t, b, n)
+	dead := func() string {
+		if s := state(t, b, "q"); s.Dead != n {
+			return fmt.Sprintf("state %+v, want %d dead", s, n)
+		}
+		return ""
+	}
+	eventually(t, dead)
+	if retried, err := b.RetryDead(testContext(t), "q"); retried != n || err != nil {
+		t.Errorf("RetryDead of all: %d, %v, want %d", retried, err, n)
+	}
+	eventually(t, dead)
+	closeConsumer(t, c)
+	burying.Wait()
+	if len(runs) != n {
+		t.Errorf("%d messages were delivered, want %d", len(runs), n)
+	}
+	for id, times := range runs {
+		if times != 2 {
+			t.Errorf("%s was delivered %d times, want one and one more", id, times)
+		}
+	}
+}
+
+// enqueueMany enqueues n messages in queue q.
+func enqueueMany(t *testing.T, b dtask.Broker, n int) {
+	ms := make([]*dtask.Message, n)
+	for i := range ms {
+		ms[i] = message("q")
+	}
+	for _, err := range b.EnqueueMany(testContext(t), ms) {
+		if err != nil {
+			t.Errorf("enqueue: %v", err)
+		}
+	}
+}
+
 func testDeleteDead(t *testing.T, store Store) {
 	b := open(t, store(t))
 	ids := buried(t, b, "q", 4)
@@ -110,6 +164,35 @@ func testPurge(t *testing.T, store Store) {
 	if n, err := b.Purge(testContext(t), "other"); n != 10 || err != nil {
 		t.Errorf("Purge of the other queue: %d, %v, want the 10 delayed", n, err)
 	}
+}
+
+// Purge ends while others go on enqueueing.
+func testPurgeUnderLoad(t *testing.T, store Store) {
+	const batch, producers = 2000, 2
+	b := open(t, store(t))
+	stop := make(chan struct{})
+	var load, begun sync.WaitGroup
+	begun.Add(producers)
+	for range producers {
+		load.Go(func() {
+			enqueueMany(t, b, batch)
+			begun.Done()
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					enqueueMany(t, b, batch)
+				}
+			}
+		})
+	}
+	begun.Wait()
+	if n, err := b.Purge(testContext(t), "q"); n < producers*batch || err != nil {
+		t.Errorf("Purge: %d, %v, want at least the first %d", n, err, producers*batch)
+	}
+	close(stop)
+	load.Wait()
 }
 
 // A paused queue delivers nothing, to any process, until it is resumed.

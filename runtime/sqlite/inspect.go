@@ -96,16 +96,16 @@ func (b *Broker) Queues(ctx context.Context) ([]dtask.QueueState, error) {
 const (
 	selectDead = "SELECT " + columns + " FROM dtask_messages INDEXED BY dtask_dead WHERE state = 2 AND queue = ? ORDER BY due, seq LIMIT CAST(? AS INTEGER)"
 
-	retry      = "UPDATE dtask_messages SET state = 0, due = ?, attempt = 1, crashes = 0, quarantine = 0, returned = 0, returned_since = NULL"
-	retryDead  = retry + someDead
-	deleteDead = "DELETE FROM dtask_messages" + someDead
-	someDead   = " WHERE seq IN (SELECT seq FROM dtask_messages INDEXED BY dtask_dead WHERE state = 2 AND queue = ? ORDER BY due, seq LIMIT ?)"
-	thisDead   = " WHERE id = ? AND queue = ? AND state = 2"
+	allDead    = "SELECT seq FROM dtask_messages INDEXED BY dtask_dead WHERE state = 2 AND queue = ? ORDER BY due, seq"
+	allWaiting = "SELECT seq FROM dtask_messages INDEXED BY dtask_waiting WHERE state = 0 AND quarantine = 0 AND queue = ?1" +
+		" UNION ALL SELECT seq FROM dtask_messages INDEXED BY dtask_quarantine WHERE state = 0 AND quarantine > 0 AND queue = ?1"
 
-	purgeWaiting = "DELETE FROM dtask_messages WHERE seq IN (SELECT seq FROM dtask_messages INDEXED BY dtask_waiting" +
-		" WHERE state = 0 AND quarantine = 0 AND queue = ? LIMIT ?)"
-	purgeQuarantine = "DELETE FROM dtask_messages WHERE seq IN (SELECT seq FROM dtask_messages INDEXED BY dtask_quarantine" +
-		" WHERE state = 0 AND quarantine > 0 AND queue = ? LIMIT ?)"
+	retryDead = "UPDATE dtask_messages SET state = 0, due = ?, attempt = 1, crashes = 0, quarantine = 0, returned = 0, returned_since = NULL" +
+		" WHERE state = 2 AND queue = ?"
+	deleteDead    = "DELETE FROM dtask_messages WHERE state = 2 AND queue = ?"
+	deleteWaiting = "DELETE FROM dtask_messages WHERE state = 0 AND queue = ?"
+	withSeq       = " AND seq = ?"
+	withID        = " AND id = ?"
 )
 
 // DeadLetters implements [dtask.Inspector]. What cannot be read of a damaged
@@ -124,39 +124,59 @@ func (b *Broker) DeadLetters(ctx context.Context, queue string, limit int) ([]*d
 	return dead, err
 }
 
-// step is how many messages an operation touches in one transaction, so that
-// others are not kept waiting.
-const step = 1000
-
 // RetryDead implements [dtask.Inspector].
 func (b *Broker) RetryDead(ctx context.Context, queue string, ids ...string) (int, error) {
 	now := time.Now().UnixMilli()
 	if len(ids) == 0 {
-		return b.inSteps(ctx, retryDead, now, queue, int64(step))
+		return b.changeAll(ctx, allDead, queue, retryDead, now, queue)
 	}
-	return b.each(ctx, ids, func(c *conn, id string) (int, error) {
-		return c.exec(retry+thisDead, now, id, queue)
-	})
+	return changeEach(ctx, b, ids, retryDead+withID, now, queue)
 }
 
 // DeleteDead implements [dtask.Inspector].
 func (b *Broker) DeleteDead(ctx context.Context, queue string, ids ...string) (int, error) {
 	if len(ids) == 0 {
-		return b.inSteps(ctx, deleteDead, queue, int64(step))
+		return b.changeAll(ctx, allDead, queue, deleteDead, queue)
 	}
-	return b.each(ctx, ids, func(c *conn, id string) (int, error) {
-		return c.exec("DELETE FROM dtask_messages"+thisDead, id, queue)
-	})
+	return changeEach(ctx, b, ids, deleteDead+withID, queue)
 }
 
-// each calls change for each id, and returns how many rows that changed.
-func (b *Broker) each(ctx context.Context, ids []string, change func(*conn, string) (int, error)) (total int, err error) {
-	for chunk := range slices.Chunk(ids, step) {
+// Purge implements [dtask.Inspector].
+func (b *Broker) Purge(ctx context.Context, queue string) (int, error) {
+	return b.changeAll(ctx, allWaiting, queue, deleteWaiting, queue)
+}
+
+// changeAll changes the messages that all finds in the queue now. Those that
+// come later are left alone: there is no end to them while others enqueue, or
+// while what is retried fails at once.
+func (b *Broker) changeAll(ctx context.Context, all, queue, change string, args ...driver.Value) (int, error) {
+	var seqs []int64
+	if err := b.read(ctx, func(c *conn) error {
+		return c.query(func(row []driver.Value) error {
+			seqs = append(seqs, row[0].(int64))
+			return nil
+		}, all, queue)
+	}); err != nil {
+		return 0, err
+	}
+	return changeEach(ctx, b, seqs, change+withSeq, args...)
+}
+
+// step is how many messages an operation changes in one transaction, so that
+// others are not kept waiting.
+const step = 1000
+
+// changeEach executes a statement for each key, its last argument, and returns
+// how many rows that changed.
+func changeEach[K int64 | string](ctx context.Context, b *Broker, keys []K, change string, args ...driver.Value) (total int, err error) {
+	args = append(args, nil)
+	for chunk := range slices.Chunk(keys, step) {
 		n := 0
 		if err := b.writer.do(ctx, func(c *conn) error {
 			n = 0
-			for _, id := range chunk {
-				changed, err := change(c, id)
+			for _, key := range chunk {
+				args[len(args)-1] = key
+				changed, err := c.exec(change, args...)
 				if err != nil {
 					return err
 				}
@@ -169,35 +189,6 @@ func (b *Broker) each(ctx context.Context, ids []string, change func(*conn, stri
 		total += n
 	}
 	return total, nil
-}
-
-// inSteps executes a statement again and again, each time in another
-// transaction, until it changes less than a full step.
-func (b *Broker) inSteps(ctx context.Context, sql string, args ...driver.Value) (total int, err error) {
-	for {
-		n := 0
-		err := b.writer.do(ctx, func(c *conn) (err error) {
-			n, err = c.exec(sql, args...)
-			return err
-		})
-		if err != nil {
-			return total, err
-		}
-		total += n
-		if n < step {
-			return total, nil
-		}
-	}
-}
-
-// Purge implements [dtask.Inspector].
-func (b *Broker) Purge(ctx context.Context, queue string) (int, error) {
-	total, err := b.inSteps(ctx, purgeWaiting, queue, int64(step))
-	if err != nil {
-		return total, err
-	}
-	n, err := b.inSteps(ctx, purgeQuarantine, queue, int64(step))
-	return total + n, err
 }
 
 // Pause implements [dtask.Inspector].

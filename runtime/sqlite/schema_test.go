@@ -31,17 +31,19 @@ func plan(t *testing.T, c *conn, sql string) string {
 func TestPlans(t *testing.T) {
 	c := openConn(t, openBroker(t, newFile(t)).file)
 	statements := map[string]string{
-		settleDone:      "SEARCH dtask_messages USING INTEGER PRIMARY KEY (rowid=?)",
-		settleReleased:  "SEARCH dtask_messages USING INTEGER PRIMARY KEY (rowid=?)",
-		settleRequeue:   "SEARCH dtask_messages USING INTEGER PRIMARY KEY (rowid=?)",
-		settleBury:      "SEARCH dtask_messages USING INTEGER PRIMARY KEY (rowid=?)",
-		selectWhole:     "SEARCH dtask_messages USING INTEGER PRIMARY KEY (rowid=?)",
-		freeMessages:    "SEARCH dtask_messages USING COVERING INDEX dtask_running (owner=?)",
-		giveUpMessages:  "SEARCH dtask_messages USING INDEX dtask_running (owner=?)",
-		selectDead:      "SEARCH dtask_messages USING INDEX dtask_dead (queue=?)",
-		retryDead:       "SEARCH dtask_messages USING COVERING INDEX dtask_dead (queue=?)",
-		purgeWaiting:    "SEARCH dtask_messages USING COVERING INDEX dtask_waiting (queue=?)",
-		purgeQuarantine: "SEARCH dtask_messages USING INDEX dtask_quarantine (queue=?)",
+		settleDone:              "SEARCH dtask_messages USING INTEGER PRIMARY KEY (rowid=?)",
+		settleReleased:          "SEARCH dtask_messages USING INTEGER PRIMARY KEY (rowid=?)",
+		settleRequeue:           "SEARCH dtask_messages USING INTEGER PRIMARY KEY (rowid=?)",
+		settleBury:              "SEARCH dtask_messages USING INTEGER PRIMARY KEY (rowid=?)",
+		selectWhole:             "SEARCH dtask_messages USING INTEGER PRIMARY KEY (rowid=?)",
+		freeMessages:            "SEARCH dtask_messages USING COVERING INDEX dtask_running (owner=?)",
+		giveUpMessages:          "SEARCH dtask_messages USING INDEX dtask_running (owner=?)",
+		selectDead:              "SEARCH dtask_messages USING INDEX dtask_dead (queue=?)",
+		allDead:                 "SEARCH dtask_messages USING COVERING INDEX dtask_dead (queue=?)",
+		allWaiting:              "SEARCH dtask_messages USING COVERING INDEX dtask_waiting (queue=?)",
+		retryDead + withSeq:     "SEARCH dtask_messages USING INTEGER PRIMARY KEY (rowid=?)",
+		retryDead + withID:      "SEARCH dtask_messages USING INDEX sqlite_autoindex_dtask_messages_1 (id=?)",
+		deleteWaiting + withSeq: "SEARCH dtask_messages USING INTEGER PRIMARY KEY (rowid=?)",
 	}
 	for class, q := range queries {
 		index, key := "dtask_waiting", "queue=? AND priority=?"
