@@ -11,6 +11,23 @@ import (
 	dtask "github.com/dtaskhq/dtask/runtime"
 )
 
+// fillDisk makes the file as large as it can get.
+func fillDisk(t *testing.T, b *Broker) {
+	t.Helper()
+	if err := b.writer.do(testContext(t), func(conn *conn) error {
+		return conn.script("PRAGMA max_page_count = 1") // SQLite makes of it what the file has now
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// newLargeMessage returns a message that does not fit on a full disk.
+func newLargeMessage(queue string) *dtask.Message {
+	m := newMessage(queue)
+	m.Body = []byte(`"` + strings.Repeat("x", 900_000) + `"`)
+	return m
+}
+
 // On a full disk enqueues fail with a typed error, what fits goes in, and
 // outcomes are kept until there is room.
 func TestDiskFull(t *testing.T) {
@@ -23,30 +40,21 @@ func TestDiskFull(t *testing.T) {
 	for range 5 {
 		held = append(held, receive(t, c))
 	}
-	large := func() *dtask.Message {
-		m := newMessage("other")
-		m.Body = []byte(`"` + strings.Repeat("x", 900_000) + `"`)
-		return m
-	}
-	filler := large()
+	filler := newLargeMessage("other")
 	mustEnqueue(t, b, filler)
-	if err := b.writer.do(testContext(t), func(conn *conn) error {
-		return conn.script("PRAGMA max_page_count = 1") // SQLite makes of it what the file has now
-	}); err != nil {
-		t.Fatal(err)
-	}
+	fillDisk(t, b)
 
 	small := newMessage("other")
 	var callers sync.WaitGroup
 	for range 8 { // they share transactions
 		callers.Go(func() {
-			err := b.Enqueue(testContext(t), large())
+			err := b.Enqueue(testContext(t), newLargeMessage("other"))
 			if !errors.Is(err, dtask.ErrBlocked) || !strings.Contains(err.Error(), "disk is full") {
 				t.Errorf("error %v, want ErrBlocked: the disk is full", err)
 			}
 		})
 	}
-	errs := b.EnqueueMany(testContext(t), []*dtask.Message{large(), small, large()})
+	errs := b.EnqueueMany(testContext(t), []*dtask.Message{newLargeMessage("other"), small, newLargeMessage("other")})
 	callers.Wait()
 	if errs[0] == nil || errs[2] == nil {
 		t.Error("enqueued on a full disk")
@@ -72,6 +80,100 @@ func TestDiskFull(t *testing.T) {
 	if n := mustInt(t, openConn(t, b.file), "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'"); n != 0 {
 		t.Error("the file is damaged")
 	}
+}
+
+// inFailedTransaction calls f, which hands in one operation, so that the
+// transaction with this operation fails: it has a message that does not fit on
+// the disk.
+func inFailedTransaction(t *testing.T, b *Broker, f func() error) {
+	t.Helper()
+	fillDisk(t, b)
+	other := openConn(t, b.file)
+	mustExec(t, other, "BEGIN IMMEDIATE")
+	var callers sync.WaitGroup
+	callers.Go(func() {
+		if err := b.Enqueue(testContext(t), newLargeMessage("other")); !errors.Is(err, dtask.ErrBlocked) {
+			t.Errorf("the message that does not fit: %v, want ErrBlocked", err)
+		}
+	})
+	callers.Go(func() {
+		if err := f(); err != nil {
+			t.Errorf("for its neighbour fails: %v", err)
+		}
+	})
+	eventually(t, "both wait for the lock", func() bool {
+		b.writer.mu.Lock()
+		defer b.writer.mu.Unlock()
+		return len(b.writer.inbox.inserts) == 1 && len(b.writer.inbox.operations) == 1
+	})
+	mustExec(t, other, "ROLLBACK")
+	callers.Wait()
+}
+
+// What an operation changes is taken over by its own process, too, if the
+// transaction that it was in at first has failed.
+func TestOperationsOfFailedTransaction(t *testing.T) {
+	paused := func(t *testing.T, c *consumer) (paused bool) {
+		t.Helper()
+		if err := c.writer.do(testContext(t), func(*conn) error { paused = c.paused; return nil }); err != nil {
+			t.Fatal(err)
+		}
+		return paused
+	}
+	t.Run("pause", func(t *testing.T) {
+		b := openBroker(t, newFile(t))
+		c := mustConsume(t, b, "q", 1)
+		inFailedTransaction(t, b, func() error { return b.Pause(testContext(t), "q") })
+		if !paused(t, c) {
+			t.Error("the consumer goes on")
+		}
+	})
+	t.Run("resume", func(t *testing.T) {
+		b := openBroker(t, newFile(t))
+		c := mustConsume(t, b, "q", 1)
+		if err := b.Pause(testContext(t), "q"); err != nil {
+			t.Fatal(err)
+		}
+		mustEnqueue(t, b, newMessage("q"))
+		inFailedTransaction(t, b, func() error { return b.Resume(testContext(t), "q") })
+		if paused(t, c) {
+			t.Error("the consumer stays paused")
+		}
+		receive(t, c).Settle(dtask.Done)
+	})
+	t.Run("consume", func(t *testing.T) {
+		b := openBroker(t, newFile(t))
+		if err := b.Pause(testContext(t), "q"); err != nil {
+			t.Fatal(err)
+		}
+		var c dtask.Consumer
+		inFailedTransaction(t, b, func() (err error) {
+			c, err = b.Consume(testContext(t), dtask.ConsumeOptions{Queue: "q", Concurrency: 1})
+			return err
+		})
+		if !paused(t, c.(*consumer)) {
+			t.Error("a new consumer does not know that the queue is paused")
+		}
+	})
+	t.Run("result", func(t *testing.T) {
+		b := openBroker(t, newFile(t))
+		c := mustConsume(t, b, "q", 1)
+		m := newMessage("q")
+		m.Keep = time.Minute
+		mustEnqueue(t, b, m)
+		d := receive(t, c)
+		var change <-chan struct{}
+		inFailedTransaction(t, b, func() error {
+			change = b.writer.watch.next()
+			d.Settle(dtask.Done)
+			return b.Pause(testContext(t), "other")
+		})
+		select {
+		case <-change:
+		default:
+			t.Error("who waits for the result is not told")
+		}
+	})
 }
 
 // While another program holds the lock, an enqueue waits as long as its

@@ -91,9 +91,14 @@ func (w *writer) transact() {
 	in.answer()
 	w.deliverBatches()
 	if len(in.operations) > 0 {
-		w.lookAgain()
-		w.readPaused()
+		w.operated()
 	}
+}
+
+// operated takes over what an operation may have changed.
+func (w *writer) operated() {
+	w.lookAgain()
+	w.readPaused()
 }
 
 // onlyClaim claims for the consumers. A claim need not survive the loss of
@@ -280,7 +285,11 @@ func (w *writer) salvage(in inbox) {
 			op.err = explain(w.file, err)
 		}
 	}
+	w.watch.changed()
 	in.answer()
+	if len(in.operations) > 0 {
+		w.operated()
+	}
 }
 
 // alone runs f in a transaction of its own.
