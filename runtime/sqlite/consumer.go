@@ -59,6 +59,9 @@ func (b *Broker) Consume(ctx context.Context, o dtask.ConsumeOptions) (dtask.Con
 
 // enter makes c known to the file.
 func (w *writer) enter(conn *conn, c *consumer) error {
+	if w.isClosing() {
+		return dtask.ErrClosed
+	}
 	if err := w.process.join(conn, w.file); err != nil {
 		return err
 	}

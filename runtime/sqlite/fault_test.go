@@ -3,6 +3,8 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"fmt"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -216,6 +218,66 @@ func TestSettleWhileLocked(t *testing.T) {
 	flush(t, b)
 	if s := queueState(t, b, "q"); s.Running != 0 || s.Ready != 0 {
 		t.Errorf("state %+v, want nothing left", s)
+	}
+}
+
+// A broker that is closed while the file is locked waits for it once, however
+// much is open, and says what the matter is.
+func TestCloseWhileLocked(t *testing.T) {
+	for what, want := range map[string]string{
+		"consumers": "another program keeps it locked; end its transaction",
+		"outcomes":  "outcomes of tasks could not be stored; these tasks will run again: sqlite ",
+	} {
+		t.Run(what, func(t *testing.T) {
+			b, err := Open(testContext(t), "sqlite:"+newFile(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var consumers []dtask.Consumer
+			for i := range 4 {
+				c, err := b.Consume(testContext(t), dtask.ConsumeOptions{Queue: fmt.Sprint("q", i), Concurrency: 1})
+				if err != nil {
+					t.Fatal(err)
+				}
+				consumers = append(consumers, c)
+			}
+			mustEnqueue(t, b, newMessage("q0"))
+			d := <-consumers[0].Deliveries()
+			other := openConn(t, b.file)
+			mustExec(t, other, "BEGIN IMMEDIATE")
+			if what == "outcomes" {
+				d.Settle(dtask.Done)
+			}
+			err = b.Close()
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Fatalf("error %v, want %q", err, want)
+			}
+			if strings.Count(err.Error(), "locked;") != 1 || strings.Count(err.Error(), b.file) != 1 || strings.Contains(err.Error(), "\n") {
+				t.Errorf("error %q, want the file and the reason once, in one line", err)
+			}
+			for i, c := range consumers {
+				if _, open := <-c.Deliveries(); open {
+					t.Errorf("the deliveries of consumer %d do not end", i)
+				}
+			}
+			mustExec(t, other, "ROLLBACK")
+			if locks, err := filepath.Glob(b.file + lockSuffix + "*"); err != nil || len(locks) != 1 {
+				t.Errorf("lock files %v (%v), want one, by which others see that the process is gone", locks, err)
+			}
+			receive(t, mustConsume(t, openBroker(t, b.file), "q0", 1)).Settle(dtask.Done)
+		})
+	}
+}
+
+// A consumer that comes with the end of the broker is refused: nobody would end
+// its deliveries.
+func TestConsumeWhileClosing(t *testing.T) {
+	b := openBroker(t, newFile(t))
+	b.writer.mu.Lock()
+	b.writer.inbox.closing = true // the writer sees it when it sees the consumer
+	b.writer.mu.Unlock()
+	if _, err := b.Consume(testContext(t), dtask.ConsumeOptions{Queue: "q", Concurrency: 1}); !errors.Is(err, dtask.ErrClosed) {
+		t.Errorf("error %v, want ErrClosed", err)
 	}
 }
 

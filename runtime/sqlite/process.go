@@ -78,6 +78,12 @@ func (p *process) leave() {
 	}
 }
 
+// abandon gives the lock back, and leaves its file to be found by the others.
+func (p *process) abandon() {
+	p.lock.file.Close()
+	p.lock = nil
+}
+
 // lookForDead tests the locks of the other processes.
 func (p *process) lookForDead(w *writer, now time.Time) {
 	if p.lock == nil || now.Before(p.lookAt) || len(p.dead) > 0 {

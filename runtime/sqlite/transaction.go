@@ -64,11 +64,11 @@ func (w *writer) transact() {
 	// The inbox is emptied only with the lock in hand: who gives up waiting
 	// for the lock takes his message back.
 	if err := w.begin(durable); err != nil {
-		if isBusy(err) && !w.isClosing() {
+		if isBusy(err) {
 			w.retryLater() // the callers wait on, until their contexts end
 			return
 		}
-		w.refuse(w.take(), err)
+		w.refuse(w.take(), explain(w.file, err))
 		return
 	}
 	now := time.Now()
@@ -204,7 +204,7 @@ func (w *writer) operate(do func(*conn) error) (failed, lost error) {
 		}
 	}
 	_, lost = w.conn.exec("RELEASE operation")
-	return failed, lost
+	return explain(w.file, failed), lost
 }
 
 // answer tells the callers that the transaction is durable.
@@ -228,7 +228,7 @@ func (w *writer) retryLater() { w.retryAt = time.Now().Add(retryPause) }
 // refuse answers a whole inbox with an error. Settlements are kept: they are
 // tried again until they are durable.
 func (w *writer) refuse(in inbox, err error) {
-	err = explain(w.file, err)
+	w.setTrouble(err)
 	for _, r := range in.inserts {
 		for i := range r.errs {
 			r.errs[i] = err
@@ -262,7 +262,7 @@ func (w *writer) salvage(in inbox) {
 		}
 		if isBusy(err) {
 			in.settlements = append(unsettled, in.settlements[i+1:]...)
-			w.refuse(in, err)
+			w.refuse(in, explain(w.file, err))
 			return
 		}
 	}
@@ -285,6 +285,7 @@ func (w *writer) salvage(in inbox) {
 			op.err = explain(w.file, err)
 		}
 	}
+	w.setTrouble(explain(w.file, err))
 	w.watch.changed()
 	in.answer()
 	if len(in.operations) > 0 {

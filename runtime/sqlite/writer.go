@@ -21,7 +21,7 @@ type writer struct {
 
 	mu      sync.Mutex
 	inbox   inbox
-	trouble error // why no transaction begins; nil if one does
+	trouble error // why not everything is stored; nil if it is
 	watch   watch
 	rang    atomic.Bool   // another process has written, or is about to
 	wake    chan struct{} // 1: something is in the inbox, or there is a new watcher
@@ -191,7 +191,7 @@ func (w *writer) isClosing() bool {
 	return w.inbox.closing
 }
 
-// setTrouble notes why no transaction begins, nil if one does.
+// setTrouble notes why not everything is stored, nil if it is.
 func (w *writer) setTrouble(err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -233,7 +233,6 @@ func (w *writer) turn(now time.Time) (end bool) {
 	w.mu.Unlock()
 	w.lookOutside(now, idle)
 	if w.isClosing() {
-		w.transact()
 		return true
 	}
 	if now.Before(w.retryAt) {
@@ -254,20 +253,44 @@ func (w *writer) turn(now time.Time) (end bool) {
 	return false
 }
 
-// finish gives up what consumers still hold and closes the file.
+// finish makes what is in the inbox durable, gives up what consumers still
+// hold, and closes the file.
 func (w *writer) finish() error {
-	w.mu.Lock()
-	lost := len(w.inbox.settlements)
-	w.mu.Unlock()
-	var err error
-	if lost > 0 {
-		err = errors.New("outcomes of tasks could not be stored; these tasks will run again")
-	}
 	for _, c := range w.consumers {
 		c.Stop()
-		err = errors.Join(err, w.alone(durable, func() error { return giveUp(w.conn, c.id) }))
+	}
+	w.transact()
+	left, reason := w.take(), w.trouble
+	w.refuse(left, reason)
+	err := w.giveUpAll(reason)
+	if len(left.settlements) > 0 {
+		err = fmt.Errorf("outcomes of tasks could not be stored; these tasks will run again: %w", reason)
 	}
 	w.process.leave()
 	w.bell.close()
 	return errors.Join(err, w.conn.close())
+}
+
+// giveUpAll gives up what consumers still hold, unless the file is locked, as
+// the trouble says. Then the others find the lock of this process free, as that
+// of a dead one, and do it.
+func (w *writer) giveUpAll(trouble error) error {
+	if len(w.consumers) == 0 {
+		return nil
+	}
+	err := trouble
+	if !isBusy(trouble) {
+		err = explain(w.file, w.alone(durable, func() error {
+			for _, c := range w.consumers {
+				if err := giveUp(w.conn, c.id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
+	}
+	if err != nil {
+		w.process.abandon()
+	}
+	return err
 }
