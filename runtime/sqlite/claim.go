@@ -111,16 +111,33 @@ func (w *writer) lookAgain() {
 func (w *writer) canClaim(now time.Time) bool {
 	for _, c := range w.consumers {
 		c.ahead.measure(c.settled.Load(), now)
-		if w.lookUpUnknown(c) != nil || c.room(now) == 0 {
-			continue // after an error: a transaction would fail as well; later
+		due, err := w.lookUp(c, now)
+		if err != nil { // a transaction would fail as well
+			w.complain(err)
+			w.retryLater()
+			return false
 		}
-		for class := range classes {
-			if !w.skips(c, class) && c.due(class, now) {
-				return true
-			}
+		if due {
+			return true
 		}
 	}
 	return false
+}
+
+// lookUp reports whether c has room for a message that is due.
+func (w *writer) lookUp(c *consumer, now time.Time) (due bool, err error) {
+	if err := w.lookUpUnknown(c); err != nil {
+		return false, err
+	}
+	if c.room(now) == 0 {
+		return false, nil
+	}
+	for class := range classes {
+		if !w.skips(c, class) && c.due(class, now) {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // skips reports whether c is not to claim of the class at the moment, whatever
@@ -128,15 +145,6 @@ func (w *writer) canClaim(now time.Time) bool {
 // and started at once.
 func (w *writer) skips(c *consumer, class int) bool {
 	return class == quarantine && (w.quarantined[c.queue] != nil || c.freeSlots() <= 0)
-}
-
-// lookUpQuarantine finds out, if it is not known, when the queue has its next
-// message to be run alone: the room of c depends on it.
-func (w *writer) lookUpQuarantine(c *consumer) error {
-	if !c.dueAt[quarantine].IsZero() {
-		return nil
-	}
-	return w.lookUpDue(c, quarantine)
 }
 
 // lookUpDue finds out when the class has its next message.
@@ -157,7 +165,8 @@ var dueOfAll = func() string {
 }()
 
 // lookUpUnknown finds out when each class has its next message, if that is not
-// known of all: in one query, for lookAgain forgets it for all queues.
+// known of all: in one query, for lookAgain forgets it for all queues. The room of
+// c depends on it.
 func (w *writer) lookUpUnknown(c *consumer) error {
 	if !slices.ContainsFunc(c.dueAt[:], time.Time.IsZero) {
 		return nil

@@ -33,6 +33,7 @@ func newLargeMessage(queue string) *dtask.Message {
 // On a full disk enqueues fail with a typed error, what fits goes in, and
 // outcomes are kept until there is room.
 func TestDiskFull(t *testing.T) {
+	log := captureLog(t)
 	b := openBroker(t, newFile(t))
 	c := mustConsume(t, b, "q", 5)
 	for range 5 {
@@ -76,6 +77,9 @@ func TestDiskFull(t *testing.T) {
 	}
 	if s := queueState(t, b, "q"); s.Dead != 0 || s.Running != 5 {
 		t.Fatalf("state %+v, want 5 running: their outcome does not fit", s)
+	}
+	if !strings.Contains(log(), "the disk is full") {
+		t.Errorf("the log does not say why outcomes wait: %q", log())
 	}
 	mustExec(t, openConn(t, b.file), "DELETE FROM dtask_messages WHERE id = ?", filler.ID)
 	eventually(t, "the outcomes are stored once there is room", func() bool { return queueState(t, b, "q").Dead == 5 })
@@ -176,6 +180,47 @@ func TestOperationsOfFailedTransaction(t *testing.T) {
 			t.Error("who waits for the result is not told")
 		}
 	})
+}
+
+// A worker that can claim nothing says why, and does not keep trying without a
+// pause.
+func TestClaimFails(t *testing.T) {
+	for what, damage := range map[string]string{
+		"when it looks":   "DROP INDEX dtask_waiting",
+		"when it claims":  "CREATE TRIGGER t BEFORE UPDATE OF state ON dtask_messages BEGIN SELECT RAISE(ABORT, 'damaged'); END",
+		"when it is busy": "CREATE TRIGGER t BEFORE UPDATE OF state ON dtask_messages BEGIN SELECT RAISE(ABORT, 'damaged'); END",
+	} {
+		t.Run(what, func(t *testing.T) {
+			log := captureLog(t)
+			file := newFile(t)
+			b := openBroker(t, file)
+			mustEnqueue(t, b, newMessage("q"))
+			mustExec(t, openConn(t, file), damage)
+			c, err := openFile(testContext(t), dsnOf(file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.close()
+			w := newWriter(file, c)
+			w.consumers = []*consumer{{writer: w, queue: "q", concurrency: 1}}
+			if what == "when it is busy" {
+				w.put(func(in *inbox) {
+					in.operations = append(in.operations, newOperation(func(*conn) error { return nil }, nil))
+				})
+			}
+			for range 2 { // the second time it is silent
+				w.retryAt = time.Time{}
+				now := time.Now()
+				w.turn(now)
+				if p := w.pause(now); p <= 0 {
+					t.Errorf("the writer tries again after %v, want a pause", p)
+				}
+			}
+			if n := strings.Count(log(), file); n != 1 {
+				t.Errorf("the log has it %d times, want once: %q", n, log())
+			}
+		})
+	}
 }
 
 // While another program holds the lock, an enqueue waits as long as its

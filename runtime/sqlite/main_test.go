@@ -1,11 +1,15 @@
 package sqlite
 
 import (
+	"bytes"
 	"context"
 	"database/sql/driver"
 	"fmt"
+	"log"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -160,6 +164,32 @@ func queueState(t *testing.T, b *Broker, queue string) dtask.QueueState {
 	}
 	return dtask.QueueState{Queue: queue}
 }
+
+// captureLog returns what is logged from now on, until the test ends.
+func captureLog(t *testing.T) (text func() string) {
+	var mu sync.Mutex
+	var buf bytes.Buffer
+	old := slog.Default()
+	slog.SetDefault(slog.New(slog.NewTextHandler(writerFunc(func(p []byte) (int, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		return buf.Write(p)
+	}), nil)))
+	t.Cleanup(func() {
+		slog.SetDefault(old)
+		log.SetOutput(os.Stderr) // SetDefault has changed these
+		log.SetFlags(log.LstdFlags)
+	})
+	return func() string {
+		mu.Lock()
+		defer mu.Unlock()
+		return buf.String()
+	}
+}
+
+type writerFunc func(p []byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
 // eventually waits until done reports true.
 func eventually(t *testing.T, what string, done func() bool) {

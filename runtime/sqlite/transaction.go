@@ -50,7 +50,6 @@ func (w *writer) begin(d durability) error {
 		case !isBusy(err):
 			return err
 		case waited > lockPatience:
-			slog.Warn("a database is locked; nothing is stored until the other program ends its transaction", "file", w.file, "waited", waited)
 			return err
 		case waited > lockTrouble:
 			w.setTrouble(explain(w.file, err))
@@ -64,6 +63,7 @@ func (w *writer) transact() {
 	// The inbox is emptied only with the lock in hand: who gives up waiting
 	// for the lock takes his message back.
 	if err := w.begin(durable); err != nil {
+		w.complain(err)
 		if isBusy(err) {
 			w.retryLater() // the callers wait on, until their contexts end
 			return
@@ -112,6 +112,7 @@ func (w *writer) onlyClaim() {
 		}
 		return w.claim(now)
 	}); err != nil {
+		w.complain(err)
 		w.dropBatches()
 		w.retryLater()
 		return
@@ -147,6 +148,7 @@ const (
 // each other's sync. An error means that the transaction is lost.
 func (w *writer) fill(now time.Time) (all inbox, err error) {
 	if err := w.process.maintain(w, now); err != nil {
+		w.complain(err)
 		return w.take(), err
 	}
 	for idle := 0; ; {
@@ -156,7 +158,11 @@ func (w *writer) fill(now time.Time) (all inbox, err error) {
 			return all, err
 		}
 		if len(all.inserts) >= w.expected || idle == yields {
-			return all, w.claim(time.Now())
+			if err := w.claim(time.Now()); err != nil {
+				w.complain(err)
+				return all, err
+			}
+			return all, nil
 		}
 		if w.waiting() > 0 {
 			continue
@@ -228,7 +234,6 @@ func (w *writer) retryLater() { w.retryAt = time.Now().Add(retryPause) }
 // refuse answers a whole inbox with an error. Settlements are kept: they are
 // tried again until they are durable.
 func (w *writer) refuse(in inbox, err error) {
-	w.setTrouble(err)
 	for _, r := range in.inserts {
 		for i := range r.errs {
 			r.errs[i] = err
@@ -285,11 +290,27 @@ func (w *writer) salvage(in inbox) {
 			op.err = explain(w.file, err)
 		}
 	}
-	w.setTrouble(explain(w.file, err))
+	if err != nil {
+		w.complain(err)
+	}
 	w.watch.changed()
 	in.answer()
 	if len(in.operations) > 0 {
 		w.operated()
+	}
+}
+
+// complainEvery is how often the writer says that something is still wrong.
+const complainEvery = 10 * time.Second
+
+// complain notes why something is not stored or not claimed, and logs it: it is
+// tried again and again, and those who wait for it may be told nothing.
+func (w *writer) complain(err error) {
+	err = explain(w.file, err)
+	w.setTrouble(err)
+	if now := time.Now(); now.Sub(w.complainedAt) > complainEvery {
+		w.complainedAt = now
+		slog.Error("tasks or their outcomes wait until the database can be used; trying again", "err", err)
 	}
 }
 

@@ -28,21 +28,22 @@ type writer struct {
 	done    chan struct{} // closed when the goroutine has ended
 
 	// The rest belongs to the goroutine.
-	consumers   []*consumer
-	process     process
-	bell        *bell
-	dataVersion int64                // of the last look at the file
-	lastActive  time.Time            // when something last happened
-	othersAt    time.Time            // when another connection last committed
-	retryAt     time.Time            // no transaction before, after one that failed
-	expecting   time.Time            // until when to look, since the bell has rung
-	quarantined map[string]*consumer // who runs a message of the queue alone
-	args        []driver.Value       // reused
-	storing     []storing            // reused
-	durability  durability           // of the connection
-	untidy      bool                 // written since the last tidying up
-	expected    int                  // how many callers the next transaction is to answer
-	closeErr    error
+	consumers    []*consumer
+	process      process
+	bell         *bell
+	dataVersion  int64                // of the last look at the file
+	lastActive   time.Time            // when something last happened
+	othersAt     time.Time            // when another connection last committed
+	retryAt      time.Time            // no transaction before, after one that failed
+	complainedAt time.Time            // when the log last had what is wrong
+	expecting    time.Time            // until when to look, since the bell has rung
+	quarantined  map[string]*consumer // who runs a message of the queue alone
+	args         []driver.Value       // reused
+	storing      []storing            // reused
+	durability   durability           // of the connection
+	untidy       bool                 // written since the last tidying up
+	expected     int                  // how many callers the next transaction is to answer
+	closeErr     error
 }
 
 // inbox is what waits for the next transaction.
