@@ -47,8 +47,8 @@ func (b *Broker) EnqueueMany(ctx context.Context, ms []*dtask.Message) []error {
 		return in.errs
 	case <-ctx.Done():
 	}
-	if b.writer.takeBack(in) {
-		return failAll(in.errs, b.writer.gaveUp(ctx))
+	if err := b.writer.gaveUp(ctx); b.writer.takeBack(in, err) {
+		return in.fail(err)
 	}
 	<-in.done // its transaction is under way: the outcome is known soon
 	return in.errs
@@ -61,8 +61,9 @@ func failAll(errs []error, err error) []error {
 	return errs
 }
 
-// takeBack removes from the inbox what no transaction has taken yet.
-func (w *writer) takeBack(r *insert) bool {
+// takeBack removes from the inbox what no transaction has taken. If one has, it
+// does not come back to the inbox.
+func (w *writer) takeBack(r *insert, reason error) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for i, waiting := range w.inbox.inserts {
@@ -71,6 +72,7 @@ func (w *writer) takeBack(r *insert) bool {
 			return true
 		}
 	}
+	r.gaveUp = reason
 	return false
 }
 

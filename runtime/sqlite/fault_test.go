@@ -223,6 +223,73 @@ func TestClaimFails(t *testing.T) {
 	}
 }
 
+// What a failed transaction leaves behind waits in the inbox while the file is
+// locked: who gives up takes it back, and hears what is stored already.
+func TestSalvageWhileLocked(t *testing.T) {
+	file := newFile(t)
+	openBroker(t, file)
+	c, err := openFile(testContext(t), dsnOf(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.close()
+	w := newWriter(file, c)
+	other := openConn(t, file)
+	newInsert := func(n int) *insert {
+		r := newInsert(n)
+		for i := range r.records {
+			r.records[i], _ = newRecord(newMessage("q"))
+		}
+		return r
+	}
+	early, late, patient := newInsert(3), newInsert(1), newInsert(1)
+	early.known = 1 // the first is stored
+	op := newOperation(func(*conn) error { return nil }, nil)
+	outcome := settlement{delivery: &delivery{consumer: &consumer{queue: "q"}}, verdict: dtask.Done}
+	salvage := func(in inbox) {
+		mustExec(t, other, "BEGIN IMMEDIATE")
+		w.salvage(in)
+		mustExec(t, other, "ROLLBACK")
+	}
+
+	salvage(inbox{operations: []*operation{op}})
+	salvage(inbox{inserts: []*insert{early, late, patient}, operations: w.take().operations})
+	if !w.takeBack(early, context.Canceled) {
+		t.Fatal("a message cannot be taken back")
+	}
+	if errs := early.fail(context.Canceled); errs[0] != nil || errs[1] != context.Canceled || errs[2] != context.Canceled {
+		t.Errorf("errors %v, want those of the messages that are not stored", errs)
+	}
+	in := w.take()
+	if w.takeBack(late, context.Canceled) {
+		t.Fatal("a message is taken back that is not in the inbox")
+	}
+	salvage(inbox{settlements: []settlement{outcome}, inserts: in.inserts, operations: in.operations})
+	select {
+	case <-late.done:
+		if late.errs[0] != context.Canceled {
+			t.Errorf("error %v, want that of the caller's context", late.errs[0])
+		}
+	default:
+		t.Error("a caller that has given up waits on")
+	}
+	in = w.take()
+	if len(in.settlements) != 1 || len(in.inserts) != 1 || len(in.operations) != 1 {
+		t.Fatalf("%d outcomes, %d inserts and %d operations are left, want one of each", len(in.settlements), len(in.inserts), len(in.operations))
+	}
+	w.salvage(in)
+	for _, done := range []chan struct{}{patient.done, op.done} {
+		select {
+		case <-done:
+		default:
+			t.Error("without the lock it is not done")
+		}
+	}
+	if n := mustInt(t, other, "SELECT count(*) FROM dtask_messages"); n != 1 {
+		t.Errorf("%d messages, want the one that waited", n)
+	}
+}
+
 // While another program holds the lock, an enqueue waits as long as its
 // context does. If that ends, it has not happened, and the error says why.
 func TestLockedFile(t *testing.T) {

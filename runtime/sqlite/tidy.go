@@ -22,7 +22,7 @@ const (
 // tidy does one step. Errors do not matter: there is always a next time.
 func (w *writer) tidy() {
 	deleted := 0
-	w.alone(durable, func() (err error) {
+	w.alone(durable, lockPatience, func() (err error) {
 		deleted, err = w.deleteExpired(tidyResults)
 		return err
 	})

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"log/slog"
 	"runtime"
+	"slices"
 	"time"
 )
 
@@ -13,7 +14,7 @@ import (
 // first.
 const (
 	lockTrouble   = 100 * time.Millisecond // from when on a wait is nothing usual
-	lockPatience  = 5 * time.Second        // how long one call of begin waits
+	lockPatience  = 5 * time.Second        // how long one call of begin waits, at most
 	firstLockWait = 100 * time.Microsecond // between two tries; doubles
 	lastLockWait  = 2 * time.Millisecond
 	courtesy      = 200 * time.Microsecond // what the others get to go first
@@ -28,8 +29,9 @@ const (
 	volatile durability = "NORMAL" // the end of the process, however it ends
 )
 
-// begin begins a transaction that writes.
-func (w *writer) begin(d durability) error {
+// begin begins a transaction that writes. It waits for the lock no longer than
+// the patience.
+func (w *writer) begin(d durability, patience time.Duration) error {
 	if d != w.durability {
 		if err := w.conn.script("PRAGMA synchronous = " + string(d)); err != nil {
 			return err
@@ -43,16 +45,15 @@ func (w *writer) begin(d durability) error {
 	}
 	for wait := firstLockWait; ; wait = min(2*wait, lastLockWait) {
 		_, err := w.conn.exec("BEGIN IMMEDIATE")
-		switch waited := time.Since(start); {
-		case err == nil:
-			w.setTrouble(nil)
-			return nil
-		case !isBusy(err):
+		if err != nil && !isBusy(err) {
 			return err
-		case waited > lockPatience:
-			return err
-		case waited > lockTrouble:
+		}
+		waited := time.Since(start)
+		if waited > lockTrouble {
 			w.setTrouble(explain(w.file, err))
+		}
+		if err == nil || waited > patience {
+			return err
 		}
 		time.Sleep(wait)
 	}
@@ -62,7 +63,7 @@ func (w *writer) begin(d durability) error {
 func (w *writer) transact() {
 	// The inbox is emptied only with the lock in hand: who gives up waiting
 	// for the lock takes his message back.
-	if err := w.begin(durable); err != nil {
+	if err := w.begin(durable, lockPatience); err != nil {
 		w.complain(err)
 		if isBusy(err) {
 			w.retryLater() // the callers wait on, until their contexts end
@@ -83,12 +84,13 @@ func (w *writer) transact() {
 		w.salvage(in)
 		return
 	}
+	w.setTrouble(nil)
 	w.retryAt = time.Time{}
 	w.untidy = true
 	w.process.maintained(now)
 	w.watch.changed()
 	w.expected = len(in.inserts) + w.waiting()
-	in.answer()
+	w.answer(&in)
 	w.deliverBatches()
 	if len(in.operations) > 0 {
 		w.operated()
@@ -104,7 +106,7 @@ func (w *writer) operated() {
 // onlyClaim claims for the consumers. A claim need not survive the loss of
 // power, with which the consumer is lost as well: nobody waits for the disk.
 func (w *writer) onlyClaim() {
-	if err := w.alone(volatile, func() error {
+	if err := w.alone(volatile, lockPatience, func() error {
 		now := time.Now()
 		w.noticeCommits(now)
 		if w.process.forgotten {
@@ -117,6 +119,7 @@ func (w *writer) onlyClaim() {
 		w.retryLater()
 		return
 	}
+	w.setTrouble(nil)
 	w.untidy = true
 	w.deliverBatches()
 }
@@ -213,17 +216,21 @@ func (w *writer) operate(do func(*conn) error) (failed, lost error) {
 	return explain(w.file, failed), lost
 }
 
-// answer tells the callers that the transaction is durable.
-func (in *inbox) answer() {
+// answer tells the callers what has become of their messages and operations.
+func (w *writer) answer(in *inbox) {
 	for _, r := range in.inserts {
 		close(r.done)
 	}
 	for _, op := range in.operations {
-		if op.err == nil && op.then != nil {
-			op.then()
-		}
-		close(op.done)
+		w.answerOne(op)
 	}
+}
+
+func (w *writer) answerOne(op *operation) {
+	if op.err == nil && op.then != nil {
+		op.then()
+	}
+	close(op.done)
 }
 
 // retryPause is how long the writer waits after a transaction that failed.
@@ -235,67 +242,102 @@ func (w *writer) retryLater() { w.retryAt = time.Now().Add(retryPause) }
 // tried again until they are durable.
 func (w *writer) refuse(in inbox, err error) {
 	for _, r := range in.inserts {
-		for i := range r.errs {
-			r.errs[i] = err
-		}
+		r.fail(err)
 	}
 	for _, op := range in.operations {
 		op.err = err
 	}
-	in.answer()
-	w.keep(in.settlements)
+	w.answer(&in)
+	w.putBack(inbox{settlements: in.settlements})
 }
 
-// keep puts settlements back, to be tried again.
-func (w *writer) keep(s []settlement) {
+// putBack puts what is to be tried again in front of the inbox, except messages
+// whose callers have given up.
+func (w *writer) putBack(in inbox) {
 	w.retryLater()
 	w.mu.Lock()
-	w.inbox.settlements = append(s, w.inbox.settlements...)
-	w.mu.Unlock()
+	defer w.mu.Unlock()
+	in.inserts = slices.DeleteFunc(in.inserts, func(r *insert) bool {
+		if r.gaveUp != nil {
+			r.fail(r.gaveUp)
+			close(r.done)
+		}
+		return r.gaveUp != nil
+	})
+	in.add(&w.inbox)
+	in.closing, in.closed = w.inbox.closing, w.inbox.closed
+	w.inbox = in
 }
 
 // salvage does what a failed transaction was to do, each part in a transaction
 // of its own: what one message is to blame for, such as the last of the disk,
-// is not to fail the others. Operations come after the outcomes of tasks, or
-// not at all: a consumer must not give up a message whose outcome is known.
+// is not to fail the others. What is left goes back to the inbox: outcomes that
+// could not be stored and, if the file is locked by now, the rest, which its
+// callers can take back there.
 func (w *writer) salvage(in inbox) {
-	var unsettled []settlement
-	var err error
-	for i := range in.settlements {
-		if e := w.alone(durable, func() error { return w.settle(&in.settlements[i]) }); e != nil {
-			unsettled, err = append(unsettled, in.settlements[i]), e
-		}
+	failed := w.settleSingly(&in)
+	w.watch.changed()
+	if !isBusy(failed) && w.storeSingly(&in) {
+		w.operateSingly(&in, failed)
+	}
+	w.putBack(in)
+}
+
+// settleSingly leaves the outcomes that cannot be stored, and says why.
+func (w *writer) settleSingly(in *inbox) (failed error) {
+	all := in.settlements
+	in.settlements = nil
+	for i := range all {
+		err := w.alone(durable, lockTrouble, func() error { return w.settle(&all[i]) })
 		if isBusy(err) {
-			in.settlements = append(unsettled, in.settlements[i+1:]...)
-			w.refuse(in, explain(w.file, err))
-			return
+			in.settlements = append(in.settlements, all[i:]...)
+			return err
+		}
+		if err != nil {
+			in.settlements, failed = append(in.settlements, all[i]), err
+			w.complain(err)
 		}
 	}
-	w.keep(unsettled)
-	for _, r := range in.inserts {
+	return failed
+}
+
+// storeSingly reports whether it has got through: if not, the file is locked.
+func (w *writer) storeSingly(in *inbox) bool {
+	for ; len(in.inserts) > 0; in.inserts = in.inserts[1:] {
+		r := in.inserts[0]
 		for _, m := range r.appendTo(nil) {
-			if err := w.alone(durable, func() error { return w.store([]storing{m}, false, time.Now()) }); err != nil {
+			err := w.alone(durable, lockTrouble, func() error { return w.store([]storing{m}, false, time.Now()) })
+			if isBusy(err) {
+				return false
+			}
+			if err != nil {
 				*m.err = explain(w.file, err)
 			}
+			r.known++
 		}
+		close(r.done)
 	}
-	for _, op := range in.operations {
-		if op.err = explain(w.file, err); err != nil {
-			continue
+	return true
+}
+
+// operateSingly executes operations unless outcomes have failed: a consumer
+// must not give up a message whose outcome is known.
+func (w *writer) operateSingly(in *inbox, failed error) {
+	for ; len(in.operations) > 0; in.operations = in.operations[1:] {
+		op, err := in.operations[0], failed
+		if err == nil {
+			err = w.alone(durable, lockTrouble, func() (err error) {
+				op.err, err = w.operate(op.do)
+				return err
+			})
 		}
-		if err := w.alone(durable, func() (err error) {
-			op.err, err = w.operate(op.do)
-			return err
-		}); err != nil {
+		if isBusy(err) {
+			return
+		}
+		if err != nil {
 			op.err = explain(w.file, err)
 		}
-	}
-	if err != nil {
-		w.complain(err)
-	}
-	w.watch.changed()
-	in.answer()
-	if len(in.operations) > 0 {
+		w.answerOne(op)
 		w.operated()
 	}
 }
@@ -315,8 +357,8 @@ func (w *writer) complain(err error) {
 }
 
 // alone runs f in a transaction of its own.
-func (w *writer) alone(d durability, f func() error) error {
-	if err := w.begin(d); err != nil {
+func (w *writer) alone(d durability, patience time.Duration, f func() error) error {
+	if err := w.begin(d, patience); err != nil {
 		return err
 	}
 	err := f()

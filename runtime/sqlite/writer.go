@@ -70,7 +70,9 @@ func (in *inbox) add(other *inbox) {
 type insert struct {
 	records []record
 	errs    []error       // the outcome of each
-	done    chan struct{} // closed when errs is final
+	known   int           // how many outcomes are final, from the first
+	gaveUp  error         // why the caller waits no longer than he must; under the writer's mu
+	done    chan struct{} // closed when all are
 }
 
 // newInsert returns an insert of n messages.
@@ -87,11 +89,18 @@ func newInsert(n int) *insert {
 	return &insert{records: make([]record, n), errs: make([]error, n), done: make(chan struct{})}
 }
 
+// appendTo appends the messages whose outcome is not known.
 func (r *insert) appendTo(list []storing) []storing {
-	for i := range r.records {
+	for i := r.known; i < len(r.records); i++ {
 		list = append(list, storing{record: &r.records[i], err: &r.errs[i]})
 	}
 	return list
+}
+
+// fail makes err the outcome of the messages that have none, and returns all.
+func (r *insert) fail(err error) []error {
+	failAll(r.errs[r.known:], err)
+	return r.errs
 }
 
 // operation is something else to be done in a transaction. It leaves no trace
@@ -281,7 +290,7 @@ func (w *writer) giveUpAll(trouble error) error {
 	}
 	err := trouble
 	if !isBusy(trouble) {
-		err = explain(w.file, w.alone(durable, func() error {
+		err = explain(w.file, w.alone(durable, lockPatience, func() error {
 			for _, c := range w.consumers {
 				if err := giveUp(w.conn, c.id); err != nil {
 					return err
