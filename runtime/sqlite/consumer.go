@@ -98,19 +98,22 @@ func (c *consumer) Stop() {
 // Close implements [dtask.Consumer].
 func (c *consumer) Close(ctx context.Context) error {
 	c.Stop()
-	err := c.writer.await(ctx, c.leaving())
+	err := c.writer.handIn(ctx, c.leaving())
 	if errors.Is(err, dtask.ErrClosed) {
 		return nil // the broker gave up for it
 	}
 	return err
 }
 
-// leaving returns the operation that ends c.
+// leaving returns the operation that ends c. It must succeed some time: only c
+// can free its messages while the process lives.
 func (c *consumer) leaving() *operation {
-	return newOperation(
+	op := newOperation(
 		func(conn *conn) error { return giveUp(conn, c.id) },
 		func() { c.writer.remove(c) },
 	)
+	op.lasting = true
+	return op
 }
 
 const giveUpMessages = "UPDATE dtask_messages SET state = 0, owner = NULL WHERE state = 1 AND owner = ?"

@@ -381,6 +381,52 @@ func TestCloseWhileLocked(t *testing.T) {
 	}
 }
 
+// A consumer that is closed gives up its messages even if nobody waits for it.
+func TestCloseWithEndedContext(t *testing.T) {
+	file := newFile(t)
+	b := openBroker(t, file)
+	mustEnqueue(t, b, newMessage("q"))
+	c := mustConsume(t, b, "q", 1)
+	held := receive(t, c)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := c.Close(ctx); err != nil && !errors.Is(err, context.Canceled) {
+		t.Errorf("close: %v", err)
+	}
+	again := receive(t, mustConsume(t, openBroker(t, file), "q", 1))
+	if m := again.Message(); m.ID != held.Message().ID || m.Attempt != 1 {
+		t.Errorf("delivered %s at attempt %d, want %s at 1", m.ID, m.Attempt, held.Message().ID)
+	}
+	again.Settle(dtask.Done)
+}
+
+// A consumer whose end did not fit on the disk ends when there is room.
+func TestCloseOnFullDisk(t *testing.T) {
+	file := newFile(t)
+	b := openBroker(t, file)
+	c := mustConsume(t, b, "q", 2)
+	mustEnqueue(t, b, newMessages("q", 2)...)
+	held, failed := receive(t, c), receive(t, c)
+	filler := newLargeMessage("other")
+	mustEnqueue(t, b, filler)
+	fillDisk(t, b)
+	m := failed.Message()
+	m.Failures = []dtask.Failure{{Attempt: 1, At: time.Now(), Kind: dtask.FailureError, Error: strings.Repeat("e", 100_000)}}
+	failed.Settle(dtask.Bury)
+	if err := c.Close(testContext(t)); !errors.Is(err, dtask.ErrBlocked) {
+		t.Errorf("close: %v, want ErrBlocked: an outcome is not durable", err)
+	}
+	mustExec(t, openConn(t, file), "DELETE FROM dtask_messages WHERE id = ?", filler.ID)
+	again := receive(t, mustConsume(t, openBroker(t, file), "q", 1))
+	if m := again.Message(); m.ID != held.Message().ID || m.Attempt != 1 {
+		t.Errorf("delivered %s at attempt %d, want %s at 1", m.ID, m.Attempt, held.Message().ID)
+	}
+	again.Settle(dtask.Done)
+	if s := queueState(t, b, "q"); s.Dead != 1 {
+		t.Errorf("state %+v, want the other one dead", s)
+	}
+}
+
 // A consumer that comes with the end of the broker is refused: nobody would end
 // its deliveries.
 func TestConsumeWhileClosing(t *testing.T) {

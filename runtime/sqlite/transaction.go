@@ -227,7 +227,12 @@ func (w *writer) answer(in *inbox) {
 }
 
 func (w *writer) answerOne(op *operation) {
-	if op.err == nil && op.then != nil {
+	switch {
+	case op.err != nil && op.lasting:
+		again := newOperation(op.do, op.then)
+		again.lasting = true
+		w.putBack(inbox{operations: []*operation{again}})
+	case op.err == nil && op.then != nil:
 		op.then()
 	}
 	close(op.done)

@@ -106,10 +106,11 @@ func (r *insert) fail(err error) []error {
 // operation is something else to be done in a transaction. It leaves no trace
 // if it fails.
 type operation struct {
-	do   func(*conn) error
-	then func() // by the writer, once it is durable; may be nil
-	err  error
-	done chan struct{}
+	do      func(*conn) error
+	then    func() // by the writer, once it is durable; may be nil
+	lasting bool   // if it fails it is tried again, though the caller was told
+	err     error
+	done    chan struct{}
 }
 
 func newOperation(do func(*conn) error, then func()) *operation {
@@ -172,11 +173,18 @@ func (w *writer) do(ctx context.Context, f func(*conn) error) error {
 	return w.await(ctx, newOperation(f, nil))
 }
 
-// await hands in an operation, and waits until it is durable, or ctx ends.
+// await hands in an operation, unless ctx has ended, and waits until it is
+// durable, or ctx ends.
 func (w *writer) await(ctx context.Context, op *operation) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	return w.handIn(ctx, op)
+}
+
+// handIn hands in an operation in any case, and waits until it is durable, or
+// ctx ends.
+func (w *writer) handIn(ctx context.Context, op *operation) error {
 	if err := w.put(func(in *inbox) { in.operations = append(in.operations, op) }); err != nil {
 		return err
 	}
