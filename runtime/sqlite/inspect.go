@@ -36,6 +36,17 @@ func (b *Broker) read(ctx context.Context, f func(*conn) error) error {
 	return explain(b.file, f(b.reader))
 }
 
+// readSnapshot is like read, and all that f reads is of one moment.
+func (b *Broker) readSnapshot(ctx context.Context, f func(*conn) error) error {
+	return b.read(ctx, func(c *conn) error {
+		if _, err := c.exec("BEGIN"); err != nil {
+			return err
+		}
+		defer c.exec("ROLLBACK") // nothing was written
+		return f(c)
+	})
+}
+
 // Queues implements [dtask.Inspector].
 func (b *Broker) Queues(ctx context.Context) ([]dtask.QueueState, error) {
 	states := make(map[string]*dtask.QueueState)
@@ -46,7 +57,7 @@ func (b *Broker) Queues(ctx context.Context) ([]dtask.QueueState, error) {
 		}
 		return states[name]
 	}
-	err := b.read(ctx, func(c *conn) error {
+	err := b.readSnapshot(ctx, func(c *conn) error {
 		for _, q := range []struct {
 			sql  string
 			args []driver.Value
