@@ -238,7 +238,7 @@ func TestSalvageWhileLocked(t *testing.T) {
 	newInsert := func(n int) *insert {
 		r := newInsert(n)
 		for i := range r.records {
-			r.records[i], _ = newRecord(newMessage("q"))
+			r.records[i], _ = newRecord(newMessage("q"), time.Now())
 		}
 		return r
 	}
