@@ -35,7 +35,7 @@ func testRoundTrip(t *testing.T, store Store) {
 	m.Attempt, m.Attempts = 3, 9
 	m.NotBefore = now.Add(-time.Second)
 	m.Expires = now.Add(time.Hour)
-	m.Headers = map[string]string{"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "Tenant": "größe, \"7\""}
+	m.Headers = map[string]string{"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "Tenant": "größe, \"7\"", "CC": "c", "BCC": "b"}
 	m.Failures = []dtask.Failure{
 		{Attempt: 1, At: now.UTC(), Error: "dial: \x00 refused\nreally"},
 		{Attempt: 2, At: now.UTC(), Error: "again", Stack: "goroutine 1"},

@@ -169,11 +169,16 @@ func TestLongHistory(t *testing.T) {
 // The user's headers arrive under their names, even reserved ones.
 func TestReservedHeaders(t *testing.T) {
 	m := &dtask.Message{ID: "i", Task: "t", Queue: "q", Attempt: 1, Attempts: 1, Headers: map[string]string{
-		"x-request-id": "1", "dtask-attempt": "2", "timestamp_in_ms": "3", "plain": "4", "dtask-header-x": "5",
+		"x-request-id": "1", "dtask-attempt": "2", "timestamp_in_ms": "3", "plain": "4", "dtask-header-x": "5", "CC": "6", "BCC": "7",
 	}}
 	p, err := encode(m)
 	if err != nil {
 		t.Fatal(err)
+	}
+	for name := range p.Headers.All() {
+		if name != "plain" && !strings.HasPrefix(name, headerEscape) && name != headerAttempts {
+			t.Errorf("header %s goes to RabbitMQ under its own name", name)
+		}
 	}
 	got, err := decode(&incoming{Properties: p.Properties}, classDefault, "q")
 	if err != nil {

@@ -123,8 +123,13 @@ func encodeHeaders(m *dtask.Message) (*frame.Builder, error) {
 
 // reserved reports whether a header name has a meaning to dtask or RabbitMQ.
 func reserved(name string) bool {
-	return strings.HasPrefix(name, "dtask-") || strings.HasPrefix(name, "x-") || name == headerTimestamp
+	return strings.HasPrefix(name, "dtask-") || strings.HasPrefix(name, "x-") || isCopies(name) || name == headerTimestamp
 }
+
+// isCopies reports whether a header is one of those that have RabbitMQ copy a
+// message to more queues (https://www.rabbitmq.com/docs/sender-selected). If it is
+// not an array RabbitMQ closes the channel, and with it fails what others publish.
+func isCopies(name string) bool { return name == "CC" || name == "BCC" }
 
 func setTime(h *frame.Builder, name string, t time.Time) {
 	if !t.IsZero() {
