@@ -189,6 +189,26 @@ func TestReservedHeaders(t *testing.T) {
 	}
 }
 
+// A message that is published again has its headers, but for those that are
+// RabbitMQ's: it would go where the producer has sent it already.
+func TestForward(t *testing.T) {
+	var h, changes frame.Builder
+	h.Texts("CC", "third")
+	h.Text("BCC", "fourth")
+	h.Text("x-death", "expired")
+	h.Text("tenant", "blue")
+	h.Int(headerAttempt, 1)
+	changes.Int(headerAttempt, 2)
+	again := forward(&incoming{Properties: frame.Properties{Headers: h.Table()}}, changes.Table())
+
+	var want frame.Builder
+	want.Text("tenant", "blue")
+	want.Int(headerAttempt, 2)
+	if again.Headers != want.Table() {
+		t.Errorf("headers %q, want %q", again.Headers, want.Table())
+	}
+}
+
 // The priority of a message is known wherever it goes, but RabbitMQ must not heed
 // it.
 func TestPriority(t *testing.T) {

@@ -123,13 +123,16 @@ func encodeHeaders(m *dtask.Message) (*frame.Builder, error) {
 
 // reserved reports whether a header name has a meaning to dtask or RabbitMQ.
 func reserved(name string) bool {
-	return strings.HasPrefix(name, "dtask-") || strings.HasPrefix(name, "x-") || isCopies(name) || name == headerTimestamp
+	return strings.HasPrefix(name, "dtask-") || name == headerTimestamp || reservedByRabbitMQ(name)
 }
 
-// isCopies reports whether a header is one of those that have RabbitMQ copy a
-// message to more queues (https://www.rabbitmq.com/docs/sender-selected). If it is
-// not an array RabbitMQ closes the channel, and with it fails what others publish.
-func isCopies(name string) bool { return name == "CC" || name == "BCC" }
+// reservedByRabbitMQ reports whether a header name has a meaning to RabbitMQ. By
+// CC and BCC it copies a message to more queues
+// (https://www.rabbitmq.com/docs/sender-selected); if such a header is not an array
+// it closes the channel, and with it fails what others publish.
+func reservedByRabbitMQ(name string) bool {
+	return strings.HasPrefix(name, "x-") || name == "CC" || name == "BCC"
+}
 
 func setTime(h *frame.Builder, name string, t time.Time) {
 	if !t.IsZero() {
@@ -350,13 +353,13 @@ func deliveryCount(d *incoming) int {
 }
 
 // forward returns the AMQP form of a delivery to be published again: as it is,
-// but for the changes of its headers. What RabbitMQ has added is left behind:
-// with its x-death header a message is taken for one that goes in circles and
-// stays in a level of delay for ever.
+// but for the changes of its headers. What is RabbitMQ's is left behind: with its
+// x-death header a message is taken for one that goes in circles and stays in a
+// level of delay for ever; by CC a producer has had its copies already.
 func forward(d *incoming, changes frame.Table) envelope {
 	var h frame.Builder
 	for name, v := range d.Headers.All() {
-		if _, changed := changes.Get(name); !changed && !strings.HasPrefix(name, "x-") {
+		if _, changed := changes.Get(name); !changed && !reservedByRabbitMQ(name) {
 			h.Value(name, v)
 		}
 	}
