@@ -112,15 +112,15 @@ func (a *acker) entry(d *delivery) *entry {
 	return &a.entries[d.raw.tag-a.base]
 }
 
-// finish has a delivery acknowledged that is held and was executed. It returns
-// false if it is too late for that.
-func (a *acker) finish(d *delivery) bool {
+// finish has a delivery acknowledged that is held and was executed, of which r is
+// the receipt. It returns false if it is too late for that.
+func (a *acker) finish(d *delivery, r receipt) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if e := a.entry(d); e != nil && e.state == held {
 		a.release()
 		a.settleEntry(e)
-		a.executed = append(a.executed, d.receipt)
+		a.executed = append(a.executed, r)
 		if n := len(a.executed) - a.prefetch; n > a.prefetch {
 			a.executed = append(a.executed[:0], a.executed[n:]...)
 		}

@@ -1,17 +1,30 @@
 package rabbitmq
 
-import "sync"
+import (
+	"hash/maphash"
+	"sync"
+)
 
 // When a connection is lost, acknowledgements are lost with it, and RabbitMQ
 // delivers again what was executed. If that comes to the process that has
 // executed it, it knows.
 
-// A receipt identifies a message that was executed. A retry of it, and a message
-// of the same id that was enqueued at another time, is another one.
+// A receipt identifies a message that was executed. A retry of it is another one,
+// and so is one of the same id with another task or other arguments, or that was
+// enqueued at another time.
 type receipt struct {
-	id         string
-	attempt    int   // of the header
-	enqueuedAt int64 // Unix milliseconds
+	id, task   string
+	attempt    int    // of the header
+	enqueuedAt int64  // Unix milliseconds
+	body       uint64 // its hash
+}
+
+var bodySeed = maphash.MakeSeed()
+
+// of returns the receipt of a message with the given body.
+func (r receipt) of(body []byte) receipt {
+	r.body = maphash.Bytes(bodySeed, body)
+	return r
 }
 
 // maxExecuted bounds how many receipts are kept: more than there are deliveries

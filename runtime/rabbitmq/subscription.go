@@ -119,7 +119,7 @@ func (sub *subscription) adapt(prefetch int) error {
 // of which a worker has one message at a time; a death there, too, may be
 // another's fault, the second one no more.
 func (sub *subscription) accept(from *prefetching, raw *incoming, now time.Time) *delivery {
-	d := &delivery{sub: sub, from: from, raw: raw, since: now}
+	d := &delivery{sub: sub, from: from, raw: raw, body: raw.body, since: now}
 	from.received++
 	move := sub.judge(d)
 	d.attempt = d.message.Attempt
@@ -139,12 +139,12 @@ func (sub *subscription) judge(d *delivery) (move func()) {
 	c := d.from.source.class
 	d.message, err = decode(d.raw, c, sub.consumer.queue)
 	m, deaths := &d.message, deliveryCount(d.raw)
-	d.receipt = receipt{m.ID, m.Attempt, m.EnqueuedAt.UnixMilli()}
+	d.receipt = receipt{id: m.ID, task: m.Task, attempt: m.Attempt, enqueuedAt: m.EnqueuedAt.UnixMilli()}
 	switch {
 	case err != nil:
 		slog.Error("message is malformed; moved to the dead letters", "queue", m.Queue, "id", m.ID, "task", m.Task, "err", err)
 		return func() { sub.bury(d, "the message is malformed: "+err.Error()) }
-	case deaths > 0 && sub.consumer.executed.has(d.receipt):
+	case deaths > 0 && sub.wasExecuted(d):
 		slog.Debug("delivered again after a lost connection; was executed", "queue", m.Queue, "id", m.ID, "task", m.Task)
 		return func() { sub.acks.settle(d) }
 	case c == classQuarantine:
@@ -163,6 +163,13 @@ func (sub *subscription) judge(d *delivery) (move func()) {
 		return func() { sub.requeue(d, false) }
 	}
 	return nil
+}
+
+// wasExecuted reports whether a message that is delivered again was executed
+// here. Where nothing says when it was enqueued, it may be another one like it.
+func (sub *subscription) wasExecuted(d *delivery) bool {
+	m := &d.message
+	return !m.EnqueuedAt.IsZero() && sub.consumer.executed.has(d.receipt.of(d.body))
 }
 
 // fetch takes the messages that have arrived.
@@ -189,9 +196,12 @@ func (sub *subscription) fetch() {
 type delivery struct {
 	sub     *subscription
 	from    *prefetching
-	attempt int // as it came; the worker may change that of message
-	receipt receipt
 	message dtask.Message
+
+	// As it came; the worker may change those of message.
+	attempt int
+	body    []byte
+	receipt receipt // but for the hash of the body
 
 	// The acker guards these, for a copy may take the place of the original.
 	raw      *incoming
@@ -209,8 +219,9 @@ func (d *delivery) Settle(v dtask.Verdict) {
 	switch v {
 	case dtask.Done:
 		if d.message.Keep == 0 {
-			if !sub.acks.finish(d) {
-				sub.consumer.executed.add(d.receipt)
+			r := d.receipt.of(d.body)
+			if !sub.acks.finish(d, r) {
+				sub.consumer.executed.add(r)
 			}
 			return
 		}
