@@ -3,6 +3,7 @@ package rabbitmq
 import (
 	"errors"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -261,8 +262,41 @@ func TestEnqueuedAt(t *testing.T) {
 	}
 }
 
+// A timestamp of another producer, which may be in milliseconds where AMQP has
+// seconds, or none at all, is no obstacle to a retry.
+func TestForeignTimestamp(t *testing.T) {
+	now := time.UnixMilli(1_700_000_000_123)
+	for timestamp, want := range map[int64]time.Time{
+		0:                    {},
+		now.Unix():           time.Unix(now.Unix(), 0),
+		now.UnixMilli():      now,
+		now.UnixMicro():      {},
+		-5:                   time.Unix(-5, 0),
+		math.MaxInt64:        {},
+		math.MinInt64:        {},
+		lastMilli / 1000:     time.Unix(lastMilli/1000, 0),
+		lastMilli/1000 + 1:   time.UnixMilli(lastMilli/1000 + 1),
+		lastMilli:            time.UnixMilli(lastMilli),
+		-lastMilli/1000 - 10: time.UnixMilli(-lastMilli/1000 - 10),
+	} {
+		m, err := decode(&incoming{Properties: frame.Properties{MessageID: "i", Type: "t", Timestamp: timestamp}}, classDefault, "q")
+		if err != nil || !m.EnqueuedAt.Equal(want) {
+			t.Errorf("timestamp %d: %v, %v, want %v", timestamp, m.EnqueuedAt, err, want)
+		}
+		m.Attempt++
+		p, err := encode(&m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, err := decode(&incoming{Properties: p.Properties}, classDefault, "q"); err != nil || !again.EnqueuedAt.Equal(want) {
+			t.Errorf("timestamp %d: retried as %v, %v, want %v", timestamp, again.EnqueuedAt, err, want)
+		}
+	}
+}
+
 // Whatever a message holds, decoding it returns or fails; what was decoded is
-// valid, and can be stored again, with nothing but RabbitMQ's headers lost.
+// valid, and can be stored and decoded again, with nothing but RabbitMQ's headers
+// lost.
 func FuzzDecode(f *testing.F) {
 	for _, add := range []func(*frame.Builder){
 		func(h *frame.Builder) { h.Text(headerAttempts, "many") },
@@ -275,6 +309,7 @@ func FuzzDecode(f *testing.F) {
 		add(&h)
 		f.Add(frame.AppendContent(nil, 2, &frame.Properties{Headers: h.Table(), Type: "t", MessageID: "id", Priority: 9}), []byte("{}"))
 	}
+	f.Add(frame.AppendContent(nil, 2, &frame.Properties{Type: "t", Timestamp: 1_700_000_000_123}), []byte("{}"))
 	f.Fuzz(func(t *testing.T, content, body []byte) {
 		_, p, err := frame.ParseContent(string(content))
 		if err != nil {
@@ -300,8 +335,12 @@ func FuzzDecode(f *testing.F) {
 			}
 		}
 		if len(m.Headers) == 0 {
-			if _, err := encode(&m); err != nil {
-				t.Errorf("decoded %+v, which cannot be encoded: %v", m, err)
+			p, err := encode(&m)
+			if err != nil {
+				t.Fatalf("decoded %+v, which cannot be encoded: %v", m, err)
+			}
+			if _, err := decode(&incoming{Properties: p.Properties, body: body}, classDead, "q"); err != nil {
+				t.Errorf("decoded %+v, which cannot be decoded again: %v", m, err)
 			}
 		}
 	})

@@ -37,6 +37,9 @@ const (
 // defaultAttempts is how many attempts a message is allowed that does not say.
 const defaultAttempts = 6
 
+// lastMilli is the last Unix millisecond of the year 9999.
+const lastMilli = 253402300799999
+
 const (
 	// maxUserHeaders bounds the headers of the user, and maxFailures the
 	// history in its JSON form: together with the rest they fit into a frame.
@@ -192,12 +195,7 @@ func decode(d *incoming, c class, queue string) (dtask.Message, error) {
 		Attempt:  1,
 		Attempts: defaultAttempts,
 	}
-	if d.Timestamp != 0 {
-		m.EnqueuedAt = time.Unix(d.Timestamp, 0)
-		if ms, ok := uuidMilli(m.ID); ok && ms/1000 == d.Timestamp {
-			m.EnqueuedAt = time.UnixMilli(ms)
-		}
-	}
+	m.EnqueuedAt = decodeTimestamp(d.Timestamp, m.ID)
 	var r headerReader
 	for name, v := range d.Headers.All() {
 		if v.IsNull() {
@@ -253,6 +251,21 @@ func decode(d *incoming, c class, queue string) (dtask.Message, error) {
 	return m, r.err
 }
 
+// decodeTimestamp returns the time that the property timestamp of a message says,
+// to the millisecond if its id does. It is to be in seconds, but other producers
+// take it for milliseconds; what is no time at all is as good as absent.
+func decodeTimestamp(n int64, id string) time.Time {
+	switch ms, ok := uuidMilli(id); {
+	case n == 0 || n < -lastMilli || n > lastMilli:
+		return time.Time{}
+	case n < -lastMilli/1000 || n > lastMilli/1000:
+		return time.UnixMilli(n)
+	case ok && ms/1000 == n:
+		return time.UnixMilli(ms)
+	}
+	return time.Unix(n, 0)
+}
+
 // A headerReader reads headers, and keeps the first error.
 type headerReader struct{ err error }
 
@@ -284,8 +297,7 @@ func (r *headerReader) time(name string, v frame.Value, t *time.Time) {
 	if !ok {
 		return
 	}
-	const last = 253402300799999 // the end of the year 9999
-	if n < -last || n > last {
+	if n < -lastMilli || n > lastMilli {
 		r.fail("header %s is %d, want Unix milliseconds", name, n)
 		return
 	}
