@@ -3,6 +3,7 @@ package dtask
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 )
@@ -140,8 +141,8 @@ func (m *Message) Validate() error {
 		return fmt.Errorf("id %.40q has %d bytes; give it 1 to %d", m.ID, len(m.ID), MaxIDSize)
 	case m.Task == "" || len(m.Task) > MaxTaskName:
 		return fmt.Errorf("task name %.40q has %d bytes; give it 1 to %d", m.Task, len(m.Task), MaxTaskName)
-	case m.Attempts < 1:
-		return fmt.Errorf("retries %d: must not be negative", m.Attempts-1)
+	case m.Attempts < 1 || m.Attempts > maxAttempts:
+		return fmt.Errorf("retries %d: use 0 to %d", m.Attempts-1, maxAttempts-1)
 	case m.Attempt < 1:
 		return fmt.Errorf("attempt %d: the first one is 1", m.Attempt)
 	case m.Keep < 0:
@@ -149,10 +150,36 @@ func (m *Message) Validate() error {
 	case m.Priority < PriorityLow || m.Priority > PriorityHigh:
 		return fmt.Errorf("%v: use PriorityLow, PriorityDefault or PriorityHigh", m.Priority)
 	}
+	if err := m.validateTimes(); err != nil {
+		return err
+	}
 	if err := ValidateQueue(m.Queue); err != nil {
 		return err
 	}
 	return m.validateBody()
+}
+
+// What a stored message can say, as docs/wire.md has it.
+const (
+	maxAttempts = math.MaxInt32
+	maxSecond   = 253402300799 // Unix seconds: the end of the year 9999
+)
+
+func (m *Message) validateTimes() error {
+	switch {
+	case !storable(m.EnqueuedAt):
+		return fmt.Errorf("enqueued at %v: set the clock to a year up to 9999", m.EnqueuedAt)
+	case !storable(m.NotBefore):
+		return fmt.Errorf("not before %v: use a time up to the year 9999", m.NotBefore)
+	case !storable(m.Expires):
+		return fmt.Errorf("expires %v: use a time up to the year 9999", m.Expires)
+	}
+	return nil
+}
+
+func storable(t time.Time) bool {
+	s := t.Unix()
+	return -maxSecond <= s && s <= maxSecond
 }
 
 func (m *Message) validateBody() error {

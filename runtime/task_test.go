@@ -115,7 +115,11 @@ func TestDelayRefuses(t *testing.T) {
 	}{
 		{greetArgs{strings.Repeat("x", dtask.MaxBodySize)}, nil, dtask.ErrTooLarge, "1048587 bytes of arguments, at most 1048576; store the data and pass its key"},
 		{greetArgs{}, []dtask.Option{dtask.Queue("e mail")}, nil, `queue name "e mail": use 1 to 100 letters`},
-		{greetArgs{}, []dtask.Option{dtask.Retries(-1)}, nil, "retries -1: must not be negative"},
+		{greetArgs{}, []dtask.Option{dtask.Retries(-1)}, nil, "retries -1: use 0 to 2147483646"},
+		{greetArgs{}, []dtask.Option{dtask.Retries(math.MaxInt32)}, nil, "retries 2147483647: use 0 to 2147483646"},
+		{greetArgs{}, []dtask.Option{dtask.Retries(math.MaxInt)}, nil, "use 0 to 2147483646"},
+		{greetArgs{}, []dtask.Option{dtask.At(time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC))}, nil, "use a time up to the year 9999"},
+		{greetArgs{}, []dtask.Option{dtask.Expires(time.Unix(1<<62, 0))}, nil, "use a time up to the year 9999"},
 		{greetArgs{}, []dtask.Option{dtask.ID("")}, nil, "give it 1 to 100"},
 		{greetArgs{}, []dtask.Option{dtask.Priority(7)}, nil, "priority(7): use PriorityLow"},
 	} {

@@ -294,6 +294,35 @@ func TestForeignTimestamp(t *testing.T) {
 	}
 }
 
+// What Validate lets through is not malformed when it arrives.
+func TestExtremes(t *testing.T) {
+	last := time.UnixMilli(lastMilli)
+	m := &dtask.Message{ID: "i", Task: "t", Queue: "q", Attempt: 1, Attempts: math.MaxInt32, EnqueuedAt: last, NotBefore: last, Expires: last}
+	if err := m.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	p, err := encode(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := decode(&incoming{Properties: p.Properties}, classDefault, "q")
+	if err != nil || got.Attempts != m.Attempts || !got.EnqueuedAt.Equal(last) || !got.NotBefore.Equal(last) || !got.Expires.Equal(last) {
+		t.Errorf("decoded %+v, %v, want %+v", got, err, m)
+	}
+	m.Attempts++
+	if err := m.Validate(); err == nil {
+		t.Errorf("%d attempts are valid", m.Attempts)
+	}
+	m.Attempts--
+	for _, late := range []*time.Time{&m.EnqueuedAt, &m.NotBefore, &m.Expires} {
+		*late = last.Add(time.Millisecond)
+		if err := m.Validate(); err == nil {
+			t.Errorf("%v is valid", *late)
+		}
+		*late = last
+	}
+}
+
 // Whatever a message holds, decoding it returns or fails; what was decoded is
 // valid, and can be stored and decoded again, with nothing but RabbitMQ's headers
 // lost.
