@@ -167,6 +167,49 @@ func TestLongHistory(t *testing.T) {
 	}
 }
 
+// Where frames are small, a history is cut to what fits, the newest failures first,
+// and nothing else of the message.
+func TestShorten(t *testing.T) {
+	m := &dtask.Message{
+		ID: "i", Task: "t", Queue: "q", Attempt: 3, Attempts: 6, Headers: map[string]string{"tenant": "blue"},
+		Failures: []dtask.Failure{{Attempt: 1, Error: "refused"}, {Attempt: 2, Error: "boom", Stack: strings.Repeat("x", 5000)}},
+	}
+	whole, err := encode(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, _ := whole.Headers.Get(headerFailures)
+	text, _ := v.Text()
+	if p := whole; p.shorten(len(text)-1) || p.Headers != whole.Headers {
+		t.Error("a history of one byte")
+	}
+	for room, want := range map[int]string{
+		len(text) - 1: "boom with a stack",
+		200:           "refused, boom",
+		100:           "boom",
+		2:             "",
+	} {
+		p := whole
+		if by := len(text) - room; !p.shorten(by) || p.Size() > whole.Size()-by {
+			t.Errorf("%d bytes are to be shorter by %d, and become %d", whole.Size(), by, p.Size())
+		}
+		got, err := decode(&incoming{Properties: p.Properties}, classDefault, "q")
+		if err != nil || got.Attempt != 3 || got.Headers["tenant"] != "blue" {
+			t.Errorf("decoded as %+v, %v", got, err)
+		}
+		var history []string
+		for _, f := range got.Failures {
+			if f.Stack != "" {
+				f.Error += " with a stack"
+			}
+			history = append(history, f.Error)
+		}
+		if got := strings.Join(history, ", "); got != want {
+			t.Errorf("in %d bytes: %q, want %q", room, got, want)
+		}
+	}
+}
+
 // The user's headers arrive under their names, even reserved ones.
 func TestReservedHeaders(t *testing.T) {
 	m := &dtask.Message{ID: "i", Task: "t", Queue: "q", Attempt: 1, Attempts: 1, Headers: map[string]string{

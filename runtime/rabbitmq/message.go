@@ -1,11 +1,13 @@
 package rabbitmq
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,7 +44,8 @@ const lastMilli = 253402300799999
 
 const (
 	// maxUserHeaders bounds the headers of the user, and maxFailures the
-	// history in its JSON form: together with the rest they fit into a frame.
+	// history in its JSON form: together with the rest they fit into a frame,
+	// unless RabbitMQ is set to smaller ones.
 	maxUserHeaders = 32 << 10
 	maxFailures    = 64 << 10
 )
@@ -119,7 +122,7 @@ func encodeHeaders(m *dtask.Message) (*frame.Builder, error) {
 	setTime(h, headerExpires, m.Expires)
 	setTime(h, headerReturnedSince, m.ReturnedSince)
 	if len(m.Failures) > 0 {
-		h.Text(headerFailures, encodeFailures(m.Failures))
+		h.Text(headerFailures, encodeFailures(m.Failures, maxFailures))
 	}
 	return h, nil
 }
@@ -164,22 +167,52 @@ func decodePriority(p uint8) dtask.PriorityLevel {
 	return dtask.PriorityDefault
 }
 
-// encodeFailures returns the newest failures that fit, as JSON.
-func encodeFailures(fs []dtask.Failure) string {
-	for {
-		b, err := json.Marshal(fs)
-		if err == nil && len(b) <= maxFailures {
-			return string(b)
-		}
-		switch {
-		case len(fs) > 1:
-			fs = fs[1:]
-		case len(fs) == 1 && fs[0].Stack != "":
-			fs = []dtask.Failure{{Attempt: fs[0].Attempt, At: fs[0].At, Error: fs[0].Error}}
-		default:
-			return "[]" // a year beyond 9999, or a text beyond all bounds
+// shorten makes the headers of a message n bytes shorter, at the cost of its
+// history of failures. It returns false if there is not that much of it.
+func (e *envelope) shorten(n int) bool {
+	v, _ := e.Headers.Get(headerFailures)
+	text, _ := v.Text()
+	var fs []dtask.Failure
+	if len(text)-n < len(noFailures) || json.Unmarshal([]byte(text), &fs) != nil {
+		return false
+	}
+	var h frame.Builder
+	for name, v := range e.Headers.All() {
+		if name == headerFailures {
+			h.Text(name, encodeFailures(fs, len(text)-n))
+		} else {
+			h.Value(name, v)
 		}
 	}
+	e.Headers = h.Table()
+	return true
+}
+
+// noFailures is an empty history.
+const noFailures = "[]"
+
+// encodeFailures returns the newest failures that fit into limit bytes, as JSON;
+// without their stacks if the newest does not fit with its own.
+func encodeFailures(fs []dtask.Failure, limit int) string {
+	if text := newestFailures(fs, limit); text != "" {
+		return text
+	}
+	fs = slices.Clone(fs)
+	for i := range fs {
+		fs[i].Stack = ""
+	}
+	return cmp.Or(newestFailures(fs, limit), noFailures)
+}
+
+// newestFailures returns the newest failures that fit, or an empty string if none
+// does: it is of a year beyond 9999, or its text beyond all bounds.
+func newestFailures(fs []dtask.Failure, limit int) string {
+	for ; len(fs) > 0; fs = fs[1:] {
+		if b, err := json.Marshal(fs); err == nil && len(b) <= limit {
+			return string(b)
+		}
+	}
+	return ""
 }
 
 // decode returns the message of a delivery, from the given queue. It takes

@@ -13,7 +13,7 @@ import (
 func (sub *subscription) bury(d *delivery, reason string) {
 	fs := append(d.message.Failures, dtask.Failure{Attempt: d.message.Attempt, At: time.Now(), Error: reason})
 	var h frame.Builder
-	h.Text(headerFailures, encodeFailures(fs))
+	h.Text(headerFailures, encodeFailures(fs, maxFailures))
 	sub.moveDead(d, forward(d.raw, h.Table()), fs)
 }
 

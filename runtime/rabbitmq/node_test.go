@@ -30,6 +30,7 @@ func TestNode(t *testing.T) {
 		{"Crash", testCrash},
 		{"ConnectionsClosed", testConnectionsClosed},
 		{"MaxMessageSize", testMaxMessageSize},
+		{"FrameMax", testFrameMax},
 		{"QueueFull", testQueueFull},
 		{"NoLeader", testNoLeader},
 		{"ConsumerTimeout", testConsumerTimeout},
@@ -229,6 +230,40 @@ func testMaxMessageSize(t *testing.T, n *rabbittest.Node) {
 		seen[d.Message().ID] = true
 		d.Settle(dtask.Done)
 	}
+}
+
+// With small frames a long history is cut short; the retry takes place, and the
+// dead letter has the newest failures.
+func testFrameMax(t *testing.T, n *rabbittest.Node) {
+	n.Ctl("eval", "application:set_env(rabbit, frame_max, 4096).")
+	defer n.Ctl("eval", "application:set_env(rabbit, frame_max, 131072).")
+	b := open(t, nodeURL(t, n))
+	c := consume(t, b, "q", 1)
+	enqueue(t, b, message("q"))
+	fail := func(text string) {
+		t.Helper()
+		d := receive(t, c)
+		m := d.Message()
+		m.Failures = append(m.Failures, dtask.Failure{Attempt: m.Attempt, At: time.Now(), Error: text, Stack: strings.Repeat("x", dtask.MaxStackSize)})
+		if m.Attempt == 2 {
+			d.Settle(dtask.Bury)
+			return
+		}
+		m.Attempt++
+		d.Settle(dtask.Requeue)
+	}
+	fail("first")
+	fail("second")
+	eventually(t, func() string {
+		dead, err := b.DeadLetters(testContext(t), "q", 10)
+		if err != nil || len(dead) != 1 {
+			return "the dead letter is missing: " + errText(err)
+		}
+		if fs := dead[0].Failures; len(fs) != 2 || fs[0].Error != "first" || fs[1].Error != "second" {
+			t.Errorf("dead letter with %v, want both failures", fs)
+		}
+		return ""
+	})
 }
 
 func testQueueFull(t *testing.T, n *rabbittest.Node) {

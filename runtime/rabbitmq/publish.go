@@ -265,7 +265,7 @@ func (a *attempt) send(ctx context.Context) (pending, error) {
 		if limit := a.b.maxMessage.Load(); limit > 0 && int64(len(a.m.message.body)) > limit {
 			return pending{}, fmt.Errorf("%w: %d bytes of arguments, this RabbitMQ takes %d (its max_message_size)", dtask.ErrTooLarge, len(a.m.message.body), limit)
 		}
-		if size, limit := a.m.message.Size(), s.pub.ch.maxFrame-frame.Overhead; size > limit {
+		if size, limit := a.m.message.Size(), s.pub.ch.maxFrame-frame.Overhead; size > limit && !a.m.message.shorten(size-limit) {
 			return pending{}, fmt.Errorf("%w: %d bytes of headers and properties, this RabbitMQ takes %d (its frame_max)", dtask.ErrTooLarge, size, limit)
 		}
 		r := a.m.route(a.b.topology.names)

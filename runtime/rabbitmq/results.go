@@ -117,7 +117,7 @@ func (b *Broker) doneRecord(m *dtask.Message) *publication {
 // deadRecord returns the record that m is among the dead letters, by the last
 // of its failures.
 func (b *Broker) deadRecord(m *dtask.Message, failures []dtask.Failure) *publication {
-	last := encodeFailures(failures[max(0, len(failures)-1):])
+	last := encodeFailures(failures[max(0, len(failures)-1):], maxFailures)
 	return b.record(recordDead, m.ID, m.Task, time.Now().Add(m.Keep), []byte(last))
 }
 
