@@ -141,6 +141,31 @@ func TestConfirmsUnknown(t *testing.T) {
 	}
 }
 
+// A delivery that is broken off is the end of the connection: another one would
+// come under the tag of a message that was never passed on.
+func TestBrokenOffDelivery(t *testing.T) {
+	deliver := func(ch *channel, tag byte) error {
+		arguments := append(frame.AppendShort(nil, "c"), 0, 0, 0, 0, 0, 0, 0, tag, 0, 0, 1, 'q')
+		return ch.receive(frame.TypeMethod, append([]byte{0, 60, 0, 60}, arguments...))
+	}
+	header := frame.AppendContent(nil, 2, &frame.Properties{Type: "t"})
+	for name, parts := range map[string]func(*channel) error{
+		"its properties": func(*channel) error { return nil },
+		"its body":       func(ch *channel) error { return ch.receive(frame.TypeHeader, header) },
+	} {
+		ch := offline(t)
+		if err := deliver(ch, 1); err != nil {
+			t.Fatal(err)
+		}
+		if err := parts(ch); err != nil {
+			t.Fatal(err)
+		}
+		if err := deliver(ch, 2); err == nil {
+			t.Errorf("a delivery without %s is passed over", name)
+		}
+	}
+}
+
 // Whatever frames come for a channel, they are taken or refused, and a message
 // that is passed on has all of its body.
 func FuzzReceive(f *testing.F) {

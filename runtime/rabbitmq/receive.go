@@ -14,7 +14,11 @@ import (
 func (ch *channel) receive(typ byte, payload []byte) error {
 	switch typ {
 	case frame.TypeMethod:
-		ch.content = nil // a method may interrupt a content
+		if ch.content != nil {
+			// AMQP allows it, RabbitMQ does not do it, and the tag of a delivery that
+			// never comes would be in the way of those after it.
+			return errFrame
+		}
 		m, arguments := frame.SplitMethod(payload)
 		return ch.method(m, arguments)
 	case frame.TypeHeader:

@@ -172,19 +172,25 @@ func (sub *subscription) wasExecuted(d *delivery) bool {
 	return !m.EnqueuedAt.IsZero() && sub.consumer.executed.has(d.receipt.of(d.body))
 }
 
-// fetch takes the messages that have arrived.
+// fetch takes the messages that have arrived, all of them in their order, for the
+// acker goes by their tags. So the first that cannot be taken is the end.
 func (sub *subscription) fetch() {
+	if sub.ctx.Err() != nil {
+		return
+	}
 	sub.received = sub.ch.take(sub.received)
 	now := time.Now()
 	for _, raw := range sub.received {
-		if raw.consumer == renewTag {
-			sub.renewed(raw)
-			continue
-		}
 		from := sub.consumers[raw.consumer]
 		if from == nil {
-			sub.session.end(fmt.Errorf("RabbitMQ delivers to a consumer %q that does not exist", raw.consumer))
+			err := fmt.Errorf("RabbitMQ delivers to a consumer %q that does not exist", raw.consumer)
+			sub.cancelCtx(err)
+			sub.session.end(err)
 			return
+		}
+		if from == &sub.renewal.from {
+			sub.renewed(raw)
+			continue
 		}
 		if d := sub.accept(from, raw, now); d != nil {
 			from.source.fetched = append(from.source.fetched, d)
