@@ -70,11 +70,7 @@ func parseURL(raw string) (*config, error) {
 		}
 		c.hosts = append(c.hosts, addr)
 	}
-	params, err := url.ParseQuery(query)
-	if err != nil {
-		return nil, errors.New("broker URL: the parameters after '?' are not percent-encoded")
-	}
-	return c, c.setParams(scheme, params)
+	return c, c.setParams(scheme, query)
 }
 
 // hostPort returns host:port of one host of a URL.
@@ -94,12 +90,19 @@ func hostPort(host, port string) (string, error) {
 }
 
 // setParams sets what the parameters of the URL say.
-func (c *config) setParams(scheme string, params url.Values) error {
+func (c *config) setParams(scheme, query string) error {
+	params, err := url.ParseQuery(query)
+	if err != nil {
+		return errors.New("broker URL: the parameters after '?' are not percent-encoded")
+	}
 	one := make(map[string]string)
 	for name, values := range params {
 		switch name {
 		case "namespace", "heartbeat", "consumer_timeout", "ca", "cert", "key", "auth", "servername":
 		default:
+			if strings.Contains(query, "@") {
+				return errors.New("broker URL: unknown parameter, and an '@' after the '?'; write reserved characters of user and password percent-encoded, '?' as %3f")
+			}
 			return fmt.Errorf("broker URL: unknown parameter %.40q; known are namespace, heartbeat, consumer_timeout, ca, cert, key, auth, servername", name)
 		}
 		if len(values) > 1 {
