@@ -9,8 +9,9 @@
 //
 //	amqp://USER:PASSWORD@HOST[:PORT][,HOST[:PORT]…][/VHOST][?PARAMETER=VALUE&…]
 //
-// The scheme is amqp (port 5672) or amqps (TLS, port 5671). Of several hosts,
-// which are to be nodes of one cluster, any is used; when it fails, the next.
+// The scheme is amqp (port 5672) or amqps (TLS, port 5671). An IPv6 address is in
+// brackets. Of several hosts, which are to be nodes of one cluster, any is used;
+// when it fails, the next.
 // User, password and virtual host are percent-encoded where they hold reserved
 // characters; absent ones are guest, guest and /. The parameters:
 //

@@ -14,11 +14,11 @@ import (
 )
 
 func TestParseURL(t *testing.T) {
-	c, err := parseURL("amqp://us%2fer:p%40ss@h1,h2:5673,[::1]:5674/v%2fh?namespace=ns&heartbeat=7")
+	c, err := parseURL("amqp://us%2fer:p%40ss@h1,h2:5673,[::1]:5674,[::1]/v%2fh?namespace=ns&heartbeat=7")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := []string{"h1:5672", "h2:5673", "[::1]:5674"}; !slices.Equal(c.hosts, want) {
+	if want := []string{"h1:5672", "h2:5673", "[::1]:5674", "[::1]:5672"}; !slices.Equal(c.hosts, want) {
 		t.Errorf("hosts %v, want %v", c.hosts, want)
 	}
 	if c.user != "us/er" || c.password != "p@ss" || c.vhost != "v/h" || c.namespace != "ns" || c.heartbeat != 7*time.Second || c.tls != nil {
@@ -40,6 +40,10 @@ func TestParseURLErrors(t *testing.T) {
 		"amqp://u:geheim?x@h":                       "port",
 		"amqp://u:geheim/x@h":                       "port",
 		"amqp://u:geheim%zz@h":                      "%25",
+		"amqp://u:geheim@::1/":                      "write it as [::1]",
+		"amqp://u:geheim@fe80::a:5672":              "write it as [::1]",
+		"amqp://u:geheim@h,[::1:5672/":              "write it as [::1]",
+		"amqp://u:geheim@[]:5672":                   "host is missing",
 		"amqp://u:geheim@":                          "host is missing",
 		"amqp://u:geheim@h,,i":                      "host is missing",
 		"amqp://u:geheim@h/a/b":                     "virtual host",

@@ -79,14 +79,17 @@ func hostPort(host, port string) (string, error) {
 	if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.HasSuffix(host, "]") {
 		name, port = host[:i], host[i+1:]
 	}
-	name = strings.TrimSuffix(strings.TrimPrefix(name, "["), "]")
+	bare := strings.TrimSuffix(strings.TrimPrefix(name, "["), "]")
+	if strings.Contains(name, ":") && name != "["+bare+"]" {
+		return "", errors.New("broker URL: an IPv6 address is not in brackets; write it as [::1] or [::1]:5672 (reserved characters of a password must be percent-encoded)")
+	}
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
 		return "", errors.New("broker URL: the port is not a number from 1 to 65535 (reserved characters of a password must be percent-encoded)")
 	}
-	if name == "" {
+	if bare == "" {
 		return "", errors.New("broker URL: a host is missing; use amqp://USER:PASSWORD@HOST:PORT/VHOST")
 	}
-	return net.JoinHostPort(name, port), nil
+	return net.JoinHostPort(bare, port), nil
 }
 
 // setParams sets what the parameters of the URL say.
