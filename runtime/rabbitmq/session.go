@@ -166,11 +166,13 @@ func handshakeError(c *config, host string, err error, silent bool) error {
 		switch {
 		case errors.Is(err, amqp.ErrSASL):
 			return permanent(fmt.Errorf("RabbitMQ at %s offers no authentication mechanism that the URL allows; auth=external needs its plugin rabbitmq_auth_mechanism_ssl", host))
+		case e.Code == amqp.AccessRefused && (e.Server || silent) && c.external:
+			return permanent(fmt.Errorf("RabbitMQ at %s refuses %s; create that user, or check cert in the URL and ssl_cert_login_from of RabbitMQ (%s)", host, c.who(), e.Reason))
 		case e.Code == amqp.AccessRefused && (e.Server || silent):
-			return permanent(fmt.Errorf("RabbitMQ at %s refuses user %q; check user and password in the URL (%s)", host, c.user, e.Reason))
+			return permanent(fmt.Errorf("RabbitMQ at %s refuses %s; check user and password in the URL (%s)", host, c.who(), e.Reason))
 		case e.Code == amqp.NotAllowed && e.Server:
-			return permanent(fmt.Errorf("RabbitMQ at %s does not let user %q into virtual host %q; create the virtual host, or grant the permission (%s)",
-				host, c.user, c.vhost, e.Reason))
+			return permanent(fmt.Errorf("RabbitMQ at %s does not let %s into virtual host %q; create the virtual host, or grant the permission (%s)",
+				host, c.who(), c.vhost, e.Reason))
 		}
 	}
 	return fmt.Errorf("AMQP handshake with %s: %w", host, err)

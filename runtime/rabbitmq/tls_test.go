@@ -92,6 +92,11 @@ func TestTLS(t *testing.T) {
 		return &x509.Certificate{Subject: pkix.Name{CommonName: "robot"}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}
 	}
 	ca.issue("client", client())
+	for _, name := range []string{"nobody", "newcomer"} {
+		c := client()
+		c.Subject.CommonName = name
+		ca.issue(name, c)
+	}
 	other.issue("stranger", client())
 
 	port, err := rabbitnode.FreePort()
@@ -110,6 +115,7 @@ func TestTLS(t *testing.T) {
 	})
 	node.Ctl("add_user", "robot", "unused")
 	node.Ctl("set_permissions", "robot", ".*", ".*", ".*")
+	node.Ctl("add_user", "newcomer", "unused") // and no permission
 
 	base := fmt.Sprintf("amqps://guest:guest@127.0.0.1:%d/", port)
 	plain := strings.Replace(base, "guest:guest@", "", 1)
@@ -128,11 +134,16 @@ func TestTLS(t *testing.T) {
 			t.Error(err)
 		}
 	}
+	external := func(who string) string {
+		return plain + trust + "&cert=" + file(who+".pem") + "&key=" + file(who+".key") + "&auth=external"
+	}
 	for _, c := range []struct{ name, url, want string }{
 		{"unknown authority", base + "?ca=" + file("other.pem") + mine, "ca=FILE"},
 		{"other name", base + trust + mine + "&servername=wrong.example", "servername=NAME"},
 		{"no client certificate", base + trust, "client certificate"},
 		{"client certificate of a stranger", base + trust + "&cert=" + file("stranger.pem") + "&key=" + file("stranger.key"), "client certificate"},
+		{"certificate of no user", external("nobody"), `refuses the user of the certificate "CN=nobody"; create that user, or check cert`},
+		{"certificate without permission", external("newcomer"), `does not let the user of the certificate "CN=newcomer" into virtual host "/"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := rabbitmq.Open(testContext(t), c.url)

@@ -192,6 +192,14 @@ func (c *config) setTLS(params map[string]string) error {
 	return nil
 }
 
+// who names the user, for errors.
+func (c *config) who() string {
+	if c.external {
+		return fmt.Sprintf("the user of the certificate %q", c.tls.Certificates[0].Leaf.Subject)
+	}
+	return fmt.Sprintf("user %q", c.user)
+}
+
 // sasl returns the credentials for one connection.
 func (c *config) sasl() []amqp.Authentication {
 	if c.external {
