@@ -89,10 +89,14 @@ func (l *link) start(ctx context.Context) error {
 	}
 }
 
-// connect tries every host once.
+// connect tries every host once, as long as there is time.
 func (l *link) connect(ctx context.Context) (s *session, err error) {
-	for range l.hosts {
-		s, err = dial(ctx, l.config, l.hosts[0], l.role)
+	for left := len(l.hosts); left > 0; left-- {
+		timeout := share(ctx, left)
+		if err != nil && (timeout <= 0 || ctx.Err() != nil) {
+			break // the error would be of a host that was not tried
+		}
+		s, err = dial(ctx, l.config, l.hosts[0], l.role, timeout)
 		if err == nil {
 			if err = l.setup(ctx, s); err == nil {
 				return s, nil
@@ -102,6 +106,18 @@ func (l *link) connect(ctx context.Context) (s *session, err error) {
 		l.hosts = append(l.hosts[1:], l.hosts[0])
 	}
 	return nil, err
+}
+
+// share returns how long the next of the hosts that are left may take: one that is
+// silent is to leave time for the others.
+func share(ctx context.Context, left int) time.Duration {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return connectTimeout
+	}
+	rest := time.Until(deadline)
+	fair := max(rest/time.Duration(left), minConnectTimeout)
+	return min(fair, rest, connectTimeout)
 }
 
 // keep replaces the session whenever it ends, until the link is closed.

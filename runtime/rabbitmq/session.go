@@ -19,8 +19,12 @@ import (
 )
 
 // connectTimeout bounds a connection attempt, from the name lookup to the end
-// of the AMQP handshake.
-const connectTimeout = 5 * time.Second
+// of the AMQP handshake. minConnectTimeout is enough for one with a server that is
+// far away, if not with a slow one.
+const (
+	connectTimeout    = 5 * time.Second
+	minConnectTimeout = time.Second
+)
 
 // silentClose is how long RabbitMQ waits before it hangs up on a client with
 // wrong credentials.
@@ -43,10 +47,10 @@ type session struct {
 	err    error // why; valid once closed is
 }
 
-// dial opens a session with one host. role tells the connections of a process
-// apart in the server's listings.
-func dial(ctx context.Context, c *config, host, role string) (*session, error) {
-	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+// dial opens a session with one host within timeout. role tells the connections of
+// a process apart in the server's listings.
+func dial(ctx context.Context, c *config, host, role string, timeout time.Duration) (*session, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	tcp, err := (&net.Dialer{}).DialContext(ctx, "tcp", host)
 	if err != nil {
