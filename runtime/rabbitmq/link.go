@@ -80,6 +80,9 @@ func (l *link) start(ctx context.Context) error {
 		if isPermanent(err) {
 			return err
 		}
+		if attempt == 0 && ctx.Err() == nil {
+			slog.Warn("no connection to RabbitMQ; trying on", "for", l.role, "err", err)
+		}
 		if !sleep(ctx, backoff(attempt)) {
 			if l.ctx.Err() != nil {
 				return dtask.ErrClosed
