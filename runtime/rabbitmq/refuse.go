@@ -60,22 +60,6 @@ func (a *attempt) judgeRefusal(ctx context.Context) verdict {
 	return v
 }
 
-// suspect notes that a queue took from a new channel what it had refused from
-// this one. It may have been full. If that happens again, and the queue has
-// taken nothing from this channel in between, the session is ended.
-func (p *pubChannel) suspect(queue string) {
-	if last := p.suspected.Swap(&queue); last != nil && *last == queue {
-		p.session.end(fmt.Errorf("%w of queue %s", errStale, queue))
-	}
-}
-
-// trust notes that a queue has taken a message.
-func (p *pubChannel) trust(queue string) {
-	if last := p.suspected.Load(); last != nil && *last == queue {
-		p.suspected.CompareAndSwap(last, nil)
-	}
-}
-
 // onNewChannel publishes the message once more, on a channel that knows nothing
 // of the past. Only one publication does so at a time; the outcome of the others
 // is refused, as before.

@@ -48,7 +48,7 @@ func (b *Broker) register(ctx context.Context, s *session, queue string) error {
 	if s.pub != nil {
 		err := b.publish(ctx, entry)
 		if err != nil && ctx.Err() != nil {
-			return b.why(s.pub, ctx.Err()) // only the outcome of the entry is unknown
+			return s.pub.why(ctx.Err()) // only the outcome of the entry is unknown
 		}
 		return err
 	}
