@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -281,7 +282,7 @@ func (w *writer) finish() error {
 	left, reason := w.take(), w.trouble
 	w.refuse(left, reason)
 	err := w.giveUpAll(reason)
-	if len(left.settlements) > 0 {
+	if slices.ContainsFunc(left.settlements, func(s settlement) bool { return s.verdict != released }) {
 		err = fmt.Errorf("outcomes of tasks could not be stored; these tasks will run again: %w", reason)
 	}
 	w.process.leave()
