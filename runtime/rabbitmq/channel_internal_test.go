@@ -21,12 +21,21 @@ func offline(t testing.TB) *channel {
 // recorded returns a channel that nobody answers, and a function that ends its
 // connection and returns what was written.
 func recorded(t testing.TB) (*channel, func() string) {
-	client, server := net.Pipe()
+	ch, server := piped(t)
 	written := make(chan string, 1)
 	go func() {
 		all, _ := io.ReadAll(server)
 		written <- string(all)
 	}()
+	return ch, func() string {
+		ch.session.stream.Close()
+		return <-written
+	}
+}
+
+// piped returns a channel, and the other end of its connection.
+func piped(t testing.TB) (*channel, net.Conn) {
+	client, server := net.Pipe()
 	st := newStream(client, time.Minute)
 	t.Cleanup(func() { st.Close() })
 	st.allChannels.Store(7)
@@ -35,10 +44,7 @@ func recorded(t testing.TB) (*channel, func() string) {
 	if err := st.add(ch); err != nil {
 		t.Fatal(err)
 	}
-	return ch, func() string {
-		st.Close()
-		return <-written
-	}
+	return ch, server
 }
 
 func publish(t *testing.T, ch *channel, id string) *confirmation {

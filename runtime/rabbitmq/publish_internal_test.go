@@ -1,0 +1,90 @@
+package rabbitmq
+
+import (
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+// A server that reads but does not confirm is given up after half a minute, more
+// or less.
+func TestConfirmTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ch, server, _ := publishing(t)
+		go io.Copy(io.Discard, server)
+		publish(t, ch, "a")
+		took := await(t, ch.session.closed)
+		if took < 30*time.Second || took > 45*time.Second {
+			t.Errorf("given up after %v", took)
+		}
+		if err := ch.session.err.Error(); !strings.Contains(err, "no publisher confirm") || !strings.Contains(err, "quorum_status q") {
+			t.Errorf("given up with %q, want the queue", err)
+		}
+	})
+}
+
+// A server that is blocked neither reads nor confirms for as long as that takes.
+// When it is not any more it has to.
+func TestBlockedForLong(t *testing.T) {
+	for _, reads := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			ch, server, blocking := publishing(t)
+			blocking <- amqp.Blocking{Active: true}
+			synctest.Wait()
+			publish(t, ch, "a")
+			time.Sleep(time.Hour)
+			if s := ch.session; isClosed(s.closed) || isClosed(s.stream.flushed) {
+				t.Fatalf("given up while the server is blocked: %v, %v", s.err, s.stream.err)
+			}
+			blocking <- amqp.Blocking{Active: false}
+			if !reads {
+				if took := await(t, ch.session.stream.flushed); took > 20*time.Second {
+					t.Errorf("given up after %v, though the server does not read", took)
+				}
+				return
+			}
+			go io.Copy(io.Discard, server)
+			if took := await(t, ch.session.closed); took > 45*time.Second {
+				t.Errorf("given up after %v, though the server does not confirm", took)
+			}
+		})
+	}
+}
+
+// publishing returns a channel of a session that publishes to a server that does
+// not read, and where it is told whether the server is blocked.
+func publishing(t *testing.T) (*channel, net.Conn, chan<- amqp.Blocking) {
+	ch, server := piped(t)
+	ch.session.conn = closedConn()
+	t.Cleanup(func() { ch.end(errSessionClosed) })
+	p := &pubChannel{ch: ch, session: ch.session}
+	blocking := make(chan amqp.Blocking)
+	go p.watch(blocking)
+	return ch, server, blocking
+}
+
+// closedConn returns a connection of the library that is closed already.
+func closedConn() *amqp.Connection {
+	client, server := net.Pipe()
+	server.Close()
+	conn, _ := amqp.Open(client, amqp.Config{})
+	synctest.Wait()
+	return conn
+}
+
+// await returns how long it takes until a server is given up.
+func await(t *testing.T, end <-chan struct{}) time.Duration {
+	t.Helper()
+	start := time.Now()
+	select {
+	case <-end:
+	case <-time.After(2 * time.Hour):
+		t.Fatal("the server is not given up")
+	}
+	return time.Since(start)
+}
