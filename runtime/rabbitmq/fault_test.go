@@ -304,6 +304,29 @@ func TestQueueDeleted(t *testing.T) {
 	})
 }
 
+// A level of delay that was deleted is declared again. A publish to its exchange
+// costs the channel (404), which tells of the loss.
+func TestLevelDeleted(t *testing.T) {
+	noLeaks(t)
+	raw := rabbittest.URL(t)
+	b := open(t, raw)
+	delayed := func() *dtask.Message {
+		m := message("q")
+		m.NotBefore = time.Now().Add(6 * time.Minute) // at level 8, from 256 seconds on: also when it is tried again
+		return m
+	}
+	enqueue(t, b, delayed())
+	ch := rawChannel(t, raw)
+	if err := ch.ExchangeDelete("dtask.delay.08", false, false); err != nil {
+		t.Fatal(err)
+	}
+	enqueue(t, b, delayed())
+	q, err := ch.QueueDeclarePassive("dtask.delay.08", true, false, false, false, nil)
+	if err != nil || q.Messages != 2 {
+		t.Errorf("%d messages wait, %v, want 2", q.Messages, err)
+	}
+}
+
 // A settlement of a lost session has no effect on a later one: with delivery
 // tags that start from 1 again, it would remove another message.
 func TestStaleSettlement(t *testing.T) {

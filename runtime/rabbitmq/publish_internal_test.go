@@ -1,6 +1,8 @@
 package rabbitmq
 
 import (
+	"context"
+	"errors"
 	"io"
 	"net"
 	"strings"
@@ -9,6 +11,9 @@ import (
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/dtaskhq/dtask/internal/testenv/rabbittest"
+	dtask "github.com/dtaskhq/dtask/runtime"
 )
 
 // A server that reads but does not confirm is given up after half a minute, more
@@ -53,6 +58,37 @@ func TestBlockedForLong(t *testing.T) {
 				t.Errorf("given up after %v, though the server does not confirm", took)
 			}
 		})
+	}
+}
+
+// A message that still finds no queue after all was declared again is an error,
+// alone and in a batch; it is not tried for ever.
+func TestUnroutable(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	b, err := Open(ctx, rabbittest.URL(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	ps := make([]*publication, 3)
+	for i := range ps {
+		if ps[i], err = b.publication(&dtask.Message{ID: "i", Task: "t", Queue: "q", Attempt: 1, Attempts: 1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, p := range ps[:2] {
+		p.class, p.name = classRenewed, b.topology.renewed("nobody's") // who publishes does not declare it
+	}
+	if err := b.publish(ctx, ps[0]); !errors.Is(err, dtask.ErrUnroutable) {
+		t.Errorf("publish: %v, want ErrUnroutable", err)
+	}
+	errs := make([]error, len(ps))
+	b.publishMany(ctx, ps, errs)
+	for i, err := range errs {
+		if unroutable := errors.Is(err, dtask.ErrUnroutable); unroutable != (i < 2) || !unroutable && err != nil {
+			t.Errorf("publication %d of a batch: %v", i, err)
+		}
 	}
 }
 
