@@ -4,6 +4,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -13,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -47,7 +49,9 @@ func (a *authority) issue(name string, template *x509.Certificate) (*x509.Certif
 	}
 	template.SerialNumber = big.NewInt(time.Now().UnixNano())
 	template.NotBefore = time.Now().Add(-time.Hour)
-	template.NotAfter = time.Now().Add(time.Hour)
+	if template.NotAfter.IsZero() {
+		template.NotAfter = time.Now().Add(time.Hour)
+	}
 	parent, signer := a.cert, a.key
 	if parent == nil {
 		parent, signer = template, key
@@ -151,5 +155,40 @@ func TestTLS(t *testing.T) {
 				t.Errorf("open: %v, want %q", err, c.want)
 			}
 		})
+	}
+}
+
+// The certificate of a server that has expired is told at once, with the remedy.
+func TestExpiredCertificate(t *testing.T) {
+	noLeaks(t)
+	dir := t.TempDir()
+	ca := newAuthority(t, dir, "ca")
+	cert, key := ca.issue("server", &x509.Certificate{
+		Subject: pkix.Name{CommonName: "server"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		NotAfter:    time.Now().Add(-time.Minute),
+	})
+	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{cert.Raw}, PrivateKey: key}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	accepted := 0
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			accepted++
+			c.(*tls.Conn).Handshake()
+			c.Close()
+		}
+	})
+	_, err = rabbitmq.Open(testContext(t), "amqps://guest:guest@"+l.Addr().String()+"/?ca="+filepath.Join(dir, "ca.pem"))
+	l.Close()
+	serving.Wait()
+	if err == nil || !strings.Contains(err.Error(), "renew the server's certificate") || accepted != 1 {
+		t.Errorf("open: %v at attempt %d, want the remedy at the first", err, accepted)
 	}
 }
