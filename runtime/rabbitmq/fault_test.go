@@ -174,6 +174,37 @@ func TestSilentListener(t *testing.T) {
 	}
 }
 
+// A server that falls silent in the handshake is given up within seconds, though
+// neither the context nor the heartbeat, which is agreed on in it, says so.
+func TestSilentHandshake(t *testing.T) {
+	noLeaks(t)
+	for _, scheme := range []string{"amqp", "amqps"} {
+		t.Run(scheme, func(t *testing.T) {
+			t.Parallel() // both wait for the same seconds
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(context.Background())
+			opened := make(chan struct{})
+			go func() {
+				defer close(opened)
+				rabbitmq.Open(ctx, scheme+"://"+l.Addr().String()+"/?heartbeat=3600")
+			}()
+			defer func() { cancel(); <-opened }()
+			defer l.Close()
+			l.(*net.TCPListener).SetDeadline(time.Now().Add(patience))
+			for range 2 { // the second one comes when the first is given up
+				c, err := l.Accept()
+				if err != nil {
+					t.Fatalf("the silence is not noticed: %v", err)
+				}
+				defer c.Close()
+			}
+		})
+	}
+}
+
 // Of several hosts one is enough.
 func TestSeveralHosts(t *testing.T) {
 	noLeaks(t)
