@@ -60,10 +60,21 @@ func testBlocked(t *testing.T, n *rabbittest.Node) {
 	// The server says so when it has read the first publish.
 	first := make(chan error, 1)
 	go func() { first <- b.Enqueue(testContext(t), message("q")) }()
+	awaitBlocked(t, b, "q")
+	n.Ctl("set_vm_memory_high_watermark", "0.4")
+	if err := <-first; err != nil {
+		t.Errorf("an enqueue that waits for the end of the alarm: %v", err)
+	}
+	enqueue(t, b, message("q"))
+}
+
+// awaitBlocked waits until an enqueue fails because the server is blocked.
+func awaitBlocked(t *testing.T, b dtask.Broker, queue string) {
+	t.Helper()
 	eventually(t, func() string {
 		ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 		defer cancel()
-		err := b.Enqueue(ctx, message("q"))
+		err := b.Enqueue(ctx, message(queue))
 		if !errors.Is(err, dtask.ErrBlocked) || !errors.Is(err, context.DeadlineExceeded) {
 			return "enqueue: " + errText(err)
 		}
@@ -72,11 +83,6 @@ func testBlocked(t *testing.T, n *rabbittest.Node) {
 		}
 		return ""
 	})
-	n.Ctl("set_vm_memory_high_watermark", "0.4")
-	if err := <-first; err != nil {
-		t.Errorf("an enqueue that waits for the end of the alarm: %v", err)
-	}
-	enqueue(t, b, message("q"))
 }
 
 // Under an alarm a worker goes on with what is there; retries wait.
@@ -156,11 +162,14 @@ func blockedText(err error) string {
 	return ""
 }
 
+// A disk alarm in the middle of a load blocks producers, and costs nothing.
 func testDiskAlarm(t *testing.T, n *rabbittest.Node) {
 	b := open(t, nodeURL(t, n))
 	l := startLoad(t, b, "q")
 	l.progress(20)
-	n.Ctl("set_disk_free_limit", "1000GB")
+	n.Ctl("set_disk_free_limit", "1000000GB")
+	defer n.Ctl("set_disk_free_limit", "50MB")
+	awaitBlocked(t, b, "q")
 	n.Ctl("set_disk_free_limit", "50MB")
 	l.progress(50)
 	l.finish()
