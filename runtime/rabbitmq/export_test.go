@@ -1,5 +1,25 @@
 package rabbitmq
 
+import (
+	"context"
+
+	dtask "github.com/dtaskhq/dtask/runtime"
+)
+
+// SubscribeInVain has a consumer subscribe once more, and abandon that.
+func SubscribeInVain(ctx context.Context, c dtask.Consumer) error {
+	consumer := c.(*consumer)
+	s, err := consumer.session(ctx, nil)
+	if err != nil {
+		return err
+	}
+	sub, err := subscribe(ctx, consumer, s)
+	if err == nil {
+		sub.abandon()
+	}
+	return err
+}
+
 // Watched reports whether somebody waits for the outcome of a message, and is
 // told of what is new.
 func (b *Broker) Watched(id string) bool {

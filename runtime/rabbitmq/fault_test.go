@@ -12,6 +12,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"github.com/dtaskhq/dtask/internal/testenv/rabbitnode"
 	"github.com/dtaskhq/dtask/internal/testenv/rabbittest"
 	dtask "github.com/dtaskhq/dtask/runtime"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq"
@@ -491,6 +492,58 @@ func TestLookalikeQueues(t *testing.T) {
 			t.Errorf("dead letters of %s: %v, %v, want one", q, dead, err)
 		}
 	}
+}
+
+// What opens a channel closes it: however often it is done, RabbitMQ has no more
+// of them.
+func TestNoChannelLeaks(t *testing.T) {
+	noLeaks(t)
+	raw := rabbittest.URL(t)
+	if rabbitnode.Attached() == nil {
+		t.Skip("somebody's own server does not list its channels")
+	}
+	_, vhost, _ := strings.Cut(strings.TrimPrefix(raw, "amqp://"), "/")
+	channels := func() int { return strings.Count(rabbittest.Ctl(t, "list_channels", "vhost"), vhost) }
+
+	b := open(t, raw)
+	m := kept("q")
+	enqueue(t, b, m, message("q"))
+	settle(t, b, "q", 2, func(of *dtask.Message) dtask.Verdict {
+		if of.ID == m.ID {
+			return dtask.Done
+		}
+		return dtask.Bury
+	})
+	c := consume(t, b, "q", 1)
+	use := func() {
+		queue := fmt.Sprint("new-", serial.Add(1))
+		enqueue(t, b, message(queue))
+		_, resultErr := b.Result(testContext(t), m.ID)
+		dead, err := b.DeadLetters(testContext(t), "q", 1)
+		if len(dead) != 1 {
+			t.Errorf("%d dead letters, want 1", len(dead))
+		}
+		_, purgeErr := b.Purge(testContext(t), queue)
+		for _, err := range []error{
+			resultErr, err, purgeErr, b.Pause(testContext(t), queue), b.Resume(testContext(t), queue),
+			rabbitmq.SubscribeInVain(testContext(t), c),
+		} {
+			if err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	use()
+	before := channels()
+	for range 5 {
+		use()
+	}
+	eventually(t, func() string {
+		if n := channels(); n > before {
+			return fmt.Sprintf("%d channels, there were %d", n, before)
+		}
+		return ""
+	})
 }
 
 // Malformed messages go to the dead letters with the reason; those of producers
