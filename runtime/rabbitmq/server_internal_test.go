@@ -56,7 +56,7 @@ func TestCrossedClose(t *testing.T) {
 
 // If a level of delay is deleted, what is to pass it waits above, and nobody is
 // told. It is declared again before long.
-func TestLevelDeleted(t *testing.T) {
+func TestLowerLevelDeleted(t *testing.T) {
 	ctx, b := openInternal(t)
 	c, err := b.Consume(ctx, dtask.ConsumeOptions{Queue: "q", Concurrency: 1})
 	if err != nil {
