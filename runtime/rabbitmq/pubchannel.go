@@ -89,7 +89,10 @@ func (p *pubChannel) watch(blocking <-chan amqp.Blocking) {
 			}
 		case <-tick.C:
 			now, queue := p.ch.oldest()
-			if now != oldest || now == 0 || p.blocked.Load() != nil {
+			if p.blocked.Load() != nil {
+				now = 0 // its time begins when the server goes on
+			}
+			if now != oldest || now == 0 {
 				oldest, ticks = now, 0
 			} else if ticks++; ticks >= 2 {
 				p.session.end(fmt.Errorf("no publisher confirm for %v; %s", confirmTimeout, leaderless(queue)))
