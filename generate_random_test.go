@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"golang.org/x/tools/txtar"
+
+	"github.com/dtaskhq/dtask/internal/testenv/skip"
 )
 
 var seedFlag = flag.Uint64("seed", 1, "seed of TestRandomTypes; 0 takes one at random")
@@ -23,7 +25,7 @@ var seedFlag = flag.Uint64("seed", 1, "seed of TestRandomTypes; 0 takes one at r
 // those of testdata/roundtrip.txtar.
 func TestRandomTypes(t *testing.T) {
 	if testing.Short() {
-		t.Skip("compiles a program")
+		skip.Test(t, "compiles a program")
 	}
 	const count = 100
 	seed := *seedFlag

@@ -19,6 +19,8 @@ import (
 
 	"github.com/pmezard/go-difflib/difflib"
 	"golang.org/x/tools/txtar"
+
+	"github.com/dtaskhq/dtask/internal/testenv/skip"
 )
 
 var update = flag.Bool("update", false, "rewrite what the cases in testdata want")
@@ -338,7 +340,7 @@ func workspaceEnv(c *testCase) []string {
 // generate, builds, delays on a SQLite file and lets a worker process drain it.
 func TestExternalModule(t *testing.T) {
 	if testing.Short() {
-		t.Skip("builds a module with the worker and the SQLite broker")
+		skip.Test(t, "builds a module with the worker and the SQLite broker")
 	}
 	root, err := os.Getwd()
 	if err != nil {

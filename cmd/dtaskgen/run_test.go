@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/dtaskhq/dtask/internal/testenv/skip"
 )
 
 // module writes a module with one package and makes it the current directory.
@@ -145,7 +147,7 @@ func TestConcurrentRuns(t *testing.T) {
 
 func TestModeOfTheFile(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		t.Skip("Windows has no such modes")
+		skip.Test(t, "Windows has no such modes")
 	}
 	dir := module(t, map[string]string{"m.go": task})
 	generated := filepath.Join(dir, "dtask_gen.go")
@@ -201,7 +203,7 @@ func TestSymlinks(t *testing.T) {
 	writeFile(t, filepath.Join(elsewhere, "linked.go"), "package m\n\n//dtask:task\nfunc Linked() {}\n")
 	dir := module(t, map[string]string{"real/m.go": task})
 	if err := os.Symlink(filepath.Join(dir, "real"), filepath.Join(dir, "link")); err != nil {
-		t.Skipf("no symbolic links: %v", err)
+		skip.Test(t, "no symbolic links: ", err)
 	}
 	if err := os.Symlink(filepath.Join(elsewhere, "linked.go"), filepath.Join(dir, "real", "linked.go")); err != nil {
 		t.Fatal(err)

@@ -49,7 +49,7 @@ func FuzzDirective(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		if !strings.HasPrefix(text, "//") && !strings.HasPrefix(text, "/*") {
-			t.Skip("no comment")
+			return // no comment
 		}
 		d, ok := recognise(&ast.Comment{Slash: 1, Text: text})
 		if !ok {

@@ -100,7 +100,7 @@ func FuzzScan(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, src []byte) {
 		if len(src) > 1<<14 {
-			t.Skip("large")
+			return // it would take too long
 		}
 		path := filepath.Join(t.TempDir(), "p.go")
 		if err := os.WriteFile(path, src, 0o666); err != nil {

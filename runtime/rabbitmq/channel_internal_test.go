@@ -14,20 +14,24 @@ import (
 
 // offline returns a channel that nobody answers.
 func offline(t testing.TB) *channel {
-	ch, _ := recorded(t)
+	ch, _, _ := recorded(t)
 	return ch
 }
 
-// recorded returns a channel that nobody answers, and a function that ends its
-// connection and returns what was written.
-func recorded(t testing.TB) (*channel, func() string) {
+// recorded returns a channel that nobody answers; a channel of Go's that is closed
+// once something was written; and a function that ends the connection and returns
+// all that was.
+func recorded(t testing.TB) (*channel, <-chan struct{}, func() string) {
 	ch, server := piped(t)
-	written := make(chan string, 1)
+	begun, written := make(chan struct{}), make(chan string, 1)
 	go func() {
-		all, _ := io.ReadAll(server)
-		written <- string(all)
+		first := make([]byte, 1)
+		n, _ := server.Read(first)
+		close(begun)
+		rest, _ := io.ReadAll(server)
+		written <- string(first[:n]) + string(rest)
 	}()
-	return ch, func() string {
+	return ch, begun, func() string {
 		ch.session.stream.Close()
 		return <-written
 	}
@@ -99,27 +103,19 @@ func TestConfirms(t *testing.T) {
 // may be another channel's: there an acknowledgement would remove a message that
 // nobody has executed.
 func TestNothingAfterTheEnd(t *testing.T) {
-	for name, end := range map[string]func(*channel){
-		"by RabbitMQ": func(ch *channel) {
+	for name, end := range map[string]func(*channel, <-chan struct{}){
+		"by RabbitMQ": func(ch *channel, _ <-chan struct{}) {
 			if err := ch.method(frame.ChannelClose, []byte{1, 150, 0, 0, 0, 0, 0}); err != nil {
 				t.Error(err)
 			}
 		},
-		"by us": func(ch *channel) {
+		"by us": func(ch *channel, begun <-chan struct{}) {
 			go ch.close()
-			for { // until it was written; nobody answers
-				ch.writeMu.Lock()
-				over := ch.over
-				ch.writeMu.Unlock()
-				if over {
-					return
-				}
-				time.Sleep(time.Millisecond)
-			}
+			<-begun // nobody answers
 		},
 	} {
-		ch, written := recorded(t)
-		end(ch)
+		ch, begun, written := recorded(t)
+		end(ch, begun)
 		ch.ack(1, true)
 		ch.reject(2)
 		ch.requeueAll()

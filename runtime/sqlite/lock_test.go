@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/dtaskhq/dtask/internal/testenv/skip"
 )
 
 // Whatever lies beside the database, and whatever a row names as a lock file:
@@ -72,7 +74,7 @@ func TestLockFileIsShared(t *testing.T) {
 	}
 	uid, gid, ok := owner(before)
 	if !ok {
-		t.Skip("no file modes")
+		skip.Test(t, "no file modes")
 	}
 	if os.Getuid() == 0 {
 		uid, gid = 2001, 3000
@@ -101,7 +103,7 @@ func TestLease(t *testing.T) {
 	receive(t, c)
 	look := openConn(t, file)
 	if err := os.Remove(b.writer.process.lock.path); err != nil {
-		t.Skip(err) // Windows
+		skip.Test(t, err) // Windows
 	}
 
 	// Another process, whose clock is ours.

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dtaskhq/dtask/internal/testenv/skip"
 	dtask "github.com/dtaskhq/dtask/runtime"
 	"go.uber.org/goleak"
 )
@@ -80,7 +81,7 @@ func TestOpenBySymlink(t *testing.T) {
 	b := openBroker(t, file)
 	link := filepath.Join(t.TempDir(), "link.db")
 	if err := os.Symlink(file, link); err != nil {
-		t.Skip(err)
+		skip.Test(t, err)
 	}
 	other := openBroker(t, link)
 	mustEnqueue(t, other, newMessage("q"))
@@ -100,7 +101,7 @@ func TestOpenByDanglingSymlink(t *testing.T) {
 		os.Symlink(filepath.Join("data", "next.db"), filepath.Join(dir, "link.db")),
 		os.Symlink("tasks.db", filepath.Join(dir, "data", "next.db")),
 	); err != nil {
-		t.Skip(err)
+		skip.Test(t, err)
 	}
 	mustEnqueue(t, openBroker(t, filepath.Join(dir, "link.db")), newMessage("q"))
 	if s := queueState(t, openBroker(t, filepath.Join(dir, "data", "tasks.db")), "q"); s.Ready != 1 {
@@ -127,7 +128,7 @@ func TestOpenRefuses(t *testing.T) {
 		{"a link to itself", func(t *testing.T) string {
 			file := newFile(t)
 			if err := os.Symlink(file, file); err != nil {
-				t.Skip(err)
+				skip.Test(t, err)
 			}
 			return file
 		}, "links lead in circles"},
@@ -270,7 +271,7 @@ func TestOpenApplicationFile(t *testing.T) {
 // The file is readable to its owner alone: arguments may be secret.
 func TestFileMode(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		t.Skip("no file modes")
+		skip.Test(t, "no file modes")
 	}
 	file := newFile(t)
 	b := openBroker(t, file)

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dtaskhq/dtask/internal/testenv/skip"
 	dtask "github.com/dtaskhq/dtask/runtime"
 )
 
@@ -219,7 +220,7 @@ func TestBrokerRefuses(t *testing.T) {
 // A broker that does not answer fails a drain, and does not fail a worker.
 func TestBrokerSilent(t *testing.T) {
 	if testing.Short() {
-		t.Skip("takes the time after which a broker counts as silent")
+		skip.Test(t, "takes the time after which a broker counts as silent")
 	}
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0") // takes connections, says nothing

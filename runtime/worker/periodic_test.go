@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"os"
+	"reflect"
 	"regexp"
 	"strconv"
 	"strings"
@@ -122,9 +123,12 @@ var tickPattern = regexp.MustCompile(`periodic task enqueued" .*tick=(\S+) id=(\
 // returns the worker, and the time of the tick.
 func schedulerOf(t *testing.T, e entry, workers []*proc) (*proc, time.Time) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+	deadline := reflect.SelectCase{Dir: reflect.SelectRecv, Chan: reflect.ValueOf(time.After(patience))}
+	for {
+		events := []reflect.SelectCase{deadline}
 		for _, p := range workers {
-			for _, m := range tickPattern.FindAllStringSubmatch(p.stderr.String(), -1) {
+			log, more := p.stderr.read()
+			for _, m := range tickPattern.FindAllStringSubmatch(log, -1) {
 				if m[2] != e.id {
 					continue
 				}
@@ -134,10 +138,12 @@ func schedulerOf(t *testing.T, e entry, workers []*proc) (*proc, time.Time) {
 				}
 				return p, tick
 			}
+			events = append(events, reflect.SelectCase{Dir: reflect.SelectRecv, Chan: reflect.ValueOf(more)})
+		}
+		if i, _, _ := reflect.Select(events); i == 0 {
+			t.Fatal("no worker says that it enqueued the tick")
 		}
 	}
-	t.Fatal("no worker says that it enqueued the tick")
-	panic("unreachable")
 }
 
 // Schedulers that are cut off from the broker in the moment of each tick

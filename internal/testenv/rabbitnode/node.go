@@ -4,6 +4,7 @@
 package rabbitnode
 
 import (
+	"bufio"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -42,6 +43,7 @@ type Node struct {
 	port    int
 	epmd    int            // its port
 	orders  io.WriteCloser // to the guardian
+	answers *bufio.Reader  // from it, a line for each node that is killed
 	cleared chan struct{}  // closed at the end of the guardian
 }
 
@@ -207,7 +209,7 @@ func freePorts(n int) ([]int, error) {
 // holds the other end, however it dies, it kills all and removes the
 // directory.
 const guardianScript = `
-trap '' INT TERM HUP
+trap '' INT TERM HUP PIPE
 dir=$1 server=$2
 # In a cluster there is one already, and this one ends at once.
 epmd -port "$ERL_EPMD_PORT" -address 127.0.0.1 >"$dir/epmd.out" 2>&1 & epmd=$!
@@ -215,7 +217,7 @@ node=
 end() {
 	[ -n "$node" ] && kill -9 $node && wait $node
 	node=
-	echo ended >"$dir/state"
+	echo ended
 }
 while read -r order; do
 	case $order in
@@ -237,6 +239,11 @@ func (n *Node) guardian() error {
 	if n.orders, err = cmd.StdinPipe(); err != nil {
 		return err
 	}
+	answers, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	n.answers = bufio.NewReader(answers)
 	if err := cmd.Start(); err != nil {
 		return err
 	}
@@ -272,17 +279,11 @@ func (n *Node) output() []byte {
 
 // Kill kills the node as kill -9 does, and waits until it is gone.
 func (n *Node) Kill() error {
-	state := filepath.Join(n.dir, "state")
-	os.Remove(state)
 	if _, err := io.WriteString(n.orders, "kill\n"); err != nil {
 		return err
 	}
-	for {
-		if _, err := os.Stat(state); err == nil {
-			return nil
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
+	_, err := n.answers.ReadString('\n')
+	return err
 }
 
 // Pid returns the process id of the node, to stop and continue it.

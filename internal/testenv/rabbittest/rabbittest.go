@@ -11,20 +11,16 @@ import (
 	"time"
 
 	"github.com/dtaskhq/dtask/internal/testenv/rabbitnode"
+	"github.com/dtaskhq/dtask/internal/testenv/skip"
 )
 
-// EnvRequire is the environment variable that turns a skip for want of a
-// broker into a failure.
-const EnvRequire = "DTASK_TEST_REQUIRE_BROKERS"
-
 // URL returns the URL of a virtual host of the test's own on the shared node,
-// removed at the end of the test. Without a node the test is skipped, or fails
-// if EnvRequire is set.
+// removed at the end of the test. Without a node the test is skipped.
 func URL(t testing.TB) string {
 	t.Helper()
 	raw := os.Getenv(rabbitnode.EnvURL)
 	if raw == "" {
-		missing(t, rabbitnode.EnvURL+" is not set: no RabbitMQ to test with; use: make test")
+		skip.Test(t, rabbitnode.EnvURL+" is not set: no RabbitMQ to test with; use: make test")
 	}
 	u, err := url.Parse(raw)
 	if err != nil {
@@ -39,14 +35,6 @@ func URL(t testing.TB) string {
 	t.Cleanup(func() { Ctl(t, "delete_vhost", vhost) })
 	u.Path = "/" + vhost
 	return u.String()
-}
-
-func missing(t testing.TB, reason string) {
-	t.Helper()
-	if os.Getenv(EnvRequire) != "" {
-		t.Fatal(reason)
-	}
-	t.Skip(reason)
 }
 
 // Ctl runs rabbitmqctl against the shared node.
@@ -77,7 +65,7 @@ type Node struct {
 func StartNode(t testing.TB, o rabbitnode.Options) *Node {
 	t.Helper()
 	if os.Getenv(rabbitnode.EnvURL) == "" {
-		missing(t, rabbitnode.EnvURL+" is not set: tests start no RabbitMQ of their own; use: make test")
+		skip.Test(t, rabbitnode.EnvURL+" is not set: tests start no RabbitMQ of their own; use: make test")
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
