@@ -138,8 +138,8 @@ func NewWorker(c *Client, config WorkerConfig, tables ...Table) (*Worker, error)
 		return nil, errors.New("worker has no queue to consume; pass the generated Tasks(…) of a package, or name the queues")
 	}
 	for q, n := range w.queues {
-		if !validQueue(q) {
-			return nil, fmt.Errorf("queue name %.40q: use 1 to %d letters, digits, '-', '_' or '.'", q, MaxQueueName)
+		if err := ValidateQueue(q); err != nil {
+			return nil, err
 		}
 		if n < 1 {
 			return nil, fmt.Errorf("concurrency %d of queue %q: use 1 or more", n, q)
