@@ -20,6 +20,7 @@ const rawQueue = "raw"
 type rawAMQP struct {
 	publishing, consuming *amqp.Connection
 	channel               *amqp.Channel
+	queue                 string
 	whole                 bool // messages have an id, a type, a time and headers
 	concurrency           int
 	handle                func(task)
@@ -35,7 +36,7 @@ func openRawAMQP(whole bool) func(context.Context, setup) (system, error) {
 }
 
 func newRawAMQP(whole bool, s setup) (system, error) {
-	r := &rawAMQP{concurrency: s.concurrency, handle: s.handle, whole: whole}
+	r := &rawAMQP{queue: rawQueue, concurrency: s.concurrency, handle: s.handle, whole: whole}
 	var err error
 	if r.publishing, err = amqp.Dial(s.place); err != nil {
 		return nil, err
@@ -46,7 +47,7 @@ func newRawAMQP(whole bool, s setup) (system, error) {
 	if r.channel, err = r.publishing.Channel(); err != nil {
 		return nil, err
 	}
-	if _, err := r.channel.QueueDeclare(rawQueue, true, false, false, false, amqp.Table{"x-queue-type": "quorum"}); err != nil {
+	if _, err := r.channel.QueueDeclare(r.queue, true, false, false, false, amqp.Table{"x-queue-type": "quorum"}); err != nil {
 		return nil, err
 	}
 	returns := r.channel.NotifyReturn(make(chan amqp.Return, 1024))
@@ -72,7 +73,7 @@ func (r *rawAMQP) enqueue(ctx context.Context, t task) error {
 		message.Timestamp = now
 		message.Headers = amqp.Table{"schema": "0123456789abcdef", "attempts": int64(4), "timestamp_in_ms": now.UnixMilli()}
 	}
-	confirm, err := r.channel.PublishWithDeferredConfirm("", rawQueue, true, false, message)
+	confirm, err := r.channel.PublishWithDeferredConfirm("", r.queue, true, false, message)
 	if err != nil {
 		return err
 	}
@@ -91,7 +92,7 @@ func (r *rawAMQP) start(context.Context) error {
 	if err := ch.Qos(prefetch, 0, false); err != nil {
 		return err
 	}
-	deliveries, err := ch.Consume(rawQueue, "worker", false, false, false, false, nil)
+	deliveries, err := ch.Consume(r.queue, "worker", false, false, false, false, nil)
 	if err != nil {
 		return err
 	}
