@@ -153,8 +153,15 @@ type verdict struct {
 // late returns the error of a publication for whose next try there is no time.
 func (v verdict) late(ctx context.Context) error { return fmt.Errorf("%w: %w", v.err, ctx.Err()) }
 
-// judge waits for the outcome of a try and decides what it means.
+// judge waits for the outcome of a try and decides what it means. That an earlier
+// try may have succeeded is part of every error.
 func (a *attempt) judge(ctx context.Context, w pending) verdict {
+	v := a.decide(ctx, w)
+	v.err = a.fail(v.err)
+	return v
+}
+
+func (a *attempt) decide(ctx context.Context, w pending) verdict {
 	switch w.wait(ctx) {
 	case confirmed:
 		w.p.trust(a.route.queue())
@@ -174,22 +181,20 @@ func (a *attempt) judge(ctx context.Context, w pending) verdict {
 	if ctx.Err() == nil {
 		select {
 		case <-w.p.session.closed:
-			if err := a.b.learn(w.p.session.err, a.route); err != nil {
-				return verdict{done: true, err: a.fail(err)}
-			}
-			return verdict{err: dtask.ErrUnknownOutcome}
+			err := a.b.learn(w.p.session.err, a.route)
+			return verdict{done: err != nil, err: cmp.Or(err, dtask.ErrUnknownOutcome)}
 		case <-ctx.Done():
 		}
 	}
-	return verdict{done: true, err: a.fail(w.p.why(fmt.Errorf("no confirm from queue %s: %w", a.route.queue(), ctx.Err())))}
+	return verdict{done: true, err: w.p.why(fmt.Errorf("no confirm from queue %s: %w", a.route.queue(), ctx.Err()))}
 }
 
 // fail returns the error of a publication that ends unconfirmed.
 func (a *attempt) fail(err error) error {
-	if a.sent {
-		return fmt.Errorf("%w: %w", dtask.ErrUnknownOutcome, err)
+	if err == nil || !a.sent || errors.Is(err, dtask.ErrUnknownOutcome) {
+		return err
 	}
-	return err
+	return fmt.Errorf("%w: %w", dtask.ErrUnknownOutcome, err)
 }
 
 // tooLarge matches what RabbitMQ says of a message beyond its max_message_size.

@@ -61,6 +61,20 @@ func TestBlockedForLong(t *testing.T) {
 	}
 }
 
+// What was lost on one session may have been enqueued, whatever comes of it on the
+// next.
+func TestUnknownOutcomeStays(t *testing.T) {
+	a := &attempt{m: &publication{queue: "q"}, sent: true, returned: true}
+	for o, want := range map[outcome]error{unroutable: dtask.ErrUnroutable, refused: dtask.ErrQueueFull} {
+		w := pending{c: &confirmation{done: make(chan outcome, 1)}}
+		w.c.done <- o
+		err := a.judge(t.Context(), w).err
+		if !errors.Is(err, want) || !errors.Is(err, dtask.ErrUnknownOutcome) {
+			t.Errorf("error %v, want %v and ErrUnknownOutcome", err, want)
+		}
+	}
+}
+
 // A message that still finds no queue after all was declared again is an error,
 // alone and in a batch; it is not tried for ever.
 func TestUnroutable(t *testing.T) {
