@@ -7,51 +7,65 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
-// What can become of an enqueue. Brokers wrap these, so that errors.Is finds
-// them in the error of Delay.
+// What can become of an enqueue: errors.Is finds these in the error of Delay.
 var (
 	// ErrUnknownOutcome: the connection was lost, or the context ended, after
 	// the message was sent and before the broker confirmed it. It may run. To
 	// enqueue it again under the same [ID] is safe as far as the task is
 	// idempotent.
-	ErrUnknownOutcome = errors.New("the message may or may not have been enqueued")
+	ErrUnknownOutcome = broker.ErrUnknownOutcome
 
 	// ErrTooLarge: the message exceeds [MaxBodySize] or the broker's own limit.
-	ErrTooLarge = errors.New("message too large")
+	ErrTooLarge = broker.ErrTooLarge
 
 	// ErrUnroutable: the broker has no queue for the message.
-	ErrUnroutable = errors.New("no such queue at the broker")
+	ErrUnroutable = broker.ErrUnroutable
 
 	// ErrBlocked: the broker refuses messages for want of memory or disk, and
 	// still did when the context ended.
-	ErrBlocked = errors.New("the broker accepts no messages at the moment")
+	ErrBlocked = broker.ErrBlocked
 
 	// ErrQueueFull: the queue has reached the length its operator allows.
-	ErrQueueFull = errors.New("the queue is full")
+	ErrQueueFull = broker.ErrQueueFull
 
 	// ErrDuplicate: a message with the same id is stored already. The option
 	// [IgnoreDuplicate] makes that no error.
-	ErrDuplicate = errors.New("a message with this id is already enqueued")
+	ErrDuplicate = broker.ErrDuplicate
 
 	// ErrTransaction: the context has a transaction of the application, by
 	// sqlite.WithTx or its like, in which the broker cannot enqueue.
-	ErrTransaction = errors.New("the context has a transaction in which the broker cannot enqueue")
+	ErrTransaction = broker.ErrTransaction
+
+	// ErrUnsupported: the broker lacks what was asked of it.
+	ErrUnsupported = broker.ErrUnsupported
 
 	// ErrClosed: the client, the broker or the consumer was closed.
-	ErrClosed = errors.New("closed")
-
-	// ErrArguments: the JSON object does not fit the arguments of the task.
-	ErrArguments = errors.New("the arguments do not fit the task")
+	ErrClosed = broker.ErrClosed
 
 	// ErrNoClient: there is neither a client in the context nor a default one.
 	ErrNoClient = errors.New("no client; call dtask.SetDefault at start, or pass a context made by dtask.NewContext; if you do, check the error of dtask.Open")
 )
 
+var (
+	// ErrArguments: the JSON object does not fit the arguments of the task.
+	ErrArguments = errors.New("the arguments do not fit the task")
+
+	// ErrNoResult: nothing of that id is enqueued, its outcome is not kept, or
+	// not any more.
+	ErrNoResult = broker.ErrNoResult
+)
+
+// errNoTransactor is the error of an enqueue in a transaction that the broker
+// has no part in.
+var errNoTransactor = fmt.Errorf("%w: it has no part in it; enqueue after its commit, with a context that is without it", ErrTransaction)
+
 // An EnqueueError says which message could not be enqueued and why.
 type EnqueueError struct {
-	Task string
+	Task string // its name
 	ID   string // empty if it failed before it had one
 	Err  error
 }
@@ -59,9 +73,9 @@ type EnqueueError struct {
 // Error implements error.
 func (e *EnqueueError) Error() string {
 	if e.ID == "" {
-		return fmt.Sprintf("dtask: enqueue %s: %v", e.Task, e.Err)
+		return fmt.Sprintf("dtask: enqueue %s: %v", shortName(e.Task), e.Err)
 	}
-	return fmt.Sprintf("dtask: enqueue %s (%s): %v", e.Task, e.ID, e.Err)
+	return fmt.Sprintf("dtask: enqueue %s (%s): %v", shortName(e.Task), e.ID, e.Err)
 }
 
 // Unwrap returns e.Err.

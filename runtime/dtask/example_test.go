@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/runtime/dtasktest"
 	_ "github.com/dtaskhq/dtask/runtime/sqlite"
 )
 
@@ -83,17 +84,17 @@ func ExampleWorker() {
 
 // An inline client runs tasks within Delay: for tests and scripts.
 func ExampleNewInline() {
-	ctx := dtask.NewContext(context.Background(), dtask.NewInline(Tasks()))
+	ctx := dtask.NewContext(context.Background(), dtasktest.NewInline(Tasks()))
 	if _, err := DelaySendWelcome(ctx, SendWelcomeArgs{To: "gopher@example.org"}); err != nil {
 		fmt.Println(err)
 	}
 	// Output: welcome, gopher@example.org
 }
 
-func ExampleDelay() {
-	ctx := dtask.NewContext(context.Background(), dtask.NewInline(Tasks()))
+func ExampleIn() {
+	ctx := dtask.NewContext(context.Background(), dtasktest.NewInline(Tasks()))
 	_, err := DelaySendWelcome(ctx, SendWelcomeArgs{To: "gopher@example.org"},
-		dtask.Delay(10*time.Minute), dtask.Priority(dtask.PriorityLow), dtask.Retries(1))
+		dtask.In(10*time.Minute), dtask.Priority(dtask.PriorityLow), dtask.Retries(1))
 	fmt.Println(err)
 	// Output:
 	// welcome, gopher@example.org
@@ -101,7 +102,7 @@ func ExampleDelay() {
 }
 
 func ExampleDelayMany() {
-	ctx := dtask.NewContext(context.Background(), dtask.NewInline(Tasks()))
+	ctx := dtask.NewContext(context.Background(), dtasktest.NewInline(Tasks()))
 	handles, err := dtask.DelayMany(ctx, SendWelcomeTask, []SendWelcomeArgs{{To: "a@example.org"}, {To: "b@example.org"}})
 	var batch *dtask.BatchError
 	if errors.As(err, &batch) {
@@ -124,7 +125,7 @@ func ExampleHandle_Wait() {
 		Text string `json:"text"`
 	}
 	CountWordsTask := dtask.Define[CountWordsArgs, int]("text.CountWords", dtask.Spec{Queue: "text", Keep: time.Hour})
-	ctx := dtask.NewContext(context.Background(), dtask.NewInline(dtask.Table{
+	ctx := dtask.NewContext(context.Background(), dtasktest.NewInline(dtask.Table{
 		CountWordsTask.Bind(func(_ context.Context, args CountWordsArgs) (int, error) { return len(args.Text), nil }),
 	}))
 

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
 // A slot is a goroutine of a worker that handles one delivery after the other.
@@ -17,7 +19,7 @@ type slot struct {
 	id         int64
 	parent     context.Context
 	ctx        context.Context // parent, and which slot it is
-	deliveries <-chan Delivery
+	deliveries <-chan broker.Delivery
 	current    atomic.Pointer[execution]
 }
 
@@ -25,7 +27,7 @@ type slot struct {
 // and the worker when the task does not end. Who claims it settles it, and
 // owns the message of the delivery.
 type execution struct {
-	delivery Delivery
+	delivery broker.Delivery
 	message  Message   // what middleware and the task see: the slot's own
 	deadline time.Time // after which the task counts as stuck; zero: never
 	claimed  atomic.Bool
@@ -52,7 +54,7 @@ var slotIDs atomic.Int64
 const slotLabel = "dtask_slot"
 
 // openSlot starts a slot.
-func (w *Worker) openSlot(ctx context.Context, deliveries <-chan Delivery) {
+func (w *Worker) openSlot(ctx context.Context, deliveries <-chan broker.Delivery) {
 	w.occupied.Add(1)
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -80,7 +82,7 @@ func (w *Worker) replaceSlot(s *slot) {
 	}
 }
 
-func (w *Worker) startSlot(ctx context.Context, deliveries <-chan Delivery) {
+func (w *Worker) startSlot(ctx context.Context, deliveries <-chan broker.Delivery) {
 	s := &slot{id: slotIDs.Add(1), parent: ctx, deliveries: deliveries}
 	s.ctx = context.WithValue(ctx, slotKey{}, s)
 	w.slots[s] = struct{}{}
@@ -133,11 +135,11 @@ func (w *Worker) giveUpStuck() {
 		}
 		m := e.delivery.Message()
 		spec := w.tasks[m.Task].Spec
-		w.stats.stuck.Add(1)
+		w.stats.givenUp.Add(1)
 		w.log.Error("task ignores its timeout; given up, its goroutine goes on until it returns",
-			"task", m.Task, "id", m.ID, "attempt", m.Attempt, "stack", slotStack(s.id))
-		o := decide(s.ctx, m, spec, failuref(FailureTimeout, "timeout after %v, which the task ignores", spec.Timeout), rand.Float64())
-		logOutcome(s.ctx, w.log, m, o, spec.Timeout+stuckAfter)
+			"task", w.short[m.Task], "id", m.ID, "attempt", m.Attempt, "stack", slotStack(s.id))
+		o := decide(s.ctx, m, spec, failuref(broker.FailureTimeout, "timeout after %v, which the task ignores", spec.Timeout), rand.Float64())
+		w.logOutcome(s.ctx, m, o, spec.Timeout+stuckAfter)
 		w.settle(e.delivery, o)
 		w.replaceSlot(s)
 	}
@@ -150,8 +152,8 @@ func (w *Worker) handBackRunning() {
 		if e := s.current.Load(); e != nil && e.claim() {
 			m := e.delivery.Message()
 			w.log.Error("task ignores its cancelled context; handed back, it will run again while this run goes on",
-				"task", m.Task, "id", m.ID, "stack", slotStack(s.id))
-			w.settle(e.delivery, Outcome{Kind: Interrupted, Err: errStopped})
+				"task", w.short[m.Task], "id", m.ID, "stack", slotStack(s.id))
+			w.settle(e.delivery, Outcome{Kind: OutcomeHandedBack, Err: errStopped})
 		}
 	}
 }
@@ -175,7 +177,7 @@ func slotStack(id int64) string {
 	for record := range strings.SplitSeq(profile.String(), "\n\n") {
 		// Goroutines that the task started have the label too.
 		if strings.Contains(record, label) && strings.Contains(record, ".(*Worker).runSlot") {
-			return truncate(record, MaxStackSize)
+			return truncate(record, broker.MaxStackSize)
 		}
 	}
 	return ""

@@ -2,7 +2,11 @@ package dtask
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
+
+	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
 // A Task is the definition of one task: its name, its policy, and the types
@@ -34,7 +38,7 @@ type Spec struct {
 	Timeout time.Duration
 
 	// Backoff is the pause before the first retry. It doubles with every
-	// further one up to [MaxBackoff].
+	// further one up to an hour.
 	Backoff time.Duration
 
 	// Priority is the class within the queue.
@@ -51,6 +55,11 @@ type Spec struct {
 	// SkipMissed leaves out the ticks of Cron that came while no worker ran.
 	// Else they are made up for by one late run.
 	SkipMissed bool
+
+	// Module is the path of the module that defines the task, without a major
+	// version at its end. It tells tasks of another build from those of another
+	// service.
+	Module string
 
 	// Schema is the fingerprint of the argument type: a hash of the names and
 	// types of its fields, recursively. A message with another fingerprint is
@@ -81,14 +90,15 @@ func (t Task[A, R]) Delay(ctx context.Context, args A, opts ...Option) (Handle[R
 	if err != nil {
 		return Handle[R]{}, &EnqueueError{Task: t.name, Err: err}
 	}
-	m, err := t.message(c.now(), opts)
+	d, err := t.call(c, opts)
+	m := &d.message
 	if err == nil {
-		err = m.carry(&args)
+		m.Body, err = encode(&args)
 	}
 	if err != nil {
 		return Handle[R]{}, &EnqueueError{Task: t.name, Err: err}
 	}
-	if err := c.send(ctx, m); err != nil && !m.ignores(err) {
+	if err := c.send(ctx, m); err != nil && !d.ignores(err) {
 		return t.Handle(m.ID), &EnqueueError{Task: t.name, ID: m.ID, Err: err}
 	}
 	return t.Handle(m.ID), nil
@@ -109,12 +119,13 @@ func DelayMany[A, R any](ctx context.Context, t Task[A, R], args []A, opts ...Op
 	errs := make([]error, len(args))
 	msgs := make([]*Message, 0, len(args))
 	index := make([]int, 0, len(args)) // of each message in args
+	var d *call
 	for i := range args {
-		m, err := t.message(c.now(), opts)
-		if err != nil {
+		if d, err = t.call(c, opts); err != nil {
 			return nil, &EnqueueError{Task: t.name, Err: err}
 		}
-		if err := m.carry(&args[i]); err != nil {
+		m := &d.message
+		if m.Body, err = encode(&args[i]); err != nil {
 			errs[i] = &EnqueueError{Task: t.name, Err: err}
 			continue
 		}
@@ -122,48 +133,48 @@ func DelayMany[A, R any](ctx context.Context, t Task[A, R], args []A, opts ...Op
 		msgs, index = append(msgs, m), append(index, i)
 	}
 	for j, err := range c.sendMany(ctx, msgs) {
-		if err != nil && !msgs[j].ignores(err) {
+		if err != nil && !d.ignores(err) { // the options are the same for all
 			errs[index[j]] = &EnqueueError{Task: t.name, ID: msgs[j].ID, Err: err}
 		}
 	}
 	return handles, batchError(errs)
 }
 
-// message returns a message that runs t, without its arguments.
-func (t Task[A, R]) message(now time.Time, opts []Option) (*Message, error) {
-	m := &Message{
-		ID:         newID(now),
-		Task:       t.name,
-		Queue:      t.spec.Queue,
-		Schema:     t.spec.Schema,
-		Priority:   t.spec.Priority,
-		Keep:       t.spec.Keep,
-		Attempt:    1,
-		Attempts:   t.spec.Retries + 1,
-		EnqueuedAt: now,
-	}
+// call returns one Delay of t on c, without its arguments.
+func (t Task[A, R]) call(c *Client, opts []Option) (*call, error) {
+	d := &call{message: newMessage(t.name, t.spec, c.now())}
 	for _, o := range opts {
-		o(m)
+		o(d)
 	}
-	return m, m.Validate()
+	if d.ignoreDuplicate {
+		if _, err := broker.As[broker.Deduplicator](c.broker); err != nil {
+			return d, fmt.Errorf("option IgnoreDuplicate: %w", err)
+		}
+	}
+	return d, d.message.Validate()
+}
+
+// ignores reports whether Delay is to succeed in spite of an error of the broker.
+func (c *call) ignores(err error) bool {
+	return c.ignoreDuplicate && errors.Is(err, ErrDuplicate)
 }
 
 // Bind returns the entry of a dispatch table that runs t with fn. It is called
 // by generated code.
-func (t Task[A, R]) Bind(fn func(context.Context, A) (R, error)) Handler {
-	return Handler{
+func (t Task[A, R]) Bind(fn func(context.Context, A) (R, error)) BoundTask {
+	return BoundTask{
 		Name: t.name,
 		Spec: *t.spec,
-		run: func(ctx context.Context, m *Message) error {
+		run: func(ctx context.Context, m *Message) (result []byte, err error) {
 			var args A
 			if err := decode(m, t.spec.Schema, &args); err != nil {
-				return err
+				return nil, err
 			}
-			result, err := fn(ctx, args)
+			r, err := fn(ctx, args)
 			if err == nil && m.Keep > 0 {
-				m.Result, err = encodeResult(&result)
+				return encodeResult(&r)
 			}
-			return err
+			return nil, err
 		},
 	}
 }

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
 // WorkerConfig says how a worker runs. The zero value means the defaults.
@@ -33,7 +35,7 @@ type WorkerConfig struct {
 	// the time a rolling deploy may take. 0 means 1 hour.
 	KeepUnknown time.Duration
 
-	// Middleware wraps the handling of every message, inside of [Logging].
+	// Middleware wraps the handling of every message, inside of the logging.
 	Middleware []Middleware
 
 	// Scheduled says that the periodic tasks of the tables are enqueued at
@@ -42,7 +44,8 @@ type WorkerConfig struct {
 	// only executes them.
 	Scheduled bool
 
-	// Logger receives what the worker has to say. Nil means slog.Default().
+	// Logger receives what the worker has to say. Nil means the logger of
+	// the client.
 	Logger *slog.Logger
 }
 
@@ -61,13 +64,15 @@ const (
 
 // A Worker runs the tasks of its tables. Make one with [NewWorker].
 type Worker struct {
-	client *Client
-	tasks  dispatch
-	queues map[string]int
-	config WorkerConfig
-	log    *slog.Logger
-	now    func() time.Time
-	handle HandleFunc // the chain of middleware around attempt
+	client  *Client
+	tasks   dispatch
+	short   map[string]string // the names of the tasks, as people read them
+	modules []string          // of the tasks
+	queues  map[string]int
+	config  WorkerConfig
+	log     *slog.Logger
+	now     func() time.Time
+	handle  HandleFunc // the chain of middleware around attempt
 
 	mu       sync.Mutex
 	slots    map[*slot]struct{}
@@ -80,19 +85,19 @@ type Worker struct {
 	once  sync.Once     // closes abort
 
 	stats struct {
-		done, retried, buried, snoozed, returned, stuck atomic.Int64
+		done, retried, dead, snoozed, handedBack, givenUp atomic.Int64
 	}
 }
 
 // WorkerStats counts what became of the messages a worker took.
 type WorkerStats struct {
-	Done     int64 // executed
-	Retried  int64 // failed, and scheduled again
-	Buried   int64 // sent to the dead letters
-	Snoozed  int64 // put off by their own wish
-	Returned int64 // handed back: unknown to this build, or unfinished at the end
-	Stuck    int64 // of all attempts: given up because they ignored their timeout
-	Running  int64 // in the hands of a task now
+	Done       int64 `json:"done"`        // executed
+	Retried    int64 `json:"retried"`     // failed, and scheduled again
+	Dead       int64 `json:"dead"`        // moved to the dead letters
+	Snoozed    int64 `json:"snoozed"`     // put off by their own wish
+	HandedBack int64 `json:"handed_back"` // unknown to this build, or unfinished at the end
+	GivenUp    int64 `json:"given_up"`    // of all attempts: ignored their timeout
+	Running    int64 `json:"running"`     // in the hands of a task now
 }
 
 // NewWorker returns a worker that runs the tasks of the tables on the broker
@@ -110,18 +115,20 @@ func NewWorker(c *Client, config WorkerConfig, tables ...Table) (*Worker, error)
 	config.Grace = cmp.Or(config.Grace, 30*time.Second)
 	config.KeepUnknown = cmp.Or(config.KeepUnknown, time.Hour)
 	w := &Worker{
-		client: c,
-		tasks:  tasks,
-		queues: make(map[string]int),
-		config: config,
-		log:    cmp.Or(config.Logger, slog.Default()),
-		now:    c.now,
-		slots:  make(map[*slot]struct{}),
-		ready:  make(chan struct{}),
-		abort:  make(chan struct{}),
+		client:  c,
+		tasks:   tasks,
+		short:   slices.Concat(tables...).ShortNames(),
+		modules: tasks.modules(),
+		queues:  make(map[string]int),
+		config:  config,
+		log:     cmp.Or(config.Logger, c.log),
+		now:     c.now,
+		slots:   make(map[*slot]struct{}),
+		ready:   make(chan struct{}),
+		abort:   make(chan struct{}),
 	}
 	w.handle = w.attempt
-	for _, mw := range slices.Backward(append([]Middleware{Logging(w.log)}, config.Middleware...)) {
+	for _, mw := range slices.Backward(append([]Middleware{w.logged}, config.Middleware...)) {
 		w.handle = mw(w.handle)
 	}
 	for q, n := range config.Queues {
@@ -138,7 +145,7 @@ func NewWorker(c *Client, config WorkerConfig, tables ...Table) (*Worker, error)
 		return nil, errors.New("worker has no queue to consume; pass the generated Tasks(…) of a package, or name the queues")
 	}
 	for q, n := range w.queues {
-		if err := ValidateQueue(q); err != nil {
+		if err := broker.ValidateQueue(q); err != nil {
 			return nil, err
 		}
 		if n < 1 {
@@ -166,13 +173,13 @@ func (w *Worker) Stats() WorkerStats {
 		}
 	}
 	return WorkerStats{
-		Done:     w.stats.done.Load(),
-		Retried:  w.stats.retried.Load(),
-		Buried:   w.stats.buried.Load(),
-		Snoozed:  w.stats.snoozed.Load(),
-		Returned: w.stats.returned.Load(),
-		Stuck:    w.stats.stuck.Load(),
-		Running:  running,
+		Done:       w.stats.done.Load(),
+		Retried:    w.stats.retried.Load(),
+		Dead:       w.stats.dead.Load(),
+		Snoozed:    w.stats.snoozed.Load(),
+		HandedBack: w.stats.handedBack.Load(),
+		GivenUp:    w.stats.givenUp.Load(),
+		Running:    running,
 	}
 }
 
@@ -187,9 +194,9 @@ func (w *Worker) Run(ctx context.Context) error {
 	tasksCtx, cancelTasks := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancelTasks(nil)
 
-	var consumers []Consumer
+	var consumers []broker.Consumer
 	for _, q := range slices.Sorted(maps.Keys(w.queues)) {
-		c, err := w.client.broker.Consume(ctx, ConsumeOptions{Queue: q, Concurrency: w.queues[q]})
+		c, err := w.client.broker.Consume(ctx, broker.ConsumeOptions{Queue: q, Concurrency: w.queues[q], Logger: w.log})
 		if err != nil {
 			w.close(consumers)
 			if ctx.Err() != nil {
@@ -220,7 +227,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	}
 	w.close(consumers)
 	w.log.Info("stopped", "done", w.stats.done.Load(), "retried", w.stats.retried.Load(),
-		"buried", w.stats.buried.Load(), "returned", w.stats.returned.Load())
+		"dead", w.stats.dead.Load(), "handed_back", w.stats.handedBack.Load())
 	return nil
 }
 
@@ -229,7 +236,7 @@ func (w *Worker) warnOfPeriodic() {
 	var periodic []string
 	for name, h := range w.tasks {
 		if h.Spec.Cron != "" {
-			periodic = append(periodic, name)
+			periodic = append(periodic, w.short[name])
 		}
 	}
 	if len(periodic) > 0 && !w.config.Scheduled {
@@ -256,7 +263,7 @@ func (w *Worker) warnOfQueues() {
 
 // close closes the consumers; their settlements get a bounded time to become
 // durable.
-func (w *Worker) close(consumers []Consumer) {
+func (w *Worker) close(consumers []broker.Consumer) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	var closing sync.WaitGroup

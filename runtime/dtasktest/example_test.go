@@ -41,11 +41,11 @@ func ExampleWorker() {
 		fmt.Println(err)
 	}
 	s, _ := w.Step()
-	fmt.Println(s.Outcome.Kind, s.Outcome.Err, s.Outcome.Delay)
+	fmt.Println(s.Outcome.Kind, s.Outcome.Err, s.Outcome.In)
 	w.Advance(time.Hour)
 	s, _ = w.Step()
 	fmt.Println(s.Outcome.Kind)
 	// Output:
 	// retried printer on fire 1h0m0s
-	// executed
+	// done
 }

@@ -2,7 +2,7 @@ package rabbitmq
 
 import "context"
 
-// Due implements [dtask.Inspector].
+// Due implements [broker.Admin].
 func (b *Broker) Due(ctx context.Context, queue string) (bool, error) {
 	return inspect(ctx, b, func(s *session) (due bool, err error) {
 		for _, c := range consumed {

@@ -9,7 +9,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
 // inspect returns what f returns on an open session, or on the next one if that
@@ -50,9 +50,9 @@ func (b *Broker) act(ctx context.Context, f func(s *session, done *atomic.Int64)
 	return int(done.Load()), err
 }
 
-// Queues implements dtask.Inspector. RabbitMQ cannot tell Running and Delayed.
-func (b *Broker) Queues(ctx context.Context) ([]dtask.QueueState, error) {
-	return inspect(ctx, b, func(s *session) (states []dtask.QueueState, err error) {
+// Queues implements broker.Admin. RabbitMQ cannot tell Running and Delayed.
+func (b *Broker) Queues(ctx context.Context) ([]broker.QueueState, error) {
+	return inspect(ctx, b, func(s *session) (states []broker.QueueState, err error) {
 		queues, err := b.registered(ctx, s)
 		if err != nil {
 			return nil, err
@@ -69,8 +69,8 @@ func (b *Broker) Queues(ctx context.Context) ([]dtask.QueueState, error) {
 }
 
 // state counts the messages of a queue.
-func (b *Broker) state(s *session, queue string) (dtask.QueueState, error) {
-	state := dtask.QueueState{Queue: queue, Running: -1, Delayed: -1}
+func (b *Broker) state(s *session, queue string) (broker.QueueState, error) {
+	state := broker.QueueState{Queue: queue, Running: -1, Delayed: -1}
 	for _, c := range consumed {
 		n, _, err := queueLength(s.conn, b.topology.queue(c, queue))
 		if err != nil {
@@ -86,9 +86,9 @@ func (b *Broker) state(s *session, queue string) (dtask.QueueState, error) {
 	return state, err
 }
 
-// DeadLetters implements dtask.Inspector. It returns at most 65,535.
-func (b *Broker) DeadLetters(ctx context.Context, queue string, limit int) ([]*dtask.Message, error) {
-	return inspect(ctx, b, func(s *session) (ms []*dtask.Message, err error) {
+// DeadLetters implements broker.Admin. It returns at most 65,535.
+func (b *Broker) DeadLetters(ctx context.Context, queue string, limit int) ([]*broker.Message, error) {
+	return inspect(ctx, b, func(s *session) (ms []*broker.Message, err error) {
 		err = b.browse(ctx, s, b.topology.queue(classDead, queue), min(limit, maxBrowse), arrivalGap, func(ds []*incoming) ([]uint64, error) {
 			for _, d := range ds {
 				m, _ := decode(d, classDead, queue) // of a malformed one, what can be read
@@ -100,11 +100,11 @@ func (b *Broker) DeadLetters(ctx context.Context, queue string, limit int) ([]*d
 	})
 }
 
-// RetryDead implements dtask.Inspector. It finds ids among the oldest 65,535.
+// RetryDead implements broker.Admin. It finds ids among the oldest 65,535.
 func (b *Broker) RetryDead(ctx context.Context, queue string, ids ...string) (int, error) {
 	return b.takeDead(ctx, queue, ids, func(ds []*incoming) []error {
 		errs := make([]error, len(ds))
-		ms := make([]*dtask.Message, len(ds))
+		ms := make([]*broker.Message, len(ds))
 		ps := make([]*publication, len(ds))
 		for i, d := range ds {
 			ms[i], ps[i], errs[i] = b.revive(d, queue)
@@ -116,7 +116,7 @@ func (b *Broker) RetryDead(ctx context.Context, queue string, ids ...string) (in
 }
 
 // revive returns a dead letter, and its way back to its queue.
-func (b *Broker) revive(d *incoming, queue string) (*dtask.Message, *publication, error) {
+func (b *Broker) revive(d *incoming, queue string) (*broker.Message, *publication, error) {
 	m, err := decode(d, classDead, queue)
 	// A producer in another language may ask for more.
 	m.Keep = min(m.Keep, maxKeep)
@@ -126,7 +126,7 @@ func (b *Broker) revive(d *incoming, queue string) (*dtask.Message, *publication
 	}
 	m.Attempt = 1
 	m.NotBefore = time.Time{}
-	m.Returned, m.ReturnedSince = 0, time.Time{}
+	m.HandedBack, m.HandedBackSince = 0, time.Time{}
 	if !m.Expires.IsZero() && time.Until(m.Expires) < 0 {
 		m.Expires = time.Time{} // it is wanted all the same
 	}
@@ -134,7 +134,7 @@ func (b *Broker) revive(d *incoming, queue string) (*dtask.Message, *publication
 	return &m, p, err
 }
 
-// DeleteDead implements dtask.Inspector. It finds ids among the oldest 65,535.
+// DeleteDead implements broker.Admin. It finds ids among the oldest 65,535.
 func (b *Broker) DeleteDead(ctx context.Context, queue string, ids ...string) (int, error) {
 	return b.takeDead(ctx, queue, ids, func(ds []*incoming) []error { return make([]error, len(ds)) })
 }
@@ -178,7 +178,7 @@ func (b *Broker) takeDeadOnce(ctx context.Context, s *session, name string, limi
 	})
 }
 
-// Purge implements dtask.Inspector. A message that passes from one level of
+// Purge implements broker.Admin. A message that passes from one level of
 // delay to the next in that moment may escape.
 func (b *Broker) Purge(ctx context.Context, queue string) (int, error) {
 	return b.act(ctx, func(s *session, purged *atomic.Int64) error {

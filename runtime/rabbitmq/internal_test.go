@@ -9,7 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/internal/limit"
+	"github.com/dtaskhq/dtask/runtime/broker"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/frame"
 )
 
@@ -96,14 +97,14 @@ func TestRoutes(t *testing.T) {
 		}
 	}
 	// A backoff waits at one level, which lasts longer, but not twice as long.
-	for d := time.Millisecond; d <= dtask.MaxBackoff; d = d*3/2 + time.Millisecond {
+	for d := time.Millisecond; d <= limit.MaxBackoff; d = d*3/2 + time.Millisecond {
 		r := n.roughly("q", d)
 		lasts := delayUnit << r.level
 		if strings.Count(r.key, "1") != 1 || r.expiration == "" || lasts < d || r.level > 0 && lasts >= 2*(d+delayGuard) {
 			t.Errorf("roughly(%v) = %+v", d, r)
 		}
 	}
-	if longestKey := maxNamespace + len(".quarantine.") + dtask.MaxQueueName + keyDigits; longestKey > 255 {
+	if longestKey := maxNamespace + len(".quarantine.") + broker.MaxQueueName + keyDigits; longestKey > 255 {
 		t.Errorf("a routing key can have %d bytes, AMQP has 255", longestKey)
 	}
 }
@@ -152,9 +153,9 @@ func TestBackoff(t *testing.T) {
 
 // However long its history, a message fits into a frame.
 func TestLongHistory(t *testing.T) {
-	m := &dtask.Message{ID: "i", Task: "t", Queue: "q", Attempt: 1, Attempts: 1}
-	for range dtask.MaxFailures {
-		m.Failures = append(m.Failures, dtask.Failure{Error: strings.Repeat("\x00", dtask.MaxErrorSize), Stack: strings.Repeat("\x01", dtask.MaxStackSize)})
+	m := &broker.Message{ID: "i", Task: "t", Queue: "q", Attempt: 1, Attempts: 1}
+	for range broker.MaxFailures {
+		m.Failures = append(m.Failures, broker.Failure{Error: strings.Repeat("\x00", broker.MaxErrorSize), Stack: strings.Repeat("\x01", broker.MaxStackSize)})
 	}
 	p, err := encode(m)
 	if err != nil {
@@ -165,11 +166,11 @@ func TestLongHistory(t *testing.T) {
 		t.Errorf("the history has %d bytes, want up to %d", len(history), maxFailures)
 	}
 	m.Headers = map[string]string{"h": strings.Repeat("x", maxUserHeaders)}
-	if _, err := encode(m); !errors.Is(err, dtask.ErrTooLarge) {
+	if _, err := encode(m); !errors.Is(err, broker.ErrTooLarge) {
 		t.Errorf("headers of %d bytes: %v, want ErrTooLarge", maxUserHeaders, err)
 	}
 	m.Headers = map[string]string{strings.Repeat("x", 300): ""}
-	if _, err := encode(m); !errors.Is(err, dtask.ErrTooLarge) {
+	if _, err := encode(m); !errors.Is(err, broker.ErrTooLarge) {
 		t.Errorf("a header name of 300 bytes: %v, want ErrTooLarge", err)
 	}
 }
@@ -177,9 +178,9 @@ func TestLongHistory(t *testing.T) {
 // Where frames are small, a history is cut to what fits, the newest failures first,
 // and nothing else of the message.
 func TestShorten(t *testing.T) {
-	m := &dtask.Message{
+	m := &broker.Message{
 		ID: "i", Task: "t", Queue: "q", Attempt: 3, Attempts: 6, Headers: map[string]string{"tenant": "blue"},
-		Failures: []dtask.Failure{{Attempt: 1, Error: "refused"}, {Attempt: 2, Error: "boom", Stack: strings.Repeat("x", 5000)}},
+		Failures: []broker.Failure{{Attempt: 1, Error: "refused"}, {Attempt: 2, Error: "boom", Stack: strings.Repeat("x", 5000)}},
 	}
 	whole, err := encode(m)
 	if err != nil {
@@ -219,7 +220,7 @@ func TestShorten(t *testing.T) {
 
 // The user's headers arrive under their names, even reserved ones.
 func TestReservedHeaders(t *testing.T) {
-	m := &dtask.Message{ID: "i", Task: "t", Queue: "q", Attempt: 1, Attempts: 1, Headers: map[string]string{
+	m := &broker.Message{ID: "i", Task: "t", Queue: "q", Attempt: 1, Attempts: 1, Headers: map[string]string{
 		"x-request-id": "1", "dtask-attempt": "2", "timestamp_in_ms": "3", "plain": "4", "dtask-header-x": "5", "CC": "6", "BCC": "7",
 	}}
 	p, err := encode(m)
@@ -263,14 +264,14 @@ func TestForward(t *testing.T) {
 // The priority of a message is known wherever it goes, but RabbitMQ must not heed
 // it.
 func TestPriority(t *testing.T) {
-	m := &dtask.Message{ID: "i", Task: "t", Queue: "q", Attempt: 1, Attempts: 6}
-	for _, m.Priority = range []dtask.PriorityLevel{dtask.PriorityLow, dtask.PriorityDefault, dtask.PriorityHigh} {
+	m := &broker.Message{ID: "i", Task: "t", Queue: "q", Attempt: 1, Attempts: 6}
+	for _, m.Priority = range []broker.Priority{broker.PriorityLow, broker.PriorityDefault, broker.PriorityHigh} {
 		p, err := encode(m)
 		if err != nil {
 			t.Fatal(err)
 		}
 		theirs := p
-		theirs.Headers, theirs.Priority = "", map[dtask.PriorityLevel]byte{dtask.PriorityLow: 1, dtask.PriorityHigh: 9}[m.Priority]
+		theirs.Headers, theirs.Priority = "", map[broker.Priority]byte{broker.PriorityLow: 1, broker.PriorityHigh: 9}[m.Priority]
 		for _, e := range []envelope{p, theirs} {
 			dead := forward(&incoming{Properties: e.Properties}, "")
 			got, err := decode(&incoming{Properties: dead.Properties}, classDead, "q")
@@ -298,7 +299,7 @@ func TestEnqueuedAt(t *testing.T) {
 		{other, at, true},
 		{id, time.Time{}, false},
 	} {
-		p, err := encode(&dtask.Message{ID: c.id, Task: "t", Queue: "q", Attempt: 1, Attempts: 6, EnqueuedAt: c.at})
+		p, err := encode(&broker.Message{ID: c.id, Task: "t", Queue: "q", Attempt: 1, Attempts: 6, EnqueuedAt: c.at})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -347,7 +348,7 @@ func TestForeignTimestamp(t *testing.T) {
 // What Validate lets through is not malformed when it arrives.
 func TestExtremes(t *testing.T) {
 	last := time.UnixMilli(lastMilli)
-	m := &dtask.Message{ID: "i", Task: "t", Queue: "q", Attempt: 1, Attempts: math.MaxInt32, EnqueuedAt: last, NotBefore: last, Expires: last}
+	m := &broker.Message{ID: "i", Task: "t", Queue: "q", Attempt: 1, Attempts: math.MaxInt32, EnqueuedAt: last, NotBefore: last, Expires: last}
 	if err := m.Validate(); err != nil {
 		t.Fatal(err)
 	}
@@ -408,7 +409,7 @@ func FuzzDecode(f *testing.F) {
 		if again.Attempt != m.Attempt || len(again.Headers) != len(m.Headers) {
 			t.Errorf("forwarded as %+v, want %+v", again, m)
 		}
-		if len(m.ID) <= dtask.MaxIDSize && len(m.Task) <= dtask.MaxTaskName {
+		if len(m.ID) <= broker.MaxIDSize && len(m.Task) <= broker.MaxTaskName {
 			if err := m.Validate(); err != nil {
 				t.Errorf("decoded %+v, which is invalid: %v", m, err)
 			}

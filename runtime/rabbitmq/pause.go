@@ -7,7 +7,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/runtime/broker"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/frame"
 )
 
@@ -16,9 +16,9 @@ import (
 // a change, which they are through a fanout exchange. The word of a change may
 // get lost with a connection: then the consumer subscribes anew, and looks.
 
-// Pause implements dtask.Inspector.
+// Pause implements broker.Admin.
 func (b *Broker) Pause(ctx context.Context, queue string) error {
-	if err := dtask.ValidateQueue(queue); err != nil {
+	if err := broker.ValidateQueue(queue); err != nil {
 		return err
 	}
 	return b.mark(ctx, queue, func(s *session, ch *amqp.Channel) error {
@@ -29,7 +29,7 @@ func (b *Broker) Pause(ctx context.Context, queue string) error {
 	})
 }
 
-// Resume implements dtask.Inspector.
+// Resume implements broker.Admin.
 func (b *Broker) Resume(ctx context.Context, queue string) error {
 	return b.mark(ctx, queue, func(_ *session, ch *amqp.Channel) error {
 		_, err := ch.QueueDelete(b.topology.paused(queue), false, false, false)
@@ -83,7 +83,7 @@ func (b *Broker) tell(ctx context.Context, queue string) error {
 	case confirmed, unroutable: // in the latter case there is no worker
 		return nil
 	}
-	return cmp.Or(ctx.Err(), dtask.ErrUnknownOutcome)
+	return cmp.Or(ctx.Err(), broker.ErrUnknownOutcome)
 }
 
 // declareControl declares the exchange through which all workers are told.

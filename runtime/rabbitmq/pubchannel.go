@@ -9,7 +9,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
 const (
@@ -124,7 +124,7 @@ func (p *pubChannel) ready(ctx context.Context, size int) error {
 		case <-p.session.closed:
 			return p.session.err
 		case <-ctx.Done():
-			return fmt.Errorf("%w: %w", dtask.ErrBlocked, ctx.Err())
+			return fmt.Errorf("%w: %w", broker.ErrBlocked, ctx.Err())
 		}
 	}
 	if size > large {
@@ -212,7 +212,7 @@ func (p *pubChannel) trust(queue string) {
 // why adds to the error of a context that the server is blocked, if it is.
 func (p *pubChannel) why(err error) error {
 	if p.blocked.Load() != nil {
-		return fmt.Errorf("%w: %w", dtask.ErrBlocked, err)
+		return fmt.Errorf("%w: %w", broker.ErrBlocked, err)
 	}
 	return err
 }

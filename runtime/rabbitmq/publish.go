@@ -12,7 +12,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/runtime/broker"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/frame"
 )
 
@@ -80,10 +80,10 @@ func (a *attempt) send(ctx context.Context) (pending, error) {
 			return pending{}, a.fail(err)
 		}
 		if limit := a.b.maxMessage.Load(); limit > 0 && int64(len(a.m.message.body)) > limit {
-			return pending{}, fmt.Errorf("%w: %d bytes of arguments, this RabbitMQ takes %d (its max_message_size)", dtask.ErrTooLarge, len(a.m.message.body), limit)
+			return pending{}, fmt.Errorf("%w: %d bytes of arguments, this RabbitMQ takes %d (its max_message_size)", broker.ErrTooLarge, len(a.m.message.body), limit)
 		}
 		if size, limit := a.m.message.Size(), s.pub.ch.maxFrame-frame.Overhead; size > limit && !a.m.message.shorten(size-limit) {
-			return pending{}, fmt.Errorf("%w: %d bytes of headers and properties, this RabbitMQ takes %d (its frame_max)", dtask.ErrTooLarge, size, limit)
+			return pending{}, fmt.Errorf("%w: %d bytes of headers and properties, this RabbitMQ takes %d (its frame_max)", broker.ErrTooLarge, size, limit)
 		}
 		r := a.m.route(a.b.topology.names)
 		if err := a.b.topology.ensure(ctx, s, a.m.class, a.m.queue, r.level); err != nil {
@@ -168,7 +168,7 @@ func (a *attempt) decide(ctx context.Context, w pending) verdict {
 		return verdict{done: true}
 	case unroutable:
 		// Somebody has deleted the queue. Declare it again, once.
-		err := fmt.Errorf("%w: %s", dtask.ErrUnroutable, a.m.queue)
+		err := fmt.Errorf("%w: %s", broker.ErrUnroutable, a.m.queue)
 		if a.returned {
 			return verdict{done: true, err: err}
 		}
@@ -182,7 +182,7 @@ func (a *attempt) decide(ctx context.Context, w pending) verdict {
 		select {
 		case <-w.p.session.closed:
 			err := a.b.learn(w.p.session.err, a.route)
-			return verdict{done: err != nil, err: cmp.Or(err, dtask.ErrUnknownOutcome)}
+			return verdict{done: err != nil, err: cmp.Or(err, broker.ErrUnknownOutcome)}
 		case <-ctx.Done():
 		}
 	}
@@ -191,10 +191,10 @@ func (a *attempt) decide(ctx context.Context, w pending) verdict {
 
 // fail returns the error of a publication that ends unconfirmed.
 func (a *attempt) fail(err error) error {
-	if err == nil || !a.sent || errors.Is(err, dtask.ErrUnknownOutcome) {
+	if err == nil || !a.sent || errors.Is(err, broker.ErrUnknownOutcome) {
 		return err
 	}
-	return fmt.Errorf("%w: %w", dtask.ErrUnknownOutcome, err)
+	return fmt.Errorf("%w: %w", broker.ErrUnknownOutcome, err)
 }
 
 // tooLarge matches what RabbitMQ says of a message beyond its max_message_size.

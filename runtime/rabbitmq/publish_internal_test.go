@@ -13,7 +13,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/dtaskhq/dtask/internal/testenv/rabbittest"
-	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
 // A server that reads but does not confirm is given up after half a minute, more
@@ -65,11 +65,11 @@ func TestBlockedForLong(t *testing.T) {
 // next.
 func TestUnknownOutcomeStays(t *testing.T) {
 	a := &attempt{m: &publication{queue: "q"}, sent: true, returned: true}
-	for o, want := range map[outcome]error{unroutable: dtask.ErrUnroutable, refused: dtask.ErrQueueFull} {
+	for o, want := range map[outcome]error{unroutable: broker.ErrUnroutable, refused: broker.ErrQueueFull} {
 		w := pending{c: &confirmation{done: make(chan outcome, 1)}}
 		w.c.done <- o
 		err := a.judge(t.Context(), w).err
-		if !errors.Is(err, want) || !errors.Is(err, dtask.ErrUnknownOutcome) {
+		if !errors.Is(err, want) || !errors.Is(err, broker.ErrUnknownOutcome) {
 			t.Errorf("error %v, want %v and ErrUnknownOutcome", err, want)
 		}
 	}
@@ -80,27 +80,27 @@ func TestUnknownOutcomeStays(t *testing.T) {
 func TestUnroutable(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	b, err := Open(ctx, rabbittest.URL(t))
+	b, err := Open(ctx, rabbittest.URL(t), broker.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer b.Close()
 	ps := make([]*publication, 3)
 	for i := range ps {
-		if ps[i], err = b.publication(&dtask.Message{ID: "i", Task: "t", Queue: "q", Attempt: 1, Attempts: 1}); err != nil {
+		if ps[i], err = b.publication(&broker.Message{ID: "i", Task: "t", Queue: "q", Attempt: 1, Attempts: 1}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for _, p := range ps[:2] {
 		p.class, p.name = classRenewed, b.topology.renewed("nobody's") // who publishes does not declare it
 	}
-	if err := b.publish(ctx, ps[0]); !errors.Is(err, dtask.ErrUnroutable) {
+	if err := b.publish(ctx, ps[0]); !errors.Is(err, broker.ErrUnroutable) {
 		t.Errorf("publish: %v, want ErrUnroutable", err)
 	}
 	errs := make([]error, len(ps))
 	b.publishMany(ctx, ps, errs)
 	for i, err := range errs {
-		if unroutable := errors.Is(err, dtask.ErrUnroutable); unroutable != (i < 2) || !unroutable && err != nil {
+		if unroutable := errors.Is(err, broker.ErrUnroutable); unroutable != (i < 2) || !unroutable && err != nil {
 			t.Errorf("publication %d of a batch: %v", i, err)
 		}
 	}

@@ -7,7 +7,7 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
 const (
@@ -31,7 +31,7 @@ var errStale = errors.New("the channel for publishing does not find the leader")
 func (a *attempt) judgeRefusal(ctx context.Context) verdict {
 	a.refused++
 	v := verdict{
-		err:   fmt.Errorf("%w: RabbitMQ refuses messages for %s; see the max-length of its policy", dtask.ErrQueueFull, a.m.queue),
+		err:   fmt.Errorf("%w: RabbitMQ refuses messages for %s; see the max-length of its policy", broker.ErrQueueFull, a.m.queue),
 		pause: backoff(min(a.refused, fullRetries)),
 	}
 	if a.refused == 1 {

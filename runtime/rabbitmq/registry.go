@@ -9,7 +9,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/runtime/broker"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/frame"
 )
 
@@ -53,7 +53,7 @@ func (b *Broker) register(ctx context.Context, s *session, queue string) error {
 		return err
 	}
 	b.registering.Go(func() {
-		if err := b.publish(context.Background(), entry); err != nil && !errors.Is(err, dtask.ErrClosed) {
+		if err := b.publish(context.Background(), entry); err != nil && !errors.Is(err, broker.ErrClosed) {
 			slog.Error("queue cannot be registered, and will not be listed", "queue", queue, "err", err)
 		}
 	})

@@ -10,7 +10,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/runtime/broker"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/frame"
 )
 
@@ -110,7 +110,7 @@ func (sub *subscription) sendCopy(p *publication) error {
 	if err != nil {
 		return err
 	}
-	if err = sub.consumer.b.publish(sub.ctx, p); errors.Is(err, dtask.ErrUnroutable) {
+	if err = sub.consumer.b.publish(sub.ctx, p); errors.Is(err, broker.ErrUnroutable) {
 		r := &sub.renewal
 		r.starting.Lock()
 		defer r.starting.Unlock()

@@ -11,7 +11,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/runtime/broker"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/frame"
 )
 
@@ -39,7 +39,7 @@ const (
 	activeWait = 500 * time.Millisecond
 )
 
-var _ dtask.Scheduler = (*Broker)(nil)
+var _ broker.TickStore = (*Broker)(nil)
 
 // A tickChannel is the channel of a session through which schedules tick.
 type tickChannel struct {
@@ -128,7 +128,7 @@ func (t *tickChannel) post(tag string) *post {
 	return t.tags[tag]
 }
 
-// LastTick implements [dtask.Scheduler]. The first call for a schedule makes
+// LastTick implements [broker.TickStore]. The first call for a schedule makes
 // this process one of those that wait to tick.
 func (b *Broker) LastTick(ctx context.Context, schedule string) (time.Time, error) {
 	p, err := b.postAt(ctx, schedule)
@@ -143,16 +143,16 @@ func (b *Broker) LastTick(ctx context.Context, schedule string) (time.Time, erro
 		defer p.mu.Unlock()
 		return p.newest, p.renew()
 	case <-wait.C:
-		return time.Time{}, dtask.ErrNotScheduler
+		return time.Time{}, broker.ErrNotScheduler
 	case <-p.ended:
-		return time.Time{}, dtask.ErrNotScheduler
+		return time.Time{}, broker.ErrNotScheduler
 	case <-ctx.Done():
 		return time.Time{}, ctx.Err()
 	}
 }
 
-// Tick implements [dtask.Scheduler]. Times are compared by the millisecond.
-func (b *Broker) Tick(ctx context.Context, schedule string, from, to time.Time, m *dtask.Message) (bool, error) {
+// Tick implements [broker.TickStore]. Times are compared by the millisecond.
+func (b *Broker) Tick(ctx context.Context, schedule string, from, to time.Time, m *broker.Message) (bool, error) {
 	p, err := b.postAt(ctx, schedule)
 	if err != nil {
 		return false, err
@@ -162,7 +162,7 @@ func (b *Broker) Tick(ctx context.Context, schedule string, from, to time.Time, 
 	select {
 	case <-p.ready:
 	default:
-		return false, dtask.ErrNotScheduler
+		return false, broker.ErrNotScheduler
 	}
 	p.mu.Lock()
 	newest := p.newest
@@ -237,7 +237,7 @@ func (t *tickChannel) publish(ctx context.Context, queue string, m envelope) err
 		}
 	}
 	t.session.end(fmt.Errorf("tick unconfirmed: %w", err))
-	return fmt.Errorf("%w: %w", dtask.ErrUnknownOutcome, err)
+	return fmt.Errorf("%w: %w", broker.ErrUnknownOutcome, err)
 }
 
 // postAt returns the post of this process at a schedule, on one session after

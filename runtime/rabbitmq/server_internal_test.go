@@ -9,7 +9,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/dtaskhq/dtask/internal/testenv/rabbittest"
-	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/runtime/broker"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/frame"
 )
 
@@ -19,7 +19,7 @@ func openInternal(t *testing.T) (context.Context, *Broker) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	t.Cleanup(cancel)
-	b, err := Open(ctx, rabbittest.URL(t))
+	b, err := Open(ctx, rabbittest.URL(t), broker.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,8 +27,8 @@ func openInternal(t *testing.T) (context.Context, *Broker) {
 	return ctx, b
 }
 
-func storedMessage(id string) *dtask.Message {
-	return &dtask.Message{ID: id, Task: "pkg.Task", Queue: "q", Body: []byte("{}"), Attempt: 1, Attempts: 1, EnqueuedAt: time.Now()}
+func storedMessage(id string) *broker.Message {
+	return &broker.Message{ID: id, Task: "pkg.Task", Queue: "q", Body: []byte("{}"), Attempt: 1, Attempts: 1, EnqueuedAt: time.Now()}
 }
 
 // A channel that we close while RabbitMQ closes it costs no other: its number is
@@ -58,7 +58,7 @@ func TestCrossedClose(t *testing.T) {
 // told. It is declared again before long.
 func TestLowerLevelDeleted(t *testing.T) {
 	ctx, b := openInternal(t)
-	c, err := b.Consume(ctx, dtask.ConsumeOptions{Queue: "q", Concurrency: 1})
+	c, err := b.Consume(ctx, broker.ConsumeOptions{Queue: "q", Concurrency: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +85,7 @@ func TestLowerLevelDeleted(t *testing.T) {
 	}
 	select {
 	case d := <-c.Deliveries():
-		d.Settle(dtask.Done)
+		d.Settle(broker.Settlement{Verdict: broker.Done})
 	case <-ctx.Done():
 		t.Error("the message does not pass the levels")
 	}

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
 // A subscription consumes all classes of a queue through one channel. It ends
@@ -202,7 +202,7 @@ func (sub *subscription) fetch() {
 type delivery struct {
 	sub     *subscription
 	from    *prefetching
-	message dtask.Message
+	message broker.Message
 
 	// As it came; the worker may change those of message.
 	attempt int
@@ -216,14 +216,14 @@ type delivery struct {
 	again    time.Time // when to try again to renew it
 }
 
-// Message implements dtask.Delivery.
-func (d *delivery) Message() *dtask.Message { return &d.message }
+// Message implements broker.Delivery.
+func (d *delivery) Message() *broker.Message { return &d.message }
 
-// Settle implements dtask.Delivery.
-func (d *delivery) Settle(v dtask.Verdict) {
+// Settle implements broker.Delivery.
+func (d *delivery) Settle(s broker.Settlement) {
 	sub := d.sub
-	switch v {
-	case dtask.Done:
+	switch s.Verdict {
+	case broker.Done:
 		if d.message.Keep == 0 {
 			r := d.receipt.of(d.body)
 			if !sub.acks.finish(d, r) {
@@ -231,10 +231,10 @@ func (d *delivery) Settle(v dtask.Verdict) {
 			}
 			return
 		}
-		sub.acks.take(d, func() { sub.move(d, sub.consumer.b.doneRecord(&d.message)) })
-	case dtask.Requeue:
+		sub.acks.take(d, func() { sub.move(d, sub.consumer.b.doneRecord(&d.message, s.Result)) })
+	case broker.Requeue:
 		sub.acks.take(d, func() { sub.requeue(d, true) })
-	case dtask.Bury:
+	case broker.Dead:
 		sub.acks.take(d, func() { sub.buryChanged(d) })
 	}
 }

@@ -4,7 +4,7 @@ import (
 	"context"
 	"testing"
 
-	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/runtime/broker"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/frame"
 )
 
@@ -36,6 +36,6 @@ func TestUnknownConsumer(t *testing.T) {
 		t.Errorf("%d messages were taken, want 1", len(from.fetched))
 	}
 	for _, d := range from.fetched {
-		d.Settle(dtask.Done)
+		d.Settle(broker.Settlement{Verdict: broker.Done})
 	}
 }

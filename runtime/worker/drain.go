@@ -31,7 +31,7 @@ const (
 
 // drain runs what is due, prints a summary, and returns how many messages went
 // to the dead letters.
-func (p *program) drain() (buried int64, err error) {
+func (p *program) drain() (dead int64, err error) {
 	stop := newStopper()
 	defer stop.obeySignals(p.log)()
 	retries := newRetries()
@@ -51,7 +51,7 @@ func (p *program) drain() (buried int64, err error) {
 		defer finish()
 		watched <- s.awaitDrained(ctx, func(stats dtask.WorkerStats) (more bool) {
 			if isTerminal(p.status) {
-				p.status.show(fmt.Sprintf("draining: %d running, %d done, %d retried, %d dead", stats.Running, stats.Done, stats.Retried, stats.Buried))
+				p.status.show(fmt.Sprintf("draining: %d running, %d done, %d retried, %d dead", stats.Running, stats.Done, stats.Retried, stats.Dead))
 			}
 			return p.config.drainRetries && retries.dueWithin(p.config.grace)
 		})
@@ -60,11 +60,11 @@ func (p *program) drain() (buried int64, err error) {
 	finish()
 	err = cmp.Or(err, <-watched)
 	p.status.show("")
-	printSummary(p.stdout, s.counts.all())
+	printSummary(p.stdout, s.counts.all(), slices.Concat(p.tables...).ShortNames())
 	for _, q := range s.leftAlone(stop.ctx) {
 		fmt.Fprintf(p.stdout, "%s is paused, left alone\n", q)
 	}
-	return s.worker.Stats().Buried, err
+	return s.worker.Stats().Dead, err
 }
 
 // awaitDrained returns nil once nothing is due. After each look at the queues
@@ -121,7 +121,7 @@ func (s *service) leftAlone(ctx context.Context) []string {
 		if !s.paused[q] {
 			continue
 		}
-		if due, err := s.client.Broker().Due(ctx, q); err == nil && due {
+		if due, err := s.admin.Due(ctx, q); err == nil && due {
 			left = append(left, q)
 		}
 	}
@@ -131,19 +131,19 @@ func (s *service) leftAlone(ctx context.Context) []string {
 var errInterrupted = errors.New("stopped before all that is due was done")
 
 // printSummary prints what a drain did, if it did anything.
-func printSummary(w io.Writer, tasks map[string]taskCounts) {
+func printSummary(w io.Writer, tasks map[string]taskCounts, short map[string]string) {
 	if len(tasks) == 0 {
 		return
 	}
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(tw, "done\tretried\tdead\tput off\ttime\t  task")
+	fmt.Fprintln(tw, "done\tretried\tdead\tsnoozed\thanded back\ttime\t  task")
 	line := func(name string, c taskCounts) {
-		fmt.Fprintf(tw, "%d\t%d\t%d\t%d\t%v\t  %s\n",
-			c.Done, c.Retried, c.Buried, c.Snoozed+c.Returned, c.Took.Round(time.Millisecond), name)
+		fmt.Fprintf(tw, "%d\t%d\t%d\t%d\t%d\t%v\t  %s\n",
+			c.Done, c.Retried, c.Dead, c.Snoozed, c.HandedBack, c.Took.Round(time.Millisecond), name)
 	}
 	var total taskCounts
 	for _, name := range slices.Sorted(maps.Keys(tasks)) {
-		line(name, tasks[name])
+		line(cmp.Or(short[name], name), tasks[name])
 		total = total.plus(tasks[name])
 	}
 	if len(tasks) > 1 {
@@ -163,14 +163,14 @@ func newRetries() *retries { return &retries{due: make(map[string]time.Time)} }
 func (r *retries) middleware(next dtask.HandleFunc) dtask.HandleFunc {
 	return func(ctx context.Context, m *dtask.Message) dtask.Outcome {
 		o := next(ctx, m)
-		if o.Kind == dtask.GivenUp {
+		if o.Kind == dtask.OutcomeGivenUp {
 			return o // its retry was scheduled before, and may have run
 		}
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		delete(r.due, m.ID)
-		if o.Kind == dtask.Retried {
-			r.due[m.ID] = time.Now().Add(o.Delay)
+		if o.Kind == dtask.OutcomeRetried {
+			r.due[m.ID] = time.Now().Add(o.In)
 		}
 		return o
 	}

@@ -20,7 +20,7 @@ const (
 	exitOK     = 0 // stopped in good order, or drained
 	exitFailed = 1
 	exitUsage  = 2
-	exitBuried = 3 // drained, and something went to the dead letters
+	exitDead   = 3 // drained, and something went to the dead letters
 )
 
 // Main runs the program that the command line asks for, on the given tables,
@@ -44,8 +44,8 @@ type Program struct {
 	// Middleware wraps the handling of every message.
 	Middleware []dtask.Middleware
 
-	// EnqueueMiddleware wraps what the tasks enqueue. Periodic tasks do not
-	// pass through it.
+	// EnqueueMiddleware wraps what is enqueued: by the tasks, and by the
+	// schedules of periodic ones.
 	EnqueueMiddleware []dtask.EnqueueMiddleware
 }
 
@@ -114,9 +114,9 @@ func (p *program) run(args []string) int {
 	case p.config.processes > 0:
 		return p.fail(p.supervise())
 	case p.config.drain:
-		buried, err := p.drain()
-		if err == nil && buried > 0 {
-			return exitBuried
+		dead, err := p.drain()
+		if err == nil && dead > 0 {
+			return exitDead
 		}
 		return p.fail(err)
 	}
@@ -161,7 +161,7 @@ const openTimeout = 15 * time.Second
 func (p *program) open(ctx context.Context) (client *dtask.Client, silent bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
-	client, err = dtask.Open(ctx, p.config.url)
+	client, err = dtask.Open(ctx, p.config.url, dtask.WithLogger(p.log))
 	if err != nil {
 		return nil, ctx.Err() != nil, err
 	}

@@ -36,10 +36,10 @@ func (r report) plus(s report) report {
 	r.Memory += s.Memory
 	r.Stats.Done += s.Stats.Done
 	r.Stats.Retried += s.Stats.Retried
-	r.Stats.Buried += s.Stats.Buried
+	r.Stats.Dead += s.Stats.Dead
 	r.Stats.Snoozed += s.Stats.Snoozed
-	r.Stats.Returned += s.Stats.Returned
-	r.Stats.Stuck += s.Stats.Stuck
+	r.Stats.HandedBack += s.Stats.HandedBack
+	r.Stats.GivenUp += s.Stats.GivenUp
 	r.Stats.Running += s.Stats.Running
 	tasks := maps.Clone(r.Tasks)
 	if tasks == nil {
@@ -139,7 +139,7 @@ func (s *service) due(ctx context.Context) (queue string, err error) {
 		if s.paused[q] {
 			continue
 		}
-		due, err := s.client.Broker().Due(ctx, q)
+		due, err := s.admin.Due(ctx, q)
 		if err != nil {
 			return "", err
 		}
@@ -150,12 +150,13 @@ func (s *service) due(ctx context.Context) (queue string, err error) {
 	return "", nil
 }
 
-// lookForPaused notes which queues are paused, for due. It is dear: it is
-// called where messages are due and nobody takes them.
+// lookForPaused notes which queues are paused, for due. It costs the broker a
+// look at every queue, so it is called only where messages are due and nobody
+// takes them.
 func (s *service) lookForPaused(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, probeInterval)
 	defer cancel()
-	states, err := s.client.Broker().Queues(ctx)
+	states, err := s.admin.Queues(ctx)
 	if err != nil {
 		return err
 	}
@@ -212,5 +213,5 @@ func (v *vitals) idleFor() time.Duration {
 
 // settled returns how many messages a worker has settled.
 func settled(s dtask.WorkerStats) int64 {
-	return s.Done + s.Retried + s.Buried + s.Snoozed + s.Returned
+	return s.Done + s.Retried + s.Dead + s.Snoozed + s.HandedBack
 }
