@@ -107,7 +107,7 @@ func (c *consumer) run(sub *subscription) {
 		session := sub.session
 		sub.abandon()
 		c.executed.add(sub.acks.doubtful()...)
-		if !isClosed(session.closed) {
+		if !isClosed(session.Done()) {
 			slog.Warn("consumer interrupted; subscribing again", "queue", c.queue, "err", err)
 		}
 		if sub, err = c.subscribe(c.ctx, session); err != nil {
@@ -149,7 +149,7 @@ func (c *consumer) finish(sub *subscription) error {
 		select {
 		case now := <-second.C:
 			sub.renew(now)
-		case <-sub.ch.arrived:
+		case <-sub.ch.Arrived():
 			sub.fetch() // copies, and what came too late
 			sub.handBackFetched(0)
 		case <-idle:
@@ -197,7 +197,7 @@ func (c *consumer) subscribe(ctx context.Context, failed *session) (*subscriptio
 // session returns an open session: failed itself if only a channel of it did.
 func (c *consumer) session(ctx context.Context, failed *session) (*session, error) {
 	s, err := c.b.consuming.session(ctx)
-	if err == nil && s == failed && isClosed(s.closed) {
+	if err == nil && s == failed && isClosed(s.Done()) {
 		return c.b.consuming.next(ctx, s)
 	}
 	return s, err
@@ -225,10 +225,10 @@ func (c *consumer) serve(sub *subscription) (next *subscription, err error) {
 		case out <- d:
 			sub.picked(i)
 			judge = true
-		case <-sub.ch.arrived:
+		case <-sub.ch.Arrived():
 			sub.fetch()
-			if tags := sub.ch.takeCancelled(); tags != nil {
-				return c.afterCancel(sub, tags)
+			if len(sub.cancelled) > 0 {
+				return c.afterCancel(sub, sub.cancelled)
 			}
 		case now := <-second.C:
 			sub.renew(now)
@@ -236,7 +236,7 @@ func (c *consumer) serve(sub *subscription) (next *subscription, err error) {
 		case err = <-sub.growing:
 			sub.growing = nil
 		case <-c.recheck:
-			err = sub.pauseOrResume(c.pace.prefetch)
+			err = sub.pauseOrResume(sub.ctx, c.pace.prefetch)
 		case <-sub.ctx.Done():
 			return nil, context.Cause(sub.ctx)
 		case <-c.ctx.Done():
@@ -263,7 +263,7 @@ func (c *consumer) afterCancel(sub *subscription, tags []string) (*subscription,
 	for _, tag := range tags {
 		// RabbitMQ 4.3 keeps the consumer whose message was late, and sends to it
 		// again once that is acknowledged all the same.
-		if err := sub.ch.cancel(tag); err != nil {
+		if err := sub.ch.Cancel(tag); err != nil {
 			return nil, err
 		}
 	}

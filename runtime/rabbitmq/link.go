@@ -104,7 +104,7 @@ func (l *link) connect(ctx context.Context) (s *session, err error) {
 			if err = l.setup(ctx, s); err == nil {
 				return s, nil
 			}
-			s.end(err)
+			s.End(err)
 		}
 		l.hosts = append(l.hosts[1:], l.hosts[0])
 	}
@@ -131,13 +131,13 @@ func (l *link) keep(s *session) {
 		select {
 		case <-l.ctx.Done():
 			l.set(nil, broker.ErrClosed)
-			s.end(broker.ErrClosed)
+			s.End(broker.ErrClosed)
 			return
-		case <-s.closed:
+		case <-s.Done():
 		}
-		l.set(nil, s.err)
-		slog.Warn("connection to RabbitMQ lost; reconnecting", "for", l.role, "err", s.err)
-		if time.Since(since) > healthy || errors.Is(s.err, errStale) {
+		l.set(nil, s.Err())
+		slog.Warn("connection to RabbitMQ lost; reconnecting", "for", l.role, "err", s.Err())
+		if time.Since(since) > healthy || errors.Is(s.Err(), errStale) {
 			attempt = 0
 		}
 		for {

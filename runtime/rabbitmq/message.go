@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
-	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/frame"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
 
 // The headers of a message. docs/wire.md describes them.
@@ -52,7 +52,7 @@ const (
 
 // An envelope is a message as it is published.
 type envelope struct {
-	frame.Properties
+	wire.Properties
 	body []byte
 }
 
@@ -66,12 +66,12 @@ func encode(m *broker.Message) (envelope, error) {
 }
 
 // seal returns the AMQP form of a message with the given headers.
-func seal(m *broker.Message, h *frame.Builder) envelope {
+func seal(m *broker.Message, h *wire.Builder) envelope {
 	return envelope{
-		Properties: frame.Properties{
+		Properties: wire.Properties{
 			Headers:      h.Table(),
 			ContentType:  "application/json",
-			DeliveryMode: frame.Persistent,
+			DeliveryMode: wire.Persistent,
 			MessageID:    m.ID,
 			Timestamp:    unixSeconds(m.EnqueuedAt),
 			Type:         m.Task,
@@ -81,8 +81,8 @@ func seal(m *broker.Message, h *frame.Builder) envelope {
 }
 
 // encodeHeaders returns the headers of a message.
-func encodeHeaders(m *broker.Message) (*frame.Builder, error) {
-	h := &frame.Builder{}
+func encodeHeaders(m *broker.Message) (*wire.Builder, error) {
+	h := &wire.Builder{}
 	size := 0
 	for name, value := range m.Headers {
 		if reserved(name) {
@@ -140,7 +140,7 @@ func reservedByRabbitMQ(name string) bool {
 	return strings.HasPrefix(name, "x-") || name == "CC" || name == "BCC"
 }
 
-func setTime(h *frame.Builder, name string, t time.Time) {
+func setTime(h *wire.Builder, name string, t time.Time) {
 	if !t.IsZero() {
 		h.Int(name, t.UnixMilli())
 	}
@@ -176,7 +176,7 @@ func (e *envelope) shorten(n int) bool {
 	if len(text)-n < len(noFailures) || json.Unmarshal([]byte(text), &fs) != nil {
 		return false
 	}
-	var h frame.Builder
+	var h wire.Builder
 	for name, v := range e.Headers.All() {
 		if name == headerFailures {
 			h.Text(name, encodeFailures(fs, len(text)-n))
@@ -218,12 +218,12 @@ func newestFailures(fs []broker.Failure, limit int) string {
 // decode returns the message of a delivery, from the given queue. It takes
 // what producers in other languages leave out for the default. An error says
 // why nobody can run it; the message then has what could be read.
-func decode(d *incoming, c class, queue string) (broker.Message, error) {
+func decode(d *wire.Delivery, c class, queue string) (broker.Message, error) {
 	m := broker.Message{
 		ID:       d.MessageID,
 		Task:     d.Type,
 		Queue:    queue,
-		Body:     d.body,
+		Body:     d.Body,
 		Priority: decodePriority(d.Priority),
 		Attempt:  1,
 		Attempts: defaultAttempts,
@@ -302,7 +302,7 @@ func decodeTimestamp(n int64, id string) time.Time {
 // A headerReader reads headers, and keeps the first error.
 type headerReader struct{ err error }
 
-func (r *headerReader) text(name string, v frame.Value, text *string) {
+func (r *headerReader) text(name string, v wire.Value, text *string) {
 	s, ok := v.Text()
 	if !ok {
 		r.fail("header %s is a %s, want a string", name, v.Kind())
@@ -312,7 +312,7 @@ func (r *headerReader) text(name string, v frame.Value, text *string) {
 }
 
 // count reads an integer of at least low.
-func (r *headerReader) count(name string, v frame.Value, count *int, low int) {
+func (r *headerReader) count(name string, v wire.Value, count *int, low int) {
 	n, ok := r.integer(name, v)
 	if !ok {
 		return
@@ -325,7 +325,7 @@ func (r *headerReader) count(name string, v frame.Value, count *int, low int) {
 }
 
 // time reads a time in Unix milliseconds.
-func (r *headerReader) time(name string, v frame.Value, t *time.Time) {
+func (r *headerReader) time(name string, v wire.Value, t *time.Time) {
 	n, ok := r.integer(name, v)
 	if !ok {
 		return
@@ -337,7 +337,7 @@ func (r *headerReader) time(name string, v frame.Value, t *time.Time) {
 	*t = time.UnixMilli(n)
 }
 
-func (r *headerReader) integer(name string, v frame.Value) (int64, bool) {
+func (r *headerReader) integer(name string, v wire.Value) (int64, bool) {
 	n, ok := v.Int()
 	if !ok {
 		r.fail("header %s is a %s, want an integer", name, v.Kind())
@@ -345,7 +345,7 @@ func (r *headerReader) integer(name string, v frame.Value) (int64, bool) {
 	return n, ok
 }
 
-func (r *headerReader) failures(name string, v frame.Value, fs *[]broker.Failure) {
+func (r *headerReader) failures(name string, v wire.Value, fs *[]broker.Failure) {
 	var text string
 	if r.text(name, v, &text); text == "" {
 		return
@@ -364,7 +364,7 @@ func (r *headerReader) fail(format string, args ...any) {
 
 // addUserHeader adds a header that is neither dtask's nor RabbitMQ's, as a
 // string. Tables, arrays, and whatever else has no plain text are left out.
-func addUserHeader(m *broker.Message, name string, v frame.Value) {
+func addUserHeader(m *broker.Message, name string, v wire.Value) {
 	if rest, ok := strings.CutPrefix(name, headerEscape); ok {
 		name = rest
 	} else if reserved(name) {
@@ -383,7 +383,7 @@ func addUserHeader(m *broker.Message, name string, v frame.Value) {
 // deliveryCount returns how often the message was delivered before and not
 // settled. A copy that was renewed has the attempt of its first loss in it
 // already, and RabbitMQ from 4.0 on says of it that it was delivered.
-func deliveryCount(d *incoming) int {
+func deliveryCount(d *wire.Delivery) int {
 	var most int64
 	for name, v := range d.Headers.All() {
 		if name == headerDeliveryCount || name == headerAcquiredCount {
@@ -401,8 +401,8 @@ func deliveryCount(d *incoming) int {
 // but for the changes of its headers. What is RabbitMQ's is left behind: with its
 // x-death header a message is taken for one that goes in circles and stays in a
 // level of delay for ever; by CC a producer has had its copies already.
-func forward(d *incoming, changes frame.Table) envelope {
-	var h frame.Builder
+func forward(d *wire.Delivery, changes wire.Table) envelope {
+	var h wire.Builder
 	for name, v := range d.Headers.All() {
 		if _, changed := changes.Get(name); !changed && !reservedByRabbitMQ(name) {
 			h.Value(name, v)
@@ -416,10 +416,10 @@ func forward(d *incoming, changes frame.Table) envelope {
 			h.Int(headerPriority, int64(p))
 		}
 	}
-	e := envelope{Properties: d.Properties, body: d.body}
+	e := envelope{Properties: d.Properties, body: d.Body}
 	e.Priority = 0
 	e.Headers = h.Table()
-	e.DeliveryMode = frame.Persistent
+	e.DeliveryMode = wire.Persistent
 	return e
 }
 

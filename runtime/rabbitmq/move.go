@@ -6,13 +6,13 @@ import (
 	"time"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
-	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/frame"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
 
 // bury moves a message as it is to the dead letters, with a reason.
 func (sub *subscription) bury(d *delivery, reason string) {
 	fs := append(d.message.Failures, broker.Failure{Attempt: d.message.Attempt, At: time.Now(), Error: reason})
-	var h frame.Builder
+	var h wire.Builder
 	h.Text(headerFailures, encodeFailures(fs, maxFailures))
 	sub.moveDead(d, forward(d.raw, h.Table()), fs)
 }
@@ -22,7 +22,7 @@ func (sub *subscription) bury(d *delivery, reason string) {
 // acknowledgement would do with one frame, but RabbitMQ before 4.3 counts it
 // like a death.
 func (sub *subscription) handBack(d *delivery) {
-	var h frame.Builder
+	var h wire.Builder
 	h.Int(headerAttempt, int64(d.attempt))
 	sub.move(d, sub.publicationTo(d.from.source.class, forward(d.raw, h.Table())))
 }

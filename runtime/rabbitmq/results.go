@@ -10,7 +10,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
-	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/frame"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
 
 // What becomes of the messages whose Keep is set is recorded in a stream
@@ -64,8 +64,8 @@ type record struct {
 
 // decodeRecord returns the record of a delivery. One that is malformed has no
 // kind.
-func decodeRecord(d *incoming) record {
-	rec := record{id: d.MessageID, task: d.Type, nonce: d.CorrelationID, body: d.body}
+func decodeRecord(d *wire.Delivery) record {
+	rec := record{id: d.MessageID, task: d.Type, nonce: d.CorrelationID, body: d.Body}
 	var r headerReader
 	var kind string
 	for name, v := range d.Headers.All() {
@@ -123,16 +123,16 @@ func (b *Broker) deadRecord(m *broker.Message, failures []broker.Failure) *publi
 
 // record returns a record on its way to the stream.
 func (b *Broker) record(kind recordKind, id, task string, expires time.Time, body []byte) *publication {
-	var h frame.Builder
+	var h wire.Builder
 	h.Text(headerRecord, string(kind))
 	setTime(&h, headerExpires, expires)
 	stream := b.topology.results()
 	return &publication{
 		message: envelope{
-			Properties: frame.Properties{
+			Properties: wire.Properties{
 				Headers:      h.Table(),
 				ContentType:  "application/json",
-				DeliveryMode: frame.Persistent,
+				DeliveryMode: wire.Persistent,
 				MessageID:    id,
 				Type:         task,
 				Timestamp:    time.Now().Unix(),

@@ -66,7 +66,7 @@ func TestScheduleRenewed(t *testing.T) {
 		t.Fatal(err)
 	}
 	for { // until RabbitMQ has noticed that b is gone
-		n, _, err := queueLength(s.conn, p.queue)
+		n, _, err := queueLength(ctx, s, p.queue)
 		if err != nil || n > 2 {
 			t.Fatalf("the queue holds %d messages, %v, want a fence and a token", n, err)
 		}

@@ -10,7 +10,7 @@ import (
 
 	"github.com/dtaskhq/dtask/internal/testenv/rabbittest"
 	"github.com/dtaskhq/dtask/runtime/broker"
-	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/frame"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
 
 // Tests that need a server, and look inside.
@@ -40,17 +40,17 @@ func TestCrossedClose(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 20 {
-		ch, err := openChannel(s)
+		ch, err := s.Publisher(ctx, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := ch.publish("no such exchange", "k", &frame.Properties{MessageID: "x"}, []byte("{}")); err != nil {
+		if _, err := ch.Publish("no such exchange", "k", &wire.Properties{MessageID: "x"}, []byte("{}")); err != nil {
 			t.Fatal(err)
 		}
-		ch.close() // RabbitMQ is about to close it for the exchange
+		ch.Close() // RabbitMQ is about to close it for the exchange
 	}
-	if isClosed(s.closed) {
-		t.Errorf("the connection was lost: %v", s.err)
+	if err := s.Err(); err != nil {
+		t.Errorf("the connection was lost: %v", err)
 	}
 }
 
@@ -64,15 +64,12 @@ func TestLowerLevelDeleted(t *testing.T) {
 	}
 	defer c.Close(ctx)
 	err = b.change(ctx, func(s *session) error {
-		ch, err := s.conn.Channel()
-		if err != nil {
-			return err
-		}
-		defer ch.Close()
-		if _, err := ch.QueueDelete(b.topology.names.level(0), false, false, false); err != nil {
-			return err
-		}
-		return ch.ExchangeDelete(b.topology.names.level(0), false, false)
+		return s.Declare(ctx, func(ch *amqp.Channel) error {
+			if _, err := ch.QueueDelete(b.topology.names.level(0), false, false, false); err != nil {
+				return err
+			}
+			return ch.ExchangeDelete(b.topology.names.level(0), false, false)
+		})
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -11,7 +11,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
-	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/frame"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
 
 const (
@@ -118,7 +118,7 @@ func (b *Broker) lookUp(ctx context.Context, s *session, id string) (*history, e
 // time. To know where the present end is it publishes a fence, a record of its
 // own, and reads up to it.
 func (b *Broker) catchUp(ctx context.Context, s *session, from any, h *history) error {
-	r, err := within(ctx, func() (*streamReader, error) { return readStream(s, b.topology.results(), from) }, (*streamReader).close)
+	r, err := within(ctx, func() (*streamReader, error) { return readStream(ctx, s, b.topology.results(), from) }, (*streamReader).close)
 	if err != nil {
 		return err
 	}
@@ -200,20 +200,20 @@ func uuidTime(id string) (time.Time, bool) {
 
 // A streamReader reads a stream from a place on.
 type streamReader struct {
-	ch   *channel
-	read []*incoming // and not returned yet
+	ch   *wire.Channel
+	read []*wire.Delivery // and not returned yet
 }
 
 // readStream begins to read a stream on s, from "first", "next" or a time. When
 // it returns, the place is fixed: what is published from then on is read for
 // certain.
-func readStream(s *session, stream string, from any) (*streamReader, error) {
-	ch, err := openChannel(s)
+func readStream(ctx context.Context, s *session, stream string, from any) (*streamReader, error) {
+	ch, err := s.Channel(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if err := consumeStream(ch, stream, from); err != nil {
-		go ch.close()
+		go ch.Close()
 		switch {
 		case isCode(err, amqp.PreconditionFailed):
 			err = permanent(fmt.Errorf("%w; every node of the cluster needs a replica, see rabbitmq-streams add_replica", err))
@@ -225,37 +225,29 @@ func readStream(s *session, stream string, from any) (*streamReader, error) {
 	return &streamReader{ch: ch}, nil
 }
 
-func consumeStream(ch *channel, stream string, from any) error {
-	if err := ch.qos(streamPrefetch); err != nil {
-		return err
-	}
-	var arguments frame.Builder
+func consumeStream(ch *wire.Channel, stream string, from any) error {
+	var arguments wire.Builder
 	switch from := from.(type) {
 	case string:
 		arguments.Text(headerStreamOffset, from)
 	case time.Time:
 		arguments.Time(headerStreamOffset, from.Unix())
 	}
-	if err := ch.consume(stream, "results", arguments.Table()); err != nil {
-		return err
-	}
-	// RabbitMQ answers before it has looked up the place. One channel is served
-	// in order: with a second answer that is done.
-	return ch.qos(streamPrefetch)
+	return ch.Consume(stream, "results", streamPrefetch, arguments.Table())
 }
 
 // next returns the next record.
 func (r *streamReader) next(ctx context.Context) (record, error) {
 	if len(r.read) == 0 {
 		var err error
-		if r.read, err = r.ch.wait(ctx); err != nil {
+		if r.read, err = r.ch.Wait(ctx); err != nil {
 			return record{}, err
 		}
 	}
 	d := r.read[0]
 	r.read = r.read[1:]
-	if d.tag%(streamPrefetch/2) == 0 {
-		if err := r.ch.ack(d.tag, true); err != nil {
+	if d.Tag%(streamPrefetch/2) == 0 {
+		if err := r.ch.Ack(d.Tag, true); err != nil {
 			return record{}, err
 		}
 	}
@@ -263,4 +255,4 @@ func (r *streamReader) next(ctx context.Context) (record, error) {
 }
 
 // close ends the reading. It does not wait for RabbitMQ.
-func (r *streamReader) close() { go r.ch.close() }
+func (r *streamReader) close() { go r.ch.Close() }

@@ -1,4 +1,4 @@
-package frame
+package wire
 
 import (
 	"encoding/binary"
@@ -45,42 +45,42 @@ const (
 
 var errProperties = errors.New("malformed properties of a message")
 
-// ParseContent returns what the payload of a header frame says: the size of the
+// parseContent returns what the payload of a header frame says: the size of the
 // body, and the properties, which refer to the payload.
-func ParseContent(payload string) (bodySize uint64, p Properties, err error) {
-	r := Reader{rest: payload}
+func parseContent(payload string) (bodySize uint64, p Properties, err error) {
+	r := reader{rest: payload}
 	r.take(4) // class, weight
-	bodySize = r.Uint64()
-	flags := r.Uint16()
+	bodySize = r.uint(8)
+	flags := uint16(r.uint(2))
 	short := func(flag uint16, s *string) {
 		if flags&flag != 0 {
-			*s = r.Short()
+			*s = r.short()
 		}
 	}
 	var dropped string
 	short(flagContentType, &p.ContentType)
 	short(flagContentEncoding, &p.ContentEncoding)
 	if flags&flagHeaders != 0 {
-		p.Headers = r.Table()
+		p.Headers = r.table()
 	}
 	if flags&flagDeliveryMode != 0 {
-		p.DeliveryMode = r.Octet()
+		p.DeliveryMode = r.octet()
 	}
 	if flags&flagPriority != 0 {
-		p.Priority = r.Octet()
+		p.Priority = r.octet()
 	}
 	short(flagCorrelationID, &p.CorrelationID)
 	short(flagReplyTo, &p.ReplyTo)
 	short(flagExpiration, &p.Expiration)
 	short(flagMessageID, &p.MessageID)
 	if flags&flagTimestamp != 0 {
-		p.Timestamp = int64(r.Uint64())
+		p.Timestamp = int64(r.uint(8))
 	}
 	short(flagType, &p.Type)
 	short(flagUserID, &dropped)
 	short(flagAppID, &p.AppID)
 	short(flagClusterID, &dropped)
-	if !r.OK() || !p.Headers.valid() {
+	if !r.ok() || !p.Headers.valid() {
 		return 0, Properties{}, errProperties
 	}
 	return bodySize, p, nil
@@ -93,9 +93,9 @@ func (p *Properties) Size() int {
 		len(p.ReplyTo) + max(len(p.Expiration), len("4294967295")) + len(p.MessageID) + len(p.Type) + len(p.AppID)
 }
 
-// AppendContent appends the payload of a header frame: what ParseContent reads.
-func AppendContent(b []byte, bodySize int, p *Properties) []byte {
-	b = append(b, 0, classBasic, 0, 0)
+// appendContent appends the payload of a header frame: what parseContent reads.
+func appendContent(b []byte, bodySize int, p *Properties) []byte {
+	b = append(b, 0, byte(basicPublish>>16), 0, 0)
 	b = binary.BigEndian.AppendUint64(b, uint64(bodySize))
 	start := len(b)
 	b = append(b, 0, 0)
@@ -103,7 +103,7 @@ func AppendContent(b []byte, bodySize int, p *Properties) []byte {
 	short := func(flag uint16, s string) {
 		if s != "" {
 			flags |= flag
-			b = AppendShort(b, s)
+			b = appendShort(b, s)
 		}
 	}
 	octet := func(flag uint16, v byte) {
@@ -116,7 +116,7 @@ func AppendContent(b []byte, bodySize int, p *Properties) []byte {
 	short(flagContentEncoding, p.ContentEncoding)
 	if p.Headers != "" {
 		flags |= flagHeaders
-		b = p.Headers.Append(b)
+		b = appendLong(b, string(p.Headers))
 	}
 	octet(flagDeliveryMode, p.DeliveryMode)
 	octet(flagPriority, p.Priority)
