@@ -16,7 +16,7 @@ import (
 	"github.com/dtaskhq/dtask/example/outcome"
 	"github.com/dtaskhq/dtask/example/pictures"
 	"github.com/dtaskhq/dtask/example/report"
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
 // A gallery is the data folder, which the page and the workers share:

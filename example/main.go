@@ -23,7 +23,7 @@ import (
 	"syscall"
 	"time"
 
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 	_ "github.com/dtaskhq/dtask/runtime/rabbitmq" // amqp:// and amqps://
 	_ "github.com/dtaskhq/dtask/runtime/sqlite"   // sqlite:
 

@@ -16,7 +16,7 @@ import (
 	"time"
 	"unicode"
 
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
 // maxUpload is how many bytes may be uploaded at once.

@@ -18,7 +18,7 @@ import (
 	"time"
 
 	"github.com/dtaskhq/dtask/example/mail"
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
 // servePage serves the page of an empty gallery, with a worker in this process.

@@ -8,7 +8,7 @@ import (
 	"github.com/dtaskhq/dtask/example/mail"
 	"github.com/dtaskhq/dtask/example/outcome"
 	"github.com/dtaskhq/dtask/example/report"
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
 // What the page shows, the newest first. A report is about the pictures that

@@ -12,7 +12,7 @@ import (
 //		"context"
 //		"time"
 //
-//		dtask "github.com/dtaskhq/dtask/runtime"
+//		"github.com/dtaskhq/dtask/runtime/dtask"
 //	)
 func groupImports(src []byte) []byte {
 	before, rest, ok := bytes.Cut(src, []byte("\nimport (\n"))

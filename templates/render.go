@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	runtimePath = "github.com/dtaskhq/dtask/runtime"
+	runtimePath = "github.com/dtaskhq/dtask/runtime/dtask"
 	contextPath = "context"
 	timePath    = "time"
 	slicesPath  = "slices"

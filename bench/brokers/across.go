@@ -5,7 +5,7 @@ import (
 	"path/filepath"
 	"time"
 
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
 // Across measures the letter E with the worker in another process, on SQLite.

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/dtaskhq/dtask/bench/usage"
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
 // A workerReport is what a worker process tells when it stops.

@@ -5,7 +5,7 @@ import (
 	"log/slog"
 	"time"
 
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 	_ "github.com/dtaskhq/dtask/runtime/rabbitmq" // amqp:
 	_ "github.com/dtaskhq/dtask/runtime/sqlite"   // sqlite:
 )

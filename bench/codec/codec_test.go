@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
 // order is the struct of the table of codecs: a string, an int64, a time.Time,

@@ -6,7 +6,7 @@ import (
 	"context"
 	"time"
 
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
 // MailerSendArgs are the arguments of Mailer.Send.

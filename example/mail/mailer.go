@@ -16,7 +16,7 @@ import (
 	"path/filepath"
 
 	"github.com/dtaskhq/dtask/example/files"
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
 //go:generate go tool dtaskgen

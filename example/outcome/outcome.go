@@ -11,7 +11,7 @@ import (
 	"path/filepath"
 	"time"
 
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 
 	"github.com/dtaskhq/dtask/example/files"
 )

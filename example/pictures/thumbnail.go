@@ -12,7 +12,7 @@ import (
 	"golang.org/x/image/draw"
 
 	"github.com/dtaskhq/dtask/example/files"
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
 //go:generate go tool dtaskgen

@@ -16,7 +16,7 @@ import (
 	"github.com/dtaskhq/dtask/example/mail"
 	"github.com/dtaskhq/dtask/example/outcome"
 	"github.com/dtaskhq/dtask/example/pictures"
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
 //go:generate go tool dtaskgen

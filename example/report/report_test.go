@@ -13,7 +13,7 @@ import (
 	"github.com/dtaskhq/dtask/example/files"
 	"github.com/dtaskhq/dtask/example/mail"
 	"github.com/dtaskhq/dtask/example/outcome"
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 	"github.com/dtaskhq/dtask/runtime/dtasktest"
 )
 

@@ -11,7 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
 // A load is what a producer enqueues.

@@ -10,7 +10,7 @@ import (
 	"syscall"
 	"time"
 
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
 // queue is the queue of every trial.

@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"time"
 
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
 // A crew is a worker.

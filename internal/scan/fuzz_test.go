@@ -27,7 +27,7 @@ var known = sync.OnceValue(func() []*packages.Package {
 	pkgs, err := packages.Load(&packages.Config{
 		Mode: packages.NeedName | packages.NeedFiles | packages.NeedImports | packages.NeedDeps,
 	}, "context", "database/sql", "encoding/json", "errors", "fmt", "io", "math/big", "net", "net/http", "net/netip",
-		"net/url", "os", "sync", "time", "github.com/dtaskhq/dtask/runtime")
+		"net/url", "os", "sync", "time", "github.com/dtaskhq/dtask/runtime/dtask")
 	if err != nil {
 		panic(err)
 	}
@@ -95,7 +95,7 @@ func FuzzScan(f *testing.F) {
 	}
 	// What takes long is done before: an input has ten seconds.
 	known()
-	if _, err := fromFiles.Import("github.com/dtaskhq/dtask/runtime"); err != nil {
+	if _, err := fromFiles.Import("github.com/dtaskhq/dtask/runtime/dtask"); err != nil {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, src []byte) {

@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"testing"
 
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
 // cyclesEnv sets how often testCycles starts and stops a worker.

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
 // lastTick waits until b may tick the schedule, and returns its newest tick.

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
 // A message that is done is not delivered again.

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
 // A Recorder is a broker that keeps what is enqueued, in memory, for a test to

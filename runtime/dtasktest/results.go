@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
 // results are the outcomes of the messages of a Recorder that ask to keep them.

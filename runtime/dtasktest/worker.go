@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
 // A Worker runs recorded tasks one at a time, in the goroutine of the test, by

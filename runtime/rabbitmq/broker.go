@@ -6,7 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
 func init() {

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
 // A consumer delivers the messages of one queue: it subscribes on one session

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/dtaskhq/dtask/internal/testenv/rabbittest"
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
 // A message that arrives before its time, by the clock of another machine or

@@ -3,7 +3,7 @@ package rabbitmq
 import (
 	"context"
 
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
 // SubscribeInVain has a consumer subscribe once more, and abandon that.

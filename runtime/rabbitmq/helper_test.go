@@ -10,7 +10,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq"
 )
 

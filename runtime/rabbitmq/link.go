@@ -10,7 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
 const (

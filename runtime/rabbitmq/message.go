@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/frame"
 )
 

@@ -3,7 +3,7 @@ package rabbitmq
 import (
 	"fmt"
 
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
 // A class is one of the RabbitMQ queues that a queue of dtask consists of.

@@ -7,7 +7,7 @@ import (
 	"log/slog"
 	"time"
 
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
 const (

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
 // A subscription consumes all classes of a queue through one channel. It ends

@@ -4,7 +4,7 @@ import (
 	"context"
 	"testing"
 
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/frame"
 )
 

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
 // chaosEnv makes the test binary a process of the chaos test: it names the

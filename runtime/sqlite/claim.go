@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
 // The classes of waiting messages. A claim knows for each when it has

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
 // fixAhead makes c fetch n messages ahead, however fast it works.

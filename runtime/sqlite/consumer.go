@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
 // consumer delivers the messages of one queue. The writer claims for it and

@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
 // delivery is a claimed message. Its row is settled only while it is the

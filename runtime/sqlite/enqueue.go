@@ -8,7 +8,7 @@ import (
 	"slices"
 	"time"
 
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
 // Enqueue implements [dtask.Broker]. If ctx comes from [WithTx] the message is

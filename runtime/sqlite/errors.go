@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 	driversqlite "modernc.org/sqlite"
 	lib "modernc.org/sqlite/lib"
 )

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 	"golang.org/x/sys/unix"
 )
 

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
 // Whatever the form of the statement, what is stored is the message.

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"time"
 
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
 // read runs f on the connection for reading, which sees what is committed and

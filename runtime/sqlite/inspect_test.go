@@ -3,7 +3,7 @@ package sqlite
 import (
 	"testing"
 
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
 // Queues counts a message that changes its state while it counts once.

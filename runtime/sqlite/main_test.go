@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
-	dtask "github.com/dtaskhq/dtask/runtime"
 	"github.com/dtaskhq/dtask/runtime/brokertest"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
 func TestMain(m *testing.M) {

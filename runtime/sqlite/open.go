@@ -13,7 +13,7 @@ import (
 	"sync"
 	"time"
 
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 	driversqlite "modernc.org/sqlite"
 )
 

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
 var _ dtask.Results = (*Broker)(nil)

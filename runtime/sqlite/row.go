@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
 // columns are those that hold the message itself, in the order of a record. The

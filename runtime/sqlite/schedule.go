@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
 var _ dtask.Scheduler = (*Broker)(nil)

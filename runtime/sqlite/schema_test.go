@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
 // plan returns how SQLite executes a statement.

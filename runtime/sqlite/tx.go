@@ -7,7 +7,7 @@ import (
 	"os"
 	"strings"
 
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
 // WithTx returns a context in which tasks are enqueued through tx, a

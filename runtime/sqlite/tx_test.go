@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
 // appDB opens the file as the application does.

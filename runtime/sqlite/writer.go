@@ -10,7 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
 // writer is the one goroutine of a broker that writes. Callers leave what they

@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/dtaskhq/dtask/internal/spelling"
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
 // list prints the dispatch table.

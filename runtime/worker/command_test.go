@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/dtaskhq/dtask/internal/testenv/skip"
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
 type greetArgs struct {

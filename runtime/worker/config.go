@@ -14,7 +14,7 @@ import (
 	"text/tabwriter"
 	"time"
 
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
 // config is what the command line and the environment say.

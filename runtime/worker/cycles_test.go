@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
 // cyclesEnv sets how often TestCycles starts and stops a worker.

@@ -12,7 +12,7 @@ import (
 	"text/tabwriter"
 	"time"
 
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
 const (

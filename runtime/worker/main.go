@@ -12,7 +12,7 @@ import (
 	"runtime/debug"
 	"time"
 
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
 // The exit codes of a worker.

@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/dtaskhq/dtask/internal/testenv/rabbittest"
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
 // longEnv sets how many seconds TestEachSecondOnce lasts; issue-sized: 60.

@@ -22,7 +22,7 @@ import (
 
 	"github.com/dtaskhq/dtask/internal/crontab"
 	"github.com/dtaskhq/dtask/internal/testenv/rabbittest"
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
 // The tests start this binary again as a worker program. Its tasks report to

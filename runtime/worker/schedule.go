@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/dtaskhq/dtask/internal/crontab"
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
 const (

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/dtaskhq/dtask/internal/crontab"
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
 // ticks is a dtask.Scheduler in memory, and no more of a broker than that.

@@ -11,7 +11,7 @@ import (
 	"sync"
 	"testing"
 
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
 // A worker that cannot consume ends with the error, scheduler and all.

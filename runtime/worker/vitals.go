@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
 // A report is the state of a process, for probes, for systemd, and for the

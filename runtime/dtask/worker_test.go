@@ -15,7 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 	"github.com/dtaskhq/dtask/runtime/dtasktest"
 )
 

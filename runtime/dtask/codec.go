@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"reflect"
 
-	"github.com/dtaskhq/dtask/runtime/internal/plain"
-
 	// The implementation that encoding/json of Go 1.27 rests on, with the
 	// semantics of version 1 and about twice its speed: the one dependency of
 	// this package, until the standard library has it for every supported Go.
@@ -17,9 +15,6 @@ import (
 // encode returns the body of a message whose arguments the pointer args points
 // to, as encoding/json has it.
 func encode(args any) ([]byte, error) {
-	if body, ok := plain.Encode(args); ok {
-		return body, nil
-	}
 	body, err := json.Marshal(args)
 	if err != nil {
 		return nil, fmt.Errorf("arguments cannot be encoded: %w", err)
@@ -36,9 +31,6 @@ func encode(args any) ([]byte, error) {
 // must fit exactly, else the error is a [foreignError] and the message is another
 // build's to run.
 func decode(m *Message, schema string, args any) error {
-	if m.Schema == schema && plain.Decode(m.Body, args) {
-		return nil
-	}
 	if m.Schema != schema {
 		if !json.Valid(m.Body) {
 			return &undecodableError{errors.New("the body is not valid JSON")}

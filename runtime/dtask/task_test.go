@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 	"github.com/dtaskhq/dtask/runtime/dtasktest"
 )
 

@@ -9,7 +9,7 @@ import (
 	"os/signal"
 	"time"
 
-	dtask "github.com/dtaskhq/dtask/runtime"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 	_ "github.com/dtaskhq/dtask/runtime/sqlite"
 )
 
