@@ -84,7 +84,7 @@ func TestRandomTypes(t *testing.T) {
 	}
 
 	var b strings.Builder
-	b.WriteString("package main\n\nimport (\n\t\"context\"\n\n\ta \"example.com/roundtrip\"\n\tdtask \"github.com/dtaskhq/dtask/runtime\"\n)\n\nfunc main() {\n\tctx := dtask.NewContext(context.Background(), dtask.NewInline(a.Tasks()))\n")
+	b.WriteString("package main\n\nimport (\n\t\"context\"\n\n\ta \"example.com/roundtrip\"\n\t\"github.com/dtaskhq/dtask/runtime/dtask\"\n)\n\nfunc main() {\n\tctx := dtask.NewContext(context.Background(), dtask.NewInline(a.Tasks()))\n")
 	for i, ok := range accepted {
 		if ok {
 			fmt.Fprintf(&b, "\tcheck(ctx, a.Task%dTask, 100)\n", i)

@@ -1,0 +1,54 @@
+package scan
+
+import (
+	"strings"
+
+	"github.com/dtaskhq/dtask/internal/diagnostic"
+	"github.com/dtaskhq/dtask/internal/limit"
+)
+
+// name gives a task the name that its messages carry: the one that its directive
+// pins, or else its own in Go.
+func (p *packageScan) name(t *Task) {
+	if pinned, ok := t.Options.Get("name").(string); ok {
+		t.Name = pinned
+		return
+	}
+	t.Name = oldName(p.candidate, p.pkg.Name, t.Function())
+	if _, ok := limit.Task(t.Name); !ok {
+		p.Report(t.Pos, diagnostic.Option, "pin a shorter one with //dtask:task name=NAME",
+			"the name %s has %d bytes; a task can have at most %d", t.Name, len(t.Name), limit.MaxTaskName)
+	}
+}
+
+// checkTaskNames reports names that two tasks of the run share: a worker could
+// not tell their messages apart.
+func (s *scanner) checkTaskNames(candidates []*candidate) {
+	first := make(map[string]*Task)
+	for _, c := range candidates {
+		for _, t := range c.pkg.Tasks {
+			other := first[t.Name]
+			if other == nil {
+				first[t.Name] = t
+				continue
+			}
+			if diagnostic.ComparePos(t.Pos, other.Pos) < 0 {
+				t, other = other, t
+			}
+			d := s.Report(t.Pos, diagnostic.DuplicateTask, "give one of the two another name with //dtask:task name=NAME",
+				"two tasks are named %q", t.Name)
+			d.Chain = []diagnostic.Step{{Pos: other.Pos, Text: "the other one is " + other.Function()}}
+		}
+	}
+}
+
+func oldName(c *candidate, pkgName, fn string) string {
+	prefix := c.Path
+	if c.Module != "" {
+		prefix = strings.TrimPrefix(strings.TrimPrefix(c.Path, c.Module), "/")
+	}
+	if prefix == "" {
+		prefix = pkgName
+	}
+	return prefix + "." + fn
+}
