@@ -3,6 +3,8 @@ package scan
 import (
 	"strings"
 
+	"golang.org/x/mod/module"
+
 	"github.com/dtaskhq/dtask/internal/diagnostic"
 	"github.com/dtaskhq/dtask/internal/limit"
 )
@@ -14,11 +16,22 @@ func (p *packageScan) name(t *Task) {
 		t.Name = pinned
 		return
 	}
-	t.Name = oldName(p.candidate, p.pkg.Name, t.Function())
+	t.Name = qualifiedName(p.candidate.Path, p.candidate.Module, t.Function())
 	if _, ok := limit.Task(t.Name); !ok {
 		p.Report(t.Pos, diagnostic.Option, "pin a shorter one with //dtask:task name=NAME",
 			"the name %s has %d bytes; a task can have at most %d", t.Name, len(t.Name), limit.MaxTaskName)
 	}
+}
+
+// qualifiedName returns the name of a function with the import path of its
+// package. The major version of the module is left out, also that of gopkg.in
+// (foo.v2): a new version is the same service, and its workers run the messages
+// that the old ones left.
+func qualifiedName(pkg, mod, function string) string {
+	if prefix, _, ok := module.SplitPathVersion(mod); ok {
+		pkg = prefix + strings.TrimPrefix(pkg, mod)
+	}
+	return pkg + "." + function
 }
 
 // checkTaskNames reports names that two tasks of the run share: a worker could
@@ -40,15 +53,4 @@ func (s *scanner) checkTaskNames(candidates []*candidate) {
 			d.Chain = []diagnostic.Step{{Pos: other.Pos, Text: "the other one is " + other.Function()}}
 		}
 	}
-}
-
-func oldName(c *candidate, pkgName, fn string) string {
-	prefix := c.Path
-	if c.Module != "" {
-		prefix = strings.TrimPrefix(strings.TrimPrefix(c.Path, c.Module), "/")
-	}
-	if prefix == "" {
-		prefix = pkgName
-	}
-	return prefix + "." + fn
 }
