@@ -69,7 +69,7 @@ func (p *printer) taskJSON(pkg *scan.Package, t *scan.Task) object {
 func settings(all directive.Settings) object {
 	var o object
 	for _, s := range all {
-		if s.Field == "" {
+		if s.Field == "" || s.Value == nil {
 			continue
 		}
 		value := s.Value
