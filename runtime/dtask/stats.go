@@ -5,7 +5,7 @@ type WorkerStats struct {
 	Done       int64 `json:"done"`        // executed
 	Retried    int64 `json:"retried"`     // failed, and scheduled again
 	Dead       int64 `json:"dead"`        // moved to the dead letters
-	Snoozed    int64 `json:"snoozed"`     // put off by their own wish
+	Snoozed    int64 `json:"snoozed"`     // asked to be run later
 	HandedBack int64 `json:"handed_back"` // unknown to this build, or unfinished at the end
 	GivenUp    int64 `json:"given_up"`    // of all attempts: ignored their timeout
 	Running    int64 `json:"running"`     // in the hands of a task now
