@@ -73,7 +73,7 @@ func TestDiagnosticsDocs(t *testing.T) {
 // TestEveryCodeIsDocumented: each kind of diagnostic has its section, and each
 // section its kind.
 func TestEveryCodeIsDocumented(t *testing.T) {
-	source, err := os.ReadFile("internal/scan/codes.go")
+	source, err := os.ReadFile("internal/diagnostic/codes.go")
 	if err != nil {
 		t.Fatal(err)
 	}

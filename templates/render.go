@@ -12,6 +12,7 @@ import (
 
 	. "github.com/dave/jennifer/jen"
 
+	"github.com/dtaskhq/dtask/internal/generated"
 	"github.com/dtaskhq/dtask/internal/scan"
 )
 
@@ -26,7 +27,7 @@ const (
 // same bytes.
 func Render(pkg *scan.Package) ([]byte, error) {
 	f := NewFilePathName(pkg.Path, pkg.Name)
-	f.HeaderComment(scan.Header)
+	f.HeaderComment(generated.Header)
 	w := &writer{pkg: pkg, names: newNames(pkg)}
 	w.names.declareImports(f)
 

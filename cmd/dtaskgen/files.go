@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/dtaskhq/dtask/internal/generated"
 	"github.com/dtaskhq/dtask/internal/scan"
 	"github.com/dtaskhq/dtask/templates"
 )
@@ -32,7 +33,7 @@ func render(result *scan.Result) ([]*file, error) {
 		if err != nil {
 			return nil, err
 		}
-		files = append(files, &file{path: filepath.Join(p.Dir, scan.GeneratedFile), new: src})
+		files = append(files, &file{path: filepath.Join(p.Dir, generated.File), new: src})
 	}
 	for _, path := range result.Stale {
 		files = append(files, &file{path: path})
@@ -84,7 +85,7 @@ func (f *file) replace() error {
 		mode = info.Mode().Perm()
 	}
 	// The name is none of Go's, should it be left behind.
-	temp, err := os.CreateTemp(filepath.Dir(f.path), "."+scan.GeneratedFile+".*")
+	temp, err := os.CreateTemp(filepath.Dir(f.path), "."+generated.File+".*")
 	if err != nil {
 		return err
 	}

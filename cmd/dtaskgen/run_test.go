@@ -99,7 +99,7 @@ func TestCheckSeesChange(t *testing.T) {
 	before := readFile(t, filepath.Join(dir, "dtask_gen.go"))
 	writeFile(t, filepath.Join(dir, "m.go"), strings.Replace(task, "n int", "count int", 1))
 	code, stdout, stderr := dtaskgen(t, "-check")
-	if code != 1 || !strings.HasPrefix(stderr, "m.go:4:6: warning: the message of m.Task changes") {
+	if code != 1 || !strings.HasPrefix(stderr, "m.go:4:6: warning: the message of example.com/m.Task changes") {
 		t.Errorf("exit %d, %s", code, stderr)
 	}
 	for _, want := range []string{"--- dtask_gen.go\n", "-//\tn int\n", "+//\tcount int\n"} {
@@ -217,7 +217,7 @@ func TestSymlinks(t *testing.T) {
 	}
 	// The go command does not follow links to directories, but does to files.
 	code, stdout, stderr := dtaskgen(t, "-list", "./...")
-	if code != 0 || strings.Count(stdout, "\n") != 3 || !strings.Contains(stdout, "real.Linked") || !strings.Contains(stdout, "real.Task") {
+	if code != 0 || strings.Count(stdout, "\n") != 3 || !strings.Contains(stdout, "example.com/m/real.Linked") || !strings.Contains(stdout, "example.com/m/real.Task") {
 		t.Errorf("exit %d\n%s%s", code, stdout, stderr)
 	}
 }

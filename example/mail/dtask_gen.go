@@ -22,7 +22,7 @@ type MailerSendArgs struct {
 //	Letter.Subject string
 //	Letter.Text string
 //	Letter.Files []string
-var MailerSendTask = dtask.Define[MailerSendArgs, dtask.None]("example/mail.Mailer.Send", dtask.Spec{
+var MailerSendTask = dtask.Define[MailerSendArgs, dtask.None]("github.com/dtaskhq/dtask/example/mail.Mailer.Send", dtask.Spec{
 	Queue:   "mail",
 	Retries: 5,
 	Timeout: 30 * time.Second,

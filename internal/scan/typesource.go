@@ -1,7 +1,6 @@
 package scan
 
 import (
-	"go/token"
 	"go/types"
 	"regexp"
 	"strconv"
@@ -53,34 +52,4 @@ func backquote(literal string) string {
 		return literal
 	}
 	return "`" + s + "`"
-}
-
-// typeString returns a type as messages name it: with the names of packages
-// other than the task's own.
-func (p *packageScan) typeString(t types.Type) string {
-	return types.TypeString(t, func(other *types.Package) string {
-		if other == p.loaded.Types {
-			return ""
-		}
-		return other.Name()
-	})
-}
-
-// parsePosition reads the position of a packages.Error: file:line:col, where
-// line and column may be missing.
-func parsePosition(s string) token.Position {
-	var pos token.Position
-	pos.Filename = s
-	for range 2 {
-		i := strings.LastIndexByte(pos.Filename, ':')
-		if i < 0 {
-			break
-		}
-		n, err := strconv.Atoi(pos.Filename[i+1:])
-		if err != nil {
-			break
-		}
-		pos.Filename, pos.Line, pos.Column = pos.Filename[:i], n, pos.Line
-	}
-	return pos
 }

@@ -1,4 +1,4 @@
-package scan
+package typecheck
 
 import (
 	"errors"
@@ -10,10 +10,10 @@ import (
 	"golang.org/x/tools/go/packages"
 )
 
-// typeCheck fills in the syntax and the types of packages, the latter as far as
-// annotated functions need them. Of what else a package declares, there are
-// the names.
-func typeCheck(roots []*packages.Package) {
+// Check fills in the syntax and the types of packages, the types as far as
+// annotated functions need them. Of the rest of a package there are only the
+// names.
+func Check(roots []*packages.Package) {
 	c := &checker{world: reach(roots), stubs: make(map[*packages.Package]bool)}
 	for _, p := range roots {
 		c.stubs[p] = true
@@ -23,13 +23,13 @@ func typeCheck(roots []*packages.Package) {
 	}
 }
 
-// A checker type-checks what was reached.
+// A checker type-checks the declarations that were reached.
 type checker struct {
 	*world
-	stubs map[*packages.Package]bool // packages whose other names are wanted, too
+	stubs map[*packages.Package]bool // packages whose other names are wanted too
 }
 
-// check type-checks a package, and those it imports before.
+// check type-checks the packages that a package imports, and then itself.
 func (c *checker) check(p *packages.Package) {
 	if p.Types != nil {
 		return
@@ -52,8 +52,8 @@ func (c *checker) check(p *packages.Package) {
 	types.NewChecker(&config, c.fset, p.Types, nil).Files(files) // the error is among p.TypeErrors
 }
 
-// reduce returns a file with the declarations that were reached, the imports
-// they use, and stubs for the rest if they are wanted.
+// reduce returns a file with the declarations that were reached and the imports
+// they use. The other declarations become stubs, if their names are wanted.
 func (c *checker) reduce(s *source, f *sourceFile) *ast.File {
 	reduced := &ast.File{Package: f.Package, Name: f.Name, FileStart: f.FileStart, FileEnd: f.FileEnd}
 	for _, d := range f.single {
@@ -82,7 +82,7 @@ func usedImports(gen *ast.GenDecl, f *sourceFile) *ast.GenDecl {
 	return used
 }
 
-// stubs returns declarations that have nothing but the names of another.
+// stubs returns declarations of the names that another one declares.
 func stubs(d ast.Decl) []ast.Decl {
 	var list []ast.Decl
 	for _, id := range declared(d) {
@@ -100,13 +100,6 @@ func declaration(tok token.Token, spec ast.Spec) ast.Decl {
 
 func emptyStruct(pos token.Pos) *ast.StructType {
 	return &ast.StructType{Struct: pos, Fields: new(ast.FieldList)}
-}
-
-// typeOfC returns what stands for a type of C. The types that are defined by it
-// are known by the field.
-func typeOfC() *ast.StructType {
-	field := &ast.Field{Names: []*ast.Ident{ast.NewIdent(cTypePrefix)}, Type: emptyStruct(token.NoPos)}
-	return &ast.StructType{Fields: &ast.FieldList{List: []*ast.Field{field}}}
 }
 
 // An importer imports what a package imports, as the go command has listed it.

@@ -1,4 +1,4 @@
-package scan
+package directive
 
 import (
 	"go/ast"
@@ -6,6 +6,14 @@ import (
 	"strings"
 	"testing"
 )
+
+func TestDefaultsAreValues(t *testing.T) {
+	for _, o := range Options {
+		if value, remedy := o.parse(o.Default); o.Default != "" && value == nil {
+			t.Errorf("the default %s=%s: %s", o.Key, o.Default, remedy)
+		}
+	}
+}
 
 // FuzzArguments feeds the parser of options any line. What it returns must be
 // where it says, and be what Go quotes or the line holds.
@@ -26,10 +34,12 @@ func FuzzArguments(f *testing.F) {
 			if q := line[value]; q != '"' && q != '`' && !strings.HasPrefix(line[value:], a.value) {
 				t.Errorf("%q: %+v", line, a)
 			}
-			var o Options
-			var name string
-			if message, hint := o.set(a.key, a.value, &name); (message == "") != (hint == "") {
-				t.Errorf("%q: message %q, hint %q", line, message, hint)
+			o := optionOf(Task, a.key)
+			if o == nil {
+				continue
+			}
+			if value, remedy := o.parse(a.value); (value == nil) != (remedy != "") {
+				t.Errorf("%q: value %v, remedy %q", line, value, remedy)
 			}
 		}
 		if err != nil && (err.message == "" || err.hint == "" || err.pos < 1 || int(err.pos)-1 > len(line)) {
@@ -51,17 +61,17 @@ func FuzzDirective(f *testing.F) {
 		if !strings.HasPrefix(text, "//") && !strings.HasPrefix(text, "/*") {
 			return // no comment
 		}
-		d, ok := recognise(&ast.Comment{Slash: 1, Text: text})
+		d, ok := Recognise(&ast.Comment{Slash: 1, Text: text})
 		if !ok {
 			return
 		}
-		if d.flaw != "" && nearest(d.name, directives) == "" {
-			t.Errorf("%q: recognised as %q", text, d.name)
+		if d.flaw != "" && nearest(d.Name, names()) == "" {
+			t.Errorf("%q: recognised as %q", text, d.Name)
 		}
-		if d.argsPos > token.Pos(len(text)+1) {
-			t.Errorf("%q: arguments at %d", text, d.argsPos)
+		if d.ArgsPos > token.Pos(len(text)+1) {
+			t.Errorf("%q: arguments at %d", text, d.ArgsPos)
 		}
-		if message, hint := checkCron(d.args); (message == "") != (hint == "") {
+		if message, hint := checkSchedule(d.Args); (message == "") != (hint == "") {
 			t.Errorf("%q: message %q, hint %q", text, message, hint)
 		}
 	})
@@ -78,7 +88,7 @@ func TestNearest(t *testing.T) {
 		{"concurrency", ""},
 		{"", ""},
 	} {
-		if near := nearest(test.got, optionNames); near != test.want {
+		if near := nearest(test.got, keys(Task)); near != test.want {
 			t.Errorf("nearest(%q) = %q, want %q", test.got, near, test.want)
 		}
 	}

@@ -1,8 +1,10 @@
-package scan
+package jsonwire
 
 import (
 	"fmt"
 	"go/types"
+
+	"github.com/dtaskhq/dtask/internal/typecheck"
 )
 
 // A codec says how encoding/json treats a type: by its own methods, or by its
@@ -20,15 +22,15 @@ type codec struct {
 func (c codec) own() bool { return c.marshal != nil || c.unmarshal != nil }
 
 // codecOf returns how a value of type t is encoded and decoded.
-func (s *scanner) codecOf(t types.Type) codec {
-	if c, ok := s.codecs[t]; ok {
+func (e *Encoding) codecOf(t types.Type) codec {
+	if c, ok := e.codecs[t]; ok {
 		return c
 	}
 	c := codecBy("JSON", t)
 	if !c.own() {
 		c = codecBy("Text", t)
 	}
-	s.codecs[t] = c
+	e.codecs[t] = c
 	return c
 }
 
@@ -49,8 +51,8 @@ func codecBy(suffix string, t types.Type) codec {
 // misfit returns why a type that encodes itself does not come back, and what to
 // do, or "". Pointer methods are called only for values that are addressable:
 // those behind a pointer or in a slice.
-func (p *packageScan) misfit(t types.Type, c codec, addressable bool) (reason, hint string) {
-	name := p.typeString(t)
+func (j *Judge) misfit(t types.Type, c codec, addressable bool) (reason, hint string) {
+	name := j.typeString(t)
 	marshal, unmarshal := "MarshalJSON", "UnmarshalJSON"
 	if c.text {
 		marshal, unmarshal = "MarshalText", "UnmarshalText"
@@ -62,14 +64,14 @@ func (p *packageScan) misfit(t types.Type, c codec, addressable bool) (reason, h
 	case c.marshal == nil:
 		return fmt.Sprintf("%s has %s and no %s", name, unmarshal, marshal), "write " + marshal + " as well"
 	case takenOver(t, c.marshal) != nil:
-		field := p.typeString(takenOver(t, c.marshal).Type())
+		field := j.typeString(takenOver(t, c.marshal).Type())
 		return fmt.Sprintf("%s would be encoded as its embedded %s alone", name, field), giveName
 	case takenOver(t, c.unmarshal) != nil:
-		field := p.typeString(takenOver(t, c.unmarshal).Type())
+		field := j.typeString(takenOver(t, c.unmarshal).Type())
 		return fmt.Sprintf("%s would be decoded as its embedded %s alone", name, field), giveName
 	case !c.marshalsValue && !addressable:
 		hint := "pass a pointer"
-		if !p.foreign(t) {
+		if !j.foreign(t) {
 			hint += ", or give " + marshal + " a value receiver"
 		}
 		return fmt.Sprintf("the %s of %s has a pointer receiver, so it is not called for a value", marshal, name), hint
@@ -115,13 +117,13 @@ var byteSlice = types.NewSlice(types.Typ[types.Byte])
 // isMarshal reports whether a signature is func() ([]byte, error).
 func isMarshal(s *types.Signature) bool {
 	return s.Params().Len() == 0 && s.Results().Len() == 2 &&
-		types.Identical(s.Results().At(0).Type(), byteSlice) && isError(s.Results().At(1).Type())
+		types.Identical(s.Results().At(0).Type(), byteSlice) && typecheck.IsError(s.Results().At(1).Type())
 }
 
 // isUnmarshal reports whether a signature is func([]byte) error.
 func isUnmarshal(s *types.Signature) bool {
 	return s.Params().Len() == 1 && s.Results().Len() == 1 &&
-		types.Identical(s.Params().At(0).Type(), byteSlice) && isError(s.Results().At(0).Type())
+		types.Identical(s.Params().At(0).Type(), byteSlice) && typecheck.IsError(s.Results().At(0).Type())
 }
 
 func isMap(t types.Type) bool {
