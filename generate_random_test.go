@@ -184,8 +184,8 @@ func (s *typeSource) tag(typ string) string {
 	case 2:
 		return "`json:\",string\"`"
 	case 3:
-		// On others it would mean what it says: an empty slice becomes nil, and
-		// a negative zero a positive one.
+		// Other types do not come back equal then, and need not: an empty slice
+		// becomes nil, and a negative zero a positive one.
 		if slices.Contains([]string{"bool", "int64", "string", "Kind", "Level"}, typ) || strings.HasPrefix(typ, "*") {
 			return "`json:\",omitempty\"`"
 		}
