@@ -16,6 +16,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/dtaskhq/dtask/runtime/broker"
 	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
@@ -33,11 +34,15 @@ var templates = template.Must(template.New("").Funcs(template.FuncMap{
 // shows what has become of them; it does none of their work.
 type page struct {
 	gallery *gallery
-	broker  dtask.Inspector
+	admin   broker.Admin
 }
 
 // listen takes an address, and returns the part that serves the page there.
 func listen(addr string, g *gallery, client *dtask.Client) (part, error) {
+	admin, err := client.Admin()
+	if err != nil {
+		return nil, err
+	}
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		if op := new(net.OpError); errors.As(err, &op) {
@@ -46,7 +51,7 @@ func listen(addr string, g *gallery, client *dtask.Client) (part, error) {
 		return nil, fmt.Errorf("cannot serve on %s: %w; -addr takes another address", addr, err)
 	}
 	server := &http.Server{
-		Handler:           (&page{g, client.Broker()}).handler(),
+		Handler:           (&page{g, admin}).handler(),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       time.Minute,
 	}

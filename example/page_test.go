@@ -40,7 +40,11 @@ func servePage(t *testing.T) (*httptest.Server, *gallery) {
 	stopped := make(chan error)
 	go func() { stopped <- worker(client, g, mailer, slog.New(slog.DiscardHandler))(ctx) }()
 
-	page := (&page{g, client.Broker()}).handler()
+	admin, err := client.Admin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := (&page{g, admin}).handler()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		page.ServeHTTP(w, r.WithContext(dtask.NewContext(r.Context(), client)))
 	}))

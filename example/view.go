@@ -8,7 +8,7 @@ import (
 	"github.com/dtaskhq/dtask/example/mail"
 	"github.com/dtaskhq/dtask/example/outcome"
 	"github.com/dtaskhq/dtask/example/report"
-	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
 // What the page shows, the newest first. A report is about the pictures that
@@ -23,7 +23,7 @@ type view struct {
 	Message  string // to the user
 	Pictures []pictureView
 	Reports  []reportView
-	Queues   []dtask.QueueState
+	Queues   []broker.QueueState
 	Pending  bool // whether to look again soon
 }
 
@@ -46,7 +46,7 @@ func (p *page) view(ctx context.Context) (v view, err error) {
 	if err := v.addReports(p.gallery); err != nil {
 		return v, err
 	}
-	if v.Queues, err = p.broker.Queues(ctx); err != nil {
+	if v.Queues, err = p.admin.Queues(ctx); err != nil {
 		slog.Warn("queues not shown", "err", err) // the rest is worth showing
 	}
 	return v, nil

@@ -12,8 +12,7 @@ import (
 //		"context"
 //		"time"
 //
-//		"github.com/dtaskhq/dtask/runtime/dtask"
-//	)
+//	//	)
 func groupImports(src []byte) []byte {
 	before, rest, ok := bytes.Cut(src, []byte("\nimport (\n"))
 	if !ok {

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dtaskhq/dtask/internal/inside"
+	"github.com/dtaskhq/dtask/runtime/broker"
 	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
@@ -37,12 +39,6 @@ type orderArgs struct {
 	Order order `json:"order"`
 }
 
-// tagOptions is orderArgs with an option in a tag, so that package json is used.
-// It is the same in JSON: omitempty is for other types than structs.
-type tagOptions struct {
-	Order order `json:"order,omitempty"`
-}
-
 var sample = order{
 	Email:  "grace@example.com",
 	UserID: 90071992547,
@@ -53,51 +49,43 @@ var sample = order{
 
 // A nullBroker hands every message straight to a worker.
 type nullBroker struct {
-	dtask.Broker // what is not called
-	worker       *dtask.Worker
-	delivery     delivery
+	broker.Broker // what is not called
+	worker        *dtask.Worker
+	delivery      delivery
 }
 
 type delivery struct {
-	message *dtask.Message
-	verdict dtask.Verdict
+	message    *broker.Message
+	settlement broker.Settlement
 }
 
-func (d *delivery) Message() *dtask.Message { return d.message }
-func (d *delivery) Settle(v dtask.Verdict)  { d.verdict = v }
+func (d *delivery) Message() *broker.Message   { return d.message }
+func (d *delivery) Settle(s broker.Settlement) { d.settlement = s }
 
-func (b *nullBroker) Enqueue(ctx context.Context, m *dtask.Message) error {
+func (b *nullBroker) Enqueue(ctx context.Context, m *broker.Message) error {
 	b.delivery.message = m
-	b.worker.Process(ctx, &b.delivery)
+	inside.Process(ctx, b.worker, &b.delivery)
 	return nil
 }
 
 // BenchmarkTask is the whole way: Delay → message → worker → function.
 func BenchmarkTask(b *testing.B) {
-	benchmarkTask(b, orderArgs{sample}, func(args orderArgs) order { return args.Order })
-}
-
-// BenchmarkTaskTagOptions is BenchmarkTask for arguments that need package json.
-func BenchmarkTaskTagOptions(b *testing.B) {
-	benchmarkTask(b, tagOptions{sample}, func(args tagOptions) order { return args.Order })
-}
-
-func benchmarkTask[A any](b *testing.B, args A, orderOf func(A) order) {
+	args := orderArgs{sample}
 	var got order
 	calls := 0
-	task := dtask.Define[A, dtask.None]("bench.Order", dtask.Spec{
+	task := dtask.Define[orderArgs, dtask.None]("bench.Order", dtask.Spec{
 		Queue: "default", Retries: 5, Backoff: 2 * time.Second, Schema: "0123456789abcdef",
 	})
-	table := dtask.Table{task.Bind(func(_ context.Context, args A) (dtask.None, error) {
-		got = orderOf(args)
+	table := dtask.Table{task.Bind(func(_ context.Context, args orderArgs) (dtask.None, error) {
+		got = args.Order
 		calls++
 		return dtask.None{}, nil
 	})}
-	broker := new(nullBroker)
-	client := dtask.NewClient(broker)
+	null := new(nullBroker)
+	client := dtask.NewClient(null)
 	quiet := slog.New(slog.DiscardHandler)
 	var err error
-	if broker.worker, err = dtask.NewWorker(client, dtask.WorkerConfig{Logger: quiet}, table); err != nil {
+	if null.worker, err = dtask.NewWorker(client, dtask.WorkerConfig{Logger: quiet}, table); err != nil {
 		b.Fatal(err)
 	}
 	ctx := dtask.NewContext(b.Context(), client)
@@ -110,8 +98,8 @@ func benchmarkTask[A any](b *testing.B, args A, orderOf func(A) order) {
 			b.Fatal(err)
 		}
 	}
-	if calls != runs || broker.delivery.verdict != dtask.Done || got.Email != sample.Email || !got.At.Equal(sample.At) {
-		b.Fatalf("executed %d of %d, last verdict %v, got %+v", calls, runs, broker.delivery.verdict, got)
+	if calls != runs || null.delivery.settlement.Verdict != broker.Done || got.Email != sample.Email || !got.At.Equal(sample.At) {
+		b.Fatalf("executed %d of %d, last verdict %v, got %+v", calls, runs, null.delivery.settlement.Verdict, got)
 	}
 }
 

@@ -50,10 +50,10 @@ func (f Folder) Middleware(log *slog.Logger) dtask.Middleware {
 			result := next(ctx, m)
 			o := Outcome{Took: time.Since(start)}
 			switch result.Kind {
-			case dtask.Executed:
+			case dtask.OutcomeDone:
 				o.Done = true
-			case dtask.Buried, dtask.Retried:
-				o.Failed = result.Kind == dtask.Buried
+			case dtask.OutcomeDead, dtask.OutcomeRetried:
+				o.Failed = result.Kind == dtask.OutcomeDead
 				o.Error = fmt.Sprint(result.Err)
 			default:
 				return result // it has yet to run

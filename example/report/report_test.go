@@ -32,15 +32,15 @@ func TestWriteWaitsForThumbnails(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	if step, _ := w.Step(); step.Outcome.Kind != dtask.Snoozed {
+	if step, _ := w.Step(); step.Outcome.Kind != dtask.OutcomeSnoozed {
 		t.Fatalf("without the thumbnail: %v, want snoozed", step.Outcome.Kind)
 	}
 	note := outcome.Folder(dir).Middleware(slog.New(slog.DiscardHandler))(func(context.Context, *dtask.Message) dtask.Outcome {
-		return dtask.Outcome{Kind: dtask.Buried, Err: io.ErrUnexpectedEOF}
+		return dtask.Outcome{Kind: dtask.OutcomeDead, Err: io.ErrUnexpectedEOF}
 	})
 	note(ctx, &dtask.Message{ID: "p1"})
 	w.Advance(time.Second)
-	if step, _ := w.Step(); step.Outcome.Kind != dtask.Executed {
+	if step, _ := w.Step(); step.Outcome.Kind != dtask.OutcomeDone {
 		t.Fatalf("after the thumbnail failed: %v %v, want executed", step.Outcome.Kind, step.Outcome.Err)
 	}
 	table, err := os.ReadFile(CSVFile(dir))

@@ -17,6 +17,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"github.com/dtaskhq/dtask/runtime/broker"
 	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
@@ -39,7 +40,7 @@ func TestGarbage(t *testing.T) {
 		if strings.HasPrefix(tr.url, "amqp") {
 			tr.deleteQueue()
 		}
-		tr.require(tr.finish(), allowance{buried: garbage})
+		tr.require(tr.finish(), allowance{dead: garbage})
 		tr.reasons()
 	})
 }
@@ -89,8 +90,8 @@ func (tr *trial) publishGarbage(n int) {
 		{"dtask-schema": []any{"a", int32(1)}},
 		{"dtask-failures": "{"},
 		{"dtask-failures": []byte{0xff}},
-		{"dtask-returned": float64(1)},
-		{"dtask-returned-since": int64(math.MinInt64)},
+		{"dtask-handed-back": float64(1)},
+		{"dtask-handed-back-since": int64(math.MinInt64)},
 	}
 	var last *amqp.DeferredConfirmation
 	for i := range n {
@@ -181,7 +182,7 @@ func (tr *trial) oversize() {
 	}
 	large := dtask.Define[largeArgs, dtask.None]("chaos.Large", dtask.Spec{Queue: queue})
 	for range 20 {
-		_, err := large.Delay(dtask.NewContext(tr.Context(), client), largeArgs{make([]byte, dtask.MaxBodySize)})
+		_, err := large.Delay(dtask.NewContext(tr.Context(), client), largeArgs{make([]byte, broker.MaxBodySize)})
 		if !errors.Is(err, dtask.ErrTooLarge) {
 			tr.Fatalf("a body beyond the limit: %v, want ErrTooLarge", err)
 		}
@@ -221,7 +222,7 @@ func (tr *trial) reasons() {
 	tr.Helper()
 	ctx, cancel := context.WithTimeout(tr.Context(), patience)
 	defer cancel()
-	letters, err := tr.inspector().DeadLetters(ctx, queue, 100_000)
+	letters, err := tr.admin().DeadLetters(ctx, queue, 100_000)
 	if err != nil {
 		tr.Fatal(err)
 	}

@@ -88,7 +88,7 @@ func enqueue(ctx context.Context, t dtask.Task[args, dtask.None], id string, sle
 	began := time.Now()
 	options = append(options, dtask.ID(id))
 	if delay > 0 {
-		options = append(options, dtask.Delay(delay))
+		options = append(options, dtask.In(delay))
 	}
 	_, err := t.Delay(ctx, args{Sleep: sleep, Due: began.Add(delay).UnixMilli()}, options...)
 	switch {

@@ -64,7 +64,7 @@ func table(log *ledger, old bool) dtask.Table {
 		log.note(started, info.ID, info.Attempt)
 		return info
 	}
-	bind := func(t dtask.Task[args, dtask.None], f func(context.Context, args) error) dtask.Handler {
+	bind := func(t dtask.Task[args, dtask.None], f func(context.Context, args) error) dtask.BoundTask {
 		return t.Bind(func(ctx context.Context, a args) (dtask.None, error) { return dtask.None{}, f(ctx, a) })
 	}
 	known := dtask.Table{

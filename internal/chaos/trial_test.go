@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/runtime/broker"
 
 	"github.com/dtaskhq/dtask/internal/testenv/rabbittest"
 )
@@ -27,7 +27,7 @@ type trial struct {
 	name      string
 	dir       string
 	url       string       // of the broker, not through a proxy
-	broker    dtask.Broker // to inspect; nil until needed
+	broker    broker.Admin // to inspect; nil until needed
 	ledger    *ledger
 	record    *record
 	producers []*process
@@ -223,32 +223,34 @@ func (tr *trial) eventually(what string, done func() bool) {
 	}
 }
 
-// inspector returns the broker, to look into it.
-func (tr *trial) inspector() dtask.Broker {
+// admin returns the broker, to look into it.
+func (tr *trial) admin() broker.Admin {
 	tr.Helper()
 	if tr.broker == nil {
 		ctx, cancel := context.WithTimeout(tr.Context(), patience)
 		defer cancel()
-		b, err := dtask.OpenBroker(ctx, tr.url)
+		b, err := broker.Open(ctx, tr.url, broker.Config{})
 		if err != nil {
 			tr.Fatal(err)
 		}
-		tr.broker = b
 		tr.Cleanup(func() {
 			if err := b.Close(); err != nil {
 				tr.Error(err)
 			}
 		})
+		if tr.broker, err = broker.As[broker.Admin](b); err != nil {
+			tr.Fatal(err)
+		}
 	}
 	return tr.broker
 }
 
 // state returns the state of the queue.
-func (tr *trial) state() dtask.QueueState {
+func (tr *trial) state() broker.QueueState {
 	tr.Helper()
 	ctx, cancel := context.WithTimeout(tr.Context(), patience)
 	defer cancel()
-	states, err := tr.inspector().Queues(ctx)
+	states, err := tr.admin().Queues(ctx)
 	if err != nil {
 		tr.Fatal(err)
 	}
@@ -257,7 +259,7 @@ func (tr *trial) state() dtask.QueueState {
 			return s
 		}
 	}
-	return dtask.QueueState{}
+	return broker.QueueState{}
 }
 
 // dead returns the ids of the dead letters.
@@ -265,7 +267,7 @@ func (tr *trial) dead() map[string]bool {
 	tr.Helper()
 	ctx, cancel := context.WithTimeout(tr.Context(), patience)
 	defer cancel()
-	letters, err := tr.inspector().DeadLetters(ctx, queue, 100_000)
+	letters, err := tr.admin().DeadLetters(ctx, queue, 100_000)
 	if err != nil {
 		tr.Fatal(err)
 	}
@@ -282,7 +284,7 @@ func (tr *trial) dead() map[string]bool {
 // An allowance is what a trial may cost beyond nothing.
 type allowance struct {
 	duplicated int
-	buried     int
+	dead       int
 	failed     int // to enqueue
 }
 
@@ -298,7 +300,7 @@ func (tr *trial) require(a account, allowed allowance) {
 		{"duplicated", a.duplicated, allowed.duplicated},
 		{"unexpected", a.unexpected, 0},
 		{"executed early", a.early, 0},
-		{"dead letters", a.buried, allowed.buried},
+		{"dead letters", a.dead, allowed.dead},
 		{"goroutines left", a.after - a.before, 0},
 	} {
 		if v.got > v.most {
@@ -312,8 +314,8 @@ func (tr *trial) require(a account, allowed allowance) {
 			}
 		}
 	}
-	if a.buried < allowed.buried {
-		tr.Errorf("dead letters: %d, want %d", a.buried, allowed.buried)
+	if a.dead < allowed.dead {
+		tr.Errorf("dead letters: %d, want %d", a.dead, allowed.dead)
 	}
 	if a.confirmed == 0 {
 		tr.Error("nothing was enqueued")

@@ -1,4 +1,4 @@
-// Package brokertest holds what every [dtask.Broker] must do, as tests. A
+// Package brokertest holds what every [broker.Broker] must do, as tests. A
 // broker's own tests call [Run]:
 //
 //	func TestMain(m *testing.M) { brokertest.Main(m) }
@@ -18,11 +18,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
 // A Store makes a new, empty store and returns the URL under which any process
-// can open it with [dtask.OpenBroker]. It removes the store when t ends.
+// can open it with [broker.Open]. It removes the store when t ends.
 type Store func(t *testing.T) (url string)
 
 // patience is how long the suite waits for what must happen. Nothing is
@@ -65,6 +65,9 @@ func Run(t *testing.T, store Store) {
 		{"Schedule", testSchedule},
 		{"ScheduleContended", testScheduleContended},
 		{"Cycles", testCycles},
+		{"ModulesOnOneQueue", testModulesOnOneQueue},
+		{"ModulesWithNamespaces", testModulesWithNamespaces},
+		{"ModulesPeriodic", testModulesPeriodic},
 		{"WorkerOutcomes", testWorkerOutcomes},
 		{"WorkerUnknown", testWorkerUnknown},
 		{"WorkerStop", testWorkerStop},
@@ -75,13 +78,32 @@ func Run(t *testing.T, store Store) {
 	}
 }
 
-// open opens the store for the length of the test.
-func open(t *testing.T, url string) dtask.Broker {
+// full is a broker with all the capabilities that the suite tests.
+type full interface {
+	broker.Broker
+	broker.Admin
+	broker.ResultStore
+	broker.TickStore
+}
+
+// openURL opens the store.
+func openURL(t *testing.T, url string) full {
 	t.Helper()
-	b, err := dtask.OpenBroker(testContext(t), url)
+	b, err := broker.Open(testContext(t), url, broker.Config{})
 	if err != nil {
 		t.Fatalf("open the broker: %v", err)
 	}
+	f, err := broker.As[full](b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// open opens the store for the length of the test.
+func open(t *testing.T, url string) full {
+	t.Helper()
+	b := openURL(t, url)
 	t.Cleanup(func() {
 		if err := b.Close(); err != nil {
 			t.Errorf("close the broker: %v", err)
@@ -100,8 +122,8 @@ func testContext(t *testing.T) context.Context {
 var serial atomic.Int64
 
 // message returns a message for the queue, with an id of its own.
-func message(queue string) *dtask.Message {
-	return &dtask.Message{
+func message(queue string) *broker.Message {
+	return &broker.Message{
 		ID:         fmt.Sprintf("01890000-0000-7000-8000-%012d", serial.Add(1)),
 		Task:       "pkg.Task",
 		Queue:      queue,
@@ -114,7 +136,7 @@ func message(queue string) *dtask.Message {
 }
 
 // enqueue enqueues messages and returns them.
-func enqueue(t *testing.T, b dtask.Broker, ms ...*dtask.Message) []*dtask.Message {
+func enqueue(t *testing.T, b full, ms ...*broker.Message) []*broker.Message {
 	t.Helper()
 	for _, m := range ms {
 		if err := b.Enqueue(testContext(t), m); err != nil {
@@ -125,9 +147,9 @@ func enqueue(t *testing.T, b dtask.Broker, ms ...*dtask.Message) []*dtask.Messag
 }
 
 // consume starts a consumer that is closed when the test ends.
-func consume(t *testing.T, b dtask.Broker, queue string, concurrency int) dtask.Consumer {
+func consume(t *testing.T, b full, queue string, concurrency int) broker.Consumer {
 	t.Helper()
-	c, err := b.Consume(testContext(t), dtask.ConsumeOptions{Queue: queue, Concurrency: concurrency})
+	c, err := b.Consume(testContext(t), broker.ConsumeOptions{Queue: queue, Concurrency: concurrency})
 	if err != nil {
 		t.Fatalf("consume %s: %v", queue, err)
 	}
@@ -135,7 +157,7 @@ func consume(t *testing.T, b dtask.Broker, queue string, concurrency int) dtask.
 	return c
 }
 
-func closeConsumer(t *testing.T, c dtask.Consumer) {
+func closeConsumer(t *testing.T, c broker.Consumer) {
 	t.Helper()
 	if err := c.Close(testContext(t)); err != nil {
 		t.Errorf("close the consumer: %v", err)
@@ -143,7 +165,7 @@ func closeConsumer(t *testing.T, c dtask.Consumer) {
 }
 
 // receive returns the next delivery.
-func receive(t *testing.T, c dtask.Consumer) dtask.Delivery {
+func receive(t *testing.T, c broker.Consumer) broker.Delivery {
 	t.Helper()
 	select {
 	case d, ok := <-c.Deliveries():
@@ -159,14 +181,14 @@ func receive(t *testing.T, c dtask.Consumer) dtask.Delivery {
 
 // drained checks that nothing is left in the queue: a message enqueued now is
 // the next one delivered.
-func drained(t *testing.T, b dtask.Broker, c dtask.Consumer, queue string) {
+func drained(t *testing.T, b full, c broker.Consumer, queue string) {
 	t.Helper()
 	last := enqueue(t, b, message(queue))[0]
 	d := receive(t, c)
 	if d.Message().ID != last.ID {
 		t.Errorf("delivered again: %s (attempt %d)", d.Message().ID, d.Message().Attempt)
 	}
-	d.Settle(dtask.Done)
+	d.Settle(broker.Settlement{Verdict: broker.Done})
 }
 
 // eventually waits until check returns an empty string.
@@ -186,7 +208,7 @@ func eventually(t *testing.T, check func() string) {
 }
 
 // state returns the state of one queue.
-func state(t *testing.T, b dtask.Broker, queue string) dtask.QueueState {
+func state(t *testing.T, b full, queue string) broker.QueueState {
 	t.Helper()
 	states, err := b.Queues(testContext(t))
 	if err != nil {
@@ -197,13 +219,13 @@ func state(t *testing.T, b dtask.Broker, queue string) dtask.QueueState {
 			return s
 		}
 	}
-	return dtask.QueueState{Queue: queue}
+	return broker.QueueState{Queue: queue}
 }
 
 // deadLetters waits for n dead letters in the queue and returns them.
-func deadLetters(t *testing.T, b dtask.Broker, queue string, n int) []*dtask.Message {
+func deadLetters(t *testing.T, b full, queue string, n int) []*broker.Message {
 	t.Helper()
-	var dead []*dtask.Message
+	var dead []*broker.Message
 	eventually(t, func() string {
 		var err error
 		if dead, err = b.DeadLetters(testContext(t), queue, 1000); err != nil {

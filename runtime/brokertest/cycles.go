@@ -28,10 +28,7 @@ func testCycles(t *testing.T, store Store) {
 	note := define("note", 0)
 	cycle := func() {
 		ran := make(chan struct{}, 1)
-		b, err := dtask.OpenBroker(testContext(t), url)
-		if err != nil {
-			t.Fatal(err)
-		}
+		b := openURL(t, url)
 		_, stop := start(t, b, dtask.WorkerConfig{Concurrency: 3}, dtask.Table{
 			bind(note, func(context.Context, string) error { ran <- struct{}{}; return nil }),
 		})

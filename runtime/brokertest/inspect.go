@@ -6,11 +6,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
 // buried enqueues and buries n messages and returns their ids.
-func buried(t *testing.T, b dtask.Broker, queue string, n int) []string {
+func buried(t *testing.T, b full, queue string, n int) []string {
 	t.Helper()
 	c := consume(t, b, queue, 1)
 	var ids []string
@@ -18,10 +18,10 @@ func buried(t *testing.T, b dtask.Broker, queue string, n int) []string {
 		enqueue(t, b, message(queue))
 		d := receive(t, c)
 		m := d.Message()
-		m.Failures = append(m.Failures, dtask.Failure{Attempt: m.Attempt, At: time.Now(), Error: "failed " + m.ID})
+		m.Failures = append(m.Failures, broker.Failure{Attempt: m.Attempt, At: time.Now(), Error: "failed " + m.ID})
 		m.Attempt = m.Attempts
 		ids = append(ids, m.ID)
-		d.Settle(dtask.Bury)
+		d.Settle(broker.Settlement{Verdict: broker.Dead})
 	}
 	closeConsumer(t, c)
 	return ids
@@ -46,14 +46,14 @@ func testRetryDead(t *testing.T, store Store) {
 	if m := d.Message(); m.ID != ids[3] || m.Attempt != 1 || len(m.Failures) != 1 || m.Failures[0].Error != "failed "+ids[3] {
 		t.Errorf("retried message %+v, want %s at attempt 1 with its failure", m, ids[3])
 	}
-	d.Settle(dtask.Done)
+	d.Settle(broker.Settlement{Verdict: broker.Done})
 	deadLetters(t, b, "q", 4)
 
 	if n, err := b.RetryDead(testContext(t), "q"); n != 4 || err != nil {
 		t.Errorf("RetryDead of all: %d, %v", n, err)
 	}
 	for range 4 {
-		receive(t, c).Settle(dtask.Done)
+		receive(t, c).Settle(broker.Settlement{Verdict: broker.Done})
 	}
 	deadLetters(t, b, "q", 0)
 	drained(t, b, c, "q")
@@ -75,7 +75,7 @@ func testRetryDeadFailing(t *testing.T, store Store) {
 			mu.Lock()
 			runs[d.Message().ID]++
 			mu.Unlock()
-			d.Settle(dtask.Bury)
+			d.Settle(broker.Settlement{Verdict: broker.Dead})
 		}
 	})
 	enqueueMany(t, b, n)
@@ -103,8 +103,8 @@ func testRetryDeadFailing(t *testing.T, store Store) {
 }
 
 // enqueueMany enqueues n messages in queue q.
-func enqueueMany(t *testing.T, b dtask.Broker, n int) {
-	ms := make([]*dtask.Message, n)
+func enqueueMany(t *testing.T, b full, n int) {
+	ms := make([]*broker.Message, n)
 	for i := range ms {
 		ms[i] = message("q")
 	}
@@ -160,7 +160,7 @@ func testPurge(t *testing.T, store Store) {
 	if d.Message().ID != other.ID {
 		t.Errorf("delivered %s, want %s", d.Message().ID, other.ID)
 	}
-	d.Settle(dtask.Done)
+	d.Settle(broker.Settlement{Verdict: broker.Done})
 	if n, err := b.Purge(testContext(t), "other"); n != 10 || err != nil {
 		t.Errorf("Purge of the other queue: %d, %v, want the 10 delayed", n, err)
 	}
@@ -215,7 +215,7 @@ func testPause(t *testing.T, store Store) {
 	})
 	// A consumer may hear of it a little later: messages that still slip through
 	// are settled until one stays.
-	var m *dtask.Message
+	var m *broker.Message
 	eventually(t, func() string {
 		m = enqueue(t, b, message("q"))[0]
 		for range 5 {
@@ -223,7 +223,7 @@ func testPause(t *testing.T, store Store) {
 		}
 		select {
 		case d := <-c.Deliveries():
-			d.Settle(dtask.Done)
+			d.Settle(broker.Settlement{Verdict: broker.Done})
 			return "the queue still delivers"
 		default:
 			return ""
@@ -248,7 +248,7 @@ func testPause(t *testing.T, store Store) {
 	if d.Message().ID != m.ID || d.Message().Attempt != 1 {
 		t.Errorf("after Resume: %s at attempt %d, want %s at 1", d.Message().ID, d.Message().Attempt, m.ID)
 	}
-	d.Settle(dtask.Done)
+	d.Settle(broker.Settlement{Verdict: broker.Done})
 	if state(t, b, "q").Paused {
 		t.Error("the queue is still shown as paused")
 	}
@@ -271,7 +271,7 @@ func testQueueStates(t *testing.T, store Store) {
 	later := message("q")
 	later.NotBefore = time.Now().Add(time.Hour)
 	enqueue(t, b, later)
-	want := dtask.QueueState{Queue: "q", Ready: 3, Running: 0, Delayed: 1, Dead: 2}
+	want := broker.QueueState{Queue: "q", Ready: 3, Running: 0, Delayed: 1, Dead: 2}
 	eventually(t, func() string {
 		got := state(t, b, "q")
 		if got.Delayed == -1 { // not every broker can tell
@@ -290,7 +290,7 @@ func testQueueStates(t *testing.T, store Store) {
 	}
 	c := consume(t, b, "q", 1)
 	for range 3 {
-		receive(t, c).Settle(dtask.Done)
+		receive(t, c).Settle(broker.Settlement{Verdict: broker.Done})
 	}
 	eventually(t, func() string {
 		if due() {

@@ -10,13 +10,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dtaskhq/dtask/runtime/broker"
 	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
 // sameTimes truncates the times of a message to what every broker keeps.
-func sameTimes(m *dtask.Message) *dtask.Message {
+func sameTimes(m *broker.Message) *broker.Message {
 	c := *m
-	for _, t := range []*time.Time{&c.EnqueuedAt, &c.NotBefore, &c.Expires, &c.ReturnedSince} {
+	for _, t := range []*time.Time{&c.EnqueuedAt, &c.NotBefore, &c.Expires, &c.HandedBackSince} {
 		if !t.IsZero() {
 			*t = t.Truncate(time.Millisecond).UTC()
 		}
@@ -31,16 +32,16 @@ func testRoundTrip(t *testing.T, store Store) {
 	m := message("mail")
 	m.Task = "internal/mail.(Größe).Send"
 	m.Body = []byte(`{"to":"ü\u0000\n","n":9223372036854775807,"x":"` + strings.Repeat("y", 100_000) + `"}`)
-	m.Priority = dtask.PriorityHigh
+	m.Priority = broker.PriorityHigh
 	m.Attempt, m.Attempts = 3, 9
 	m.NotBefore = now.Add(-time.Second)
 	m.Expires = now.Add(time.Hour)
 	m.Headers = map[string]string{"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "Tenant": "größe, \"7\"", "CC": "c", "BCC": "b"}
-	m.Failures = []dtask.Failure{
+	m.Failures = []broker.Failure{
 		{Attempt: 1, At: now.UTC(), Error: "dial: \x00 refused\nreally"},
 		{Attempt: 2, At: now.UTC(), Error: "again", Stack: "goroutine 1"},
 	}
-	m.Returned, m.ReturnedSince = 2, now.Add(-time.Minute)
+	m.HandedBack, m.HandedBackSince = 2, now.Add(-time.Minute)
 	enqueue(t, b, m)
 
 	c := consume(t, b, "mail", 1)
@@ -50,13 +51,13 @@ func testRoundTrip(t *testing.T, store Store) {
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("delivered\n%+v, want\n%+v", got, want)
 	}
-	d.Settle(dtask.Done)
+	d.Settle(broker.Settlement{Verdict: broker.Done})
 }
 
 // A message with nothing but what Validate asks for arrives as it is.
 func testMinimalMessage(t *testing.T, store Store) {
 	b := open(t, store(t))
-	m := &dtask.Message{ID: "my own id/7", Task: "t", Queue: "q", Attempt: 1, Attempts: 1, EnqueuedAt: time.Now()}
+	m := &broker.Message{ID: "my own id/7", Task: "t", Queue: "q", Attempt: 1, Attempts: 1, EnqueuedAt: time.Now()}
 	enqueue(t, b, m)
 	d := receive(t, consume(t, b, "q", 1))
 	got := d.Message()
@@ -64,16 +65,13 @@ func testMinimalMessage(t *testing.T, store Store) {
 		got.Attempt != 1 || got.Attempts != 1 || !got.Expires.IsZero() || len(got.Headers) != 0 || len(got.Failures) != 0 {
 		t.Errorf("delivered %+v, want %+v", got, m)
 	}
-	d.Settle(dtask.Done)
+	d.Settle(broker.Settlement{Verdict: broker.Done})
 }
 
 // What was enqueued is there after the broker object is gone.
 func testDurable(t *testing.T, store Store) {
 	url := store(t)
-	first, err := dtask.OpenBroker(testContext(t), url)
-	if err != nil {
-		t.Fatal(err)
-	}
+	first := openURL(t, url)
 	m := enqueue(t, first, message("q"))[0]
 	if err := first.Close(); err != nil {
 		t.Fatal(err)
@@ -83,7 +81,7 @@ func testDurable(t *testing.T, store Store) {
 	if d.Message().ID != m.ID {
 		t.Errorf("delivered %s, want %s", d.Message().ID, m.ID)
 	}
-	d.Settle(dtask.Done)
+	d.Settle(broker.Settlement{Verdict: broker.Done})
 }
 
 func testQueuesAreSeparate(t *testing.T, store Store) {
@@ -91,12 +89,12 @@ func testQueuesAreSeparate(t *testing.T, store Store) {
 	a, z := consume(t, b, "q.a", 5), consume(t, b, "q.z", 5)
 	ma, mz := message("q.a"), message("q.z")
 	enqueue(t, b, mz, ma)
-	for c, want := range map[dtask.Consumer]*dtask.Message{a: ma, z: mz} {
+	for c, want := range map[broker.Consumer]*broker.Message{a: ma, z: mz} {
 		d := receive(t, c)
 		if d.Message().ID != want.ID || d.Message().Queue != want.Queue {
 			t.Errorf("consumer of %s got %s of %s", want.Queue, d.Message().ID, d.Message().Queue)
 		}
-		d.Settle(dtask.Done)
+		d.Settle(broker.Settlement{Verdict: broker.Done})
 	}
 }
 
@@ -116,7 +114,7 @@ func testNotBefore(t *testing.T, store Store) {
 	if d := receive(t, c); d.Message().ID != now.ID {
 		t.Errorf("a delayed message came first: %s", d.Message().ID)
 	} else {
-		d.Settle(dtask.Done)
+		d.Settle(broker.Settlement{Verdict: broker.Done})
 	}
 	for range delays {
 		d := receive(t, c)
@@ -130,14 +128,14 @@ func testNotBefore(t *testing.T, store Store) {
 			t.Errorf("%s is %v early", id, early)
 		}
 		delete(due, id)
-		d.Settle(dtask.Done)
+		d.Settle(broker.Settlement{Verdict: broker.Done})
 	}
 }
 
 func testEnqueueMany(t *testing.T, store Store) {
 	b := open(t, store(t))
 	want := make(map[string]bool)
-	var ms []*dtask.Message
+	var ms []*broker.Message
 	for range 2500 {
 		m := message("q")
 		ms = append(ms, m)
@@ -159,7 +157,7 @@ func testEnqueueMany(t *testing.T, store Store) {
 			t.Fatalf("%s delivered twice, or never enqueued", d.Message().ID)
 		}
 		delete(want, d.Message().ID)
-		d.Settle(dtask.Done)
+		d.Settle(broker.Settlement{Verdict: broker.Done})
 	}
 	if errs := b.EnqueueMany(testContext(t), nil); len(errs) != 0 {
 		t.Errorf("outcomes of an empty batch: %v", errs)
@@ -170,7 +168,7 @@ func testEnqueueMany(t *testing.T, store Store) {
 // delivered once.
 func testExactlyOnce(t *testing.T, store Store) {
 	url := store(t)
-	brokers := []dtask.Broker{open(t, url), open(t, url)}
+	brokers := []full{open(t, url), open(t, url)}
 	const callers, each = 16, 50
 
 	var mu sync.Mutex
@@ -189,7 +187,7 @@ func testExactlyOnce(t *testing.T, store Store) {
 						close(all)
 					}
 					mu.Unlock()
-					d.Settle(dtask.Done)
+					d.Settle(broker.Settlement{Verdict: broker.Done})
 				}
 			})
 		}
@@ -228,11 +226,11 @@ func testEnqueueCancelled(t *testing.T, store Store) {
 	b := open(t, store(t))
 	ctx, cancel := context.WithCancel(testContext(t))
 	cancel()
-	if err := b.Enqueue(ctx, message("q")); !errors.Is(err, context.Canceled) && !errors.Is(err, dtask.ErrUnknownOutcome) {
+	if err := b.Enqueue(ctx, message("q")); !errors.Is(err, context.Canceled) && !errors.Is(err, broker.ErrUnknownOutcome) {
 		t.Errorf("error %v, want context.Canceled", err)
 	}
-	for i, err := range b.EnqueueMany(ctx, []*dtask.Message{message("q"), message("q")}) {
-		if !errors.Is(err, context.Canceled) && !errors.Is(err, dtask.ErrUnknownOutcome) {
+	for i, err := range b.EnqueueMany(ctx, []*broker.Message{message("q"), message("q")}) {
+		if !errors.Is(err, context.Canceled) && !errors.Is(err, broker.ErrUnknownOutcome) {
 			t.Errorf("error %d is %v, want context.Canceled", i, err)
 		}
 	}
@@ -243,6 +241,13 @@ func testEnqueueCancelled(t *testing.T, store Store) {
 func testIgnoreDuplicate(t *testing.T, store Store) {
 	b := open(t, store(t))
 	ctx := dtask.NewContext(testContext(t), dtask.NewClient(b))
+	if _, err := broker.As[broker.Deduplicator](b); err != nil {
+		if _, err := double.Delay(ctx, doubleArgs{0}, dtask.ID("one"), dtask.IgnoreDuplicate()); !errors.Is(err, dtask.ErrUnsupported) {
+			t.Errorf("Delay says %v where the broker cannot tell duplicates, want ErrUnsupported", err)
+		}
+		drained(t, b, consume(t, b, "work", 1), "work")
+		return
+	}
 	for n := range 2 {
 		h, err := double.Delay(ctx, doubleArgs{n}, dtask.ID("one"), dtask.IgnoreDuplicate())
 		if err != nil || h.ID != "one" {
@@ -258,29 +263,28 @@ func testIgnoreDuplicate(t *testing.T, store Store) {
 	if m := d.Message(); m.ID != "one" || string(m.Body) != `{"n":0}` {
 		t.Errorf("delivered %s with %s, want one with the arguments of the first", m.ID, m.Body)
 	}
-	d.Settle(dtask.Done)
+	d.Settle(broker.Settlement{Verdict: broker.Done})
 }
 
 // A transaction that is not the broker's is refused: the message would stay if
 // it is rolled back.
 func testForeignTransaction(t *testing.T, store Store) {
 	b := open(t, store(t))
-	ctx := dtask.WithTransaction(testContext(t), "a transaction of nobody")
-	errs := b.EnqueueMany(ctx, []*dtask.Message{message("q"), message("q")})
-	for _, err := range append(errs, b.Enqueue(ctx, message("q"))) {
-		if !errors.Is(err, dtask.ErrTransaction) {
-			t.Errorf("error %v, want ErrTransaction", err)
-		}
+	ctx := dtask.NewContext(broker.WithTransaction(testContext(t), "a transaction of nobody"), dtask.NewClient(b))
+	if _, err := double.Delay(ctx, doubleArgs{1}); !errors.Is(err, dtask.ErrTransaction) {
+		t.Errorf("Delay: error %v, want ErrTransaction", err)
 	}
-	drained(t, b, consume(t, b, "q", 1), "q")
+	_, err := dtask.DelayMany(ctx, double, []doubleArgs{{2}, {3}})
+	var batch *dtask.BatchError
+	if !errors.As(err, &batch) || !errors.Is(batch.Errs[0], dtask.ErrTransaction) || !errors.Is(batch.Errs[1], dtask.ErrTransaction) {
+		t.Errorf("DelayMany: error %v, want ErrTransaction for each", err)
+	}
+	drained(t, b, consume(t, b, "work", 1), "work")
 }
 
 func testClosed(t *testing.T, store Store) {
-	b, err := dtask.OpenBroker(testContext(t), store(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := b.Consume(testContext(t), dtask.ConsumeOptions{Queue: "q", Concurrency: 1})
+	b := openURL(t, store(t))
+	c, err := b.Consume(testContext(t), broker.ConsumeOptions{Queue: "q", Concurrency: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -294,13 +298,13 @@ func testClosed(t *testing.T, store Store) {
 			t.Errorf("close: %v", err)
 		}
 	}
-	if err := b.Enqueue(testContext(t), message("q")); !errors.Is(err, dtask.ErrClosed) {
+	if err := b.Enqueue(testContext(t), message("q")); !errors.Is(err, broker.ErrClosed) {
 		t.Errorf("Enqueue after Close: %v, want ErrClosed", err)
 	}
-	if _, err := b.Consume(testContext(t), dtask.ConsumeOptions{Queue: "q", Concurrency: 1}); !errors.Is(err, dtask.ErrClosed) {
+	if _, err := b.Consume(testContext(t), broker.ConsumeOptions{Queue: "q", Concurrency: 1}); !errors.Is(err, broker.ErrClosed) {
 		t.Errorf("Consume after Close: %v, want ErrClosed", err)
 	}
-	if _, err := b.Queues(testContext(t)); !errors.Is(err, dtask.ErrClosed) {
+	if _, err := b.Queues(testContext(t)); !errors.Is(err, broker.ErrClosed) {
 		t.Errorf("Queues after Close: %v, want ErrClosed", err)
 	}
 }
@@ -310,25 +314,25 @@ func testPriorities(t *testing.T, store Store) {
 	b := open(t, store(t))
 	const each = 100
 	for range each {
-		for _, p := range []dtask.PriorityLevel{dtask.PriorityLow, dtask.PriorityDefault, dtask.PriorityHigh} {
+		for _, p := range []broker.Priority{broker.PriorityLow, broker.PriorityDefault, broker.PriorityHigh} {
 			m := message("q")
 			m.Priority = p
 			enqueue(t, b, m)
 		}
 	}
 	c := consume(t, b, "q", 1)
-	count := make(map[dtask.PriorityLevel]int)
+	count := make(map[broker.Priority]int)
 	for i := range 3 * each {
 		d := receive(t, c)
 		count[d.Message().Priority]++
 		time.Sleep(time.Millisecond) // the task: there is to be something to choose from
-		d.Settle(dtask.Done)
+		d.Settle(broker.Settlement{Verdict: broker.Done})
 		if i == 3*each/2 {
-			got := fmt.Sprintf("high %d, default %d, low %d", count[dtask.PriorityHigh], count[dtask.PriorityDefault], count[dtask.PriorityLow])
-			if count[dtask.PriorityHigh] <= count[dtask.PriorityDefault] || count[dtask.PriorityDefault] <= count[dtask.PriorityLow] {
+			got := fmt.Sprintf("high %d, default %d, low %d", count[broker.PriorityHigh], count[broker.PriorityDefault], count[broker.PriorityLow])
+			if count[broker.PriorityHigh] <= count[broker.PriorityDefault] || count[broker.PriorityDefault] <= count[broker.PriorityLow] {
 				t.Errorf("the higher class does not come first: of the first half %s", got)
 			}
-			if count[dtask.PriorityLow] == 0 {
+			if count[broker.PriorityLow] == 0 {
 				t.Errorf("the low class starves: of the first half %s", got)
 			}
 		}

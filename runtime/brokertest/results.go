@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dtaskhq/dtask/runtime/broker"
 	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
@@ -64,16 +65,16 @@ func testResults(t *testing.T, store Store) {
 		}
 		_, err := double.Handle(failed.ID).Wait(c)
 		var te *dtask.TaskError
-		if !errors.As(err, &te) || te.Failure.Attempt != 2 || te.Failure.Kind != dtask.FailureError || te.Failure.Error != "negative" {
+		if !errors.As(err, &te) || te.Failure.Attempt != 2 || te.Failure.Kind != broker.FailureError || te.Failure.Error != "negative" {
 			t.Errorf("a wait for a task that failed: %v", err)
 		}
 		for _, id := range []string{unkept.ID, "01890000-0000-7000-8000-ffffffffffff", "never"} {
-			if _, err := double.Handle(id).Wait(c); !errors.Is(err, dtask.ErrNoResult) {
+			if _, err := double.Handle(id).Wait(c); !errors.Is(err, broker.ErrNoResult) {
 				t.Errorf("a wait for %s: %v, want ErrNoResult", id, err)
 			}
 		}
 		eventually(t, func() string {
-			if _, err := double.Handle(brief.ID).Wait(c); !errors.Is(err, dtask.ErrNoResult) {
+			if _, err := double.Handle(brief.ID).Wait(c); !errors.Is(err, broker.ErrNoResult) {
 				return "a result outlives its Keep"
 			}
 			return ""

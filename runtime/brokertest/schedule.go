@@ -7,16 +7,16 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
 // lastTick waits until b may tick the schedule, and returns its newest tick.
-func lastTick(t *testing.T, b dtask.Scheduler, schedule string) time.Time {
+func lastTick(t *testing.T, b broker.TickStore, schedule string) time.Time {
 	t.Helper()
 	ctx := testContext(t)
 	for {
 		tick, err := b.LastTick(ctx, schedule)
-		if !errors.Is(err, dtask.ErrNotScheduler) {
+		if !errors.Is(err, broker.ErrNotScheduler) {
 			if err != nil {
 				t.Fatalf("LastTick: %v", err)
 			}
@@ -27,7 +27,7 @@ func lastTick(t *testing.T, b dtask.Scheduler, schedule string) time.Time {
 }
 
 // tick ticks the schedule and returns whether that was granted.
-func tick(t *testing.T, b dtask.Scheduler, schedule string, from, to time.Time, m *dtask.Message) bool {
+func tick(t *testing.T, b broker.TickStore, schedule string, from, to time.Time, m *broker.Message) bool {
 	t.Helper()
 	ticked, err := b.Tick(testContext(t), schedule, from, to, m)
 	if err != nil {
@@ -74,7 +74,7 @@ func testSchedule(t *testing.T, store Store) {
 	if got := d.Message(); got.ID != m.ID || got.Headers["dtask-tick"] != "now" || got.Attempt != 1 {
 		t.Errorf("delivered %+v, want the message of the tick, %s", got, m.ID)
 	}
-	d.Settle(dtask.Done)
+	d.Settle(broker.Settlement{Verdict: broker.Done})
 	drained(t, b, c, "q")
 
 	next := open(t, url) // a process that starts later
@@ -112,7 +112,7 @@ func testScheduleContended(t *testing.T, store Store) {
 		for mine := 0; ; {
 			last, err := b.LastTick(ctx, "pkg.Often")
 			switch {
-			case errors.Is(err, dtask.ErrNotScheduler) && ctx.Err() == nil:
+			case errors.Is(err, broker.ErrNotScheduler) && ctx.Err() == nil:
 				time.Sleep(time.Millisecond)
 				continue
 			case err != nil:
@@ -133,7 +133,7 @@ func testScheduleContended(t *testing.T, store Store) {
 			m.ID = fmt.Sprintf("tick-%d", to.Unix())
 			ticked, err := b.Tick(ctx, "pkg.Often", last, to, m)
 			switch {
-			case errors.Is(err, dtask.ErrNotScheduler):
+			case errors.Is(err, broker.ErrNotScheduler):
 				continue
 			case err != nil:
 				t.Errorf("Tick: %v", err)
@@ -174,7 +174,7 @@ func testScheduleContended(t *testing.T, store Store) {
 			t.Errorf("delivered twice, or never granted: %s", d.Message().ID)
 		}
 		delete(ids, d.Message().ID)
-		d.Settle(dtask.Done)
+		d.Settle(broker.Settlement{Verdict: broker.Done})
 	}
 	drained(t, b, c, "q")
 }

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
 // A message that is done is not delivered again.
@@ -13,7 +13,7 @@ func testDone(t *testing.T, store Store) {
 	b := open(t, url)
 	first := consume(t, b, "q", 1)
 	enqueue(t, b, message("q"))
-	receive(t, first).Settle(dtask.Done)
+	receive(t, first).Settle(broker.Settlement{Verdict: broker.Done})
 	closeConsumer(t, first) // waits until the settlement is durable
 
 	drained(t, b, consume(t, b, "q", 1), "q")
@@ -25,9 +25,9 @@ func testSettleTwice(t *testing.T, store Store) {
 	c := consume(t, b, "q", 1)
 	enqueue(t, b, message("q"))
 	d := receive(t, c)
-	d.Settle(dtask.Done)
-	d.Settle(dtask.Requeue)
-	d.Settle(dtask.Bury)
+	d.Settle(broker.Settlement{Verdict: broker.Done})
+	d.Settle(broker.Settlement{Verdict: broker.Requeue})
+	d.Settle(broker.Settlement{Verdict: broker.Dead})
 	drained(t, b, c, "q")
 	closeConsumer(t, c)
 	if s := state(t, b, "q"); s.Dead > 0 || s.Ready > 0 {
@@ -47,17 +47,17 @@ func testRequeue(t *testing.T, store Store) {
 			got.Schema != m.Schema || got.Task != m.Task || !got.EnqueuedAt.Truncate(time.Millisecond).Equal(m.EnqueuedAt.Truncate(time.Millisecond)) {
 			t.Fatalf("attempt %d delivered as %+v", attempt, got)
 		}
-		got.Failures = append(got.Failures, dtask.Failure{Attempt: attempt, At: time.Now(), Error: "no"})
+		got.Failures = append(got.Failures, broker.Failure{Attempt: attempt, At: time.Now(), Error: "no"})
 		got.Attempt++
-		got.Returned = attempt
-		got.ReturnedSince = m.EnqueuedAt
-		d.Settle(dtask.Requeue)
+		got.HandedBack = attempt
+		got.HandedBackSince = m.EnqueuedAt
+		d.Settle(broker.Settlement{Verdict: broker.Requeue})
 	}
 	d := receive(t, c)
-	if got := d.Message(); got.Returned != 4 || !got.ReturnedSince.Truncate(time.Millisecond).Equal(m.EnqueuedAt.Truncate(time.Millisecond)) {
-		t.Errorf("returned %d times since %v, want 4 since %v", got.Returned, got.ReturnedSince, m.EnqueuedAt)
+	if got := d.Message(); got.HandedBack != 4 || !got.HandedBackSince.Truncate(time.Millisecond).Equal(m.EnqueuedAt.Truncate(time.Millisecond)) {
+		t.Errorf("returned %d times since %v, want 4 since %v", got.HandedBack, got.HandedBackSince, m.EnqueuedAt)
 	}
-	d.Settle(dtask.Done)
+	d.Settle(broker.Settlement{Verdict: broker.Done})
 	drained(t, b, c, "q")
 }
 
@@ -78,13 +78,13 @@ func testRequeueLater(t *testing.T, store Store) {
 		due = time.Now().Add(time.Duration(attempt) * 800 * time.Millisecond)
 		d.Message().Attempt++
 		d.Message().NotBefore = due
-		d.Settle(dtask.Requeue)
+		d.Settle(broker.Settlement{Verdict: broker.Requeue})
 		if attempt == 1 {
 			drained(t, b, c, "q") // the waiting one holds nobody up
 		}
 	}
 	d := receive(t, c)
-	d.Settle(dtask.Done)
+	d.Settle(broker.Settlement{Verdict: broker.Done})
 	drained(t, b, c, "q")
 }
 
@@ -96,8 +96,8 @@ func testBury(t *testing.T, store Store) {
 	c := consume(t, b, "q", 1)
 	m := enqueue(t, b, message("q"))[0]
 	d := receive(t, c)
-	d.Message().Failures = []dtask.Failure{{Attempt: 1, At: time.Now(), Error: "no such user", Stack: "goroutine 7"}}
-	d.Settle(dtask.Bury)
+	d.Message().Failures = []broker.Failure{{Attempt: 1, At: time.Now(), Error: "no such user", Stack: "goroutine 7"}}
+	d.Settle(broker.Settlement{Verdict: broker.Dead})
 	drained(t, b, c, "q")
 	closeConsumer(t, c)
 
@@ -124,10 +124,10 @@ func testStopHandsBack(t *testing.T, store Store) {
 	first.Stop()
 	for d := range first.Deliveries() { // what raced with Stop is ours
 		delete(want, d.Message().ID)
-		d.Settle(dtask.Done)
+		d.Settle(broker.Settlement{Verdict: broker.Done})
 	}
 	delete(want, held.Message().ID)
-	held.Settle(dtask.Done)
+	held.Settle(broker.Settlement{Verdict: broker.Done})
 	closeConsumer(t, first)
 
 	second := consume(t, b, "q", 4)
@@ -140,7 +140,7 @@ func testStopHandsBack(t *testing.T, store Store) {
 			t.Errorf("handing back cost an attempt: attempt %d", d.Message().Attempt)
 		}
 		delete(want, d.Message().ID)
-		d.Settle(dtask.Done)
+		d.Settle(broker.Settlement{Verdict: broker.Done})
 	}
 	drained(t, b, second, "q")
 }
@@ -161,8 +161,8 @@ func testCloseGivesUp(t *testing.T, store Store) {
 	if d.Message().Attempt != 1 {
 		t.Errorf("an orderly close cost an attempt: attempt %d", d.Message().Attempt)
 	}
-	held.Settle(dtask.Bury) // too late: it is another's now
-	d.Settle(dtask.Done)
+	held.Settle(broker.Settlement{Verdict: broker.Dead}) // too late: it is another's now
+	d.Settle(broker.Settlement{Verdict: broker.Done})
 	drained(t, b, second, "q")
 	if s := state(t, b, "q"); s.Dead > 0 {
 		t.Errorf("a late settlement had an effect: %+v", s)

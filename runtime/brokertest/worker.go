@@ -29,12 +29,12 @@ func define(name string, retries int) dtask.Task[noteArgs, dtask.None] {
 }
 
 // bind binds t to fn.
-func bind(t dtask.Task[noteArgs, dtask.None], fn func(context.Context, string) error) dtask.Handler {
+func bind(t dtask.Task[noteArgs, dtask.None], fn func(context.Context, string) error) dtask.BoundTask {
 	return t.Bind(func(ctx context.Context, a noteArgs) (dtask.None, error) { return dtask.None{}, fn(ctx, a.Text) })
 }
 
 // start runs a worker of the table until stop is called, or the test ends.
-func start(t *testing.T, b dtask.Broker, config dtask.WorkerConfig, table dtask.Table) (w *dtask.Worker, stop func()) {
+func start(t *testing.T, b full, config dtask.WorkerConfig, table dtask.Table) (w *dtask.Worker, stop func()) {
 	t.Helper()
 	config.Logger = slog.New(slog.DiscardHandler)
 	w, err := dtask.NewWorker(dtask.NewClient(b), config, table)
@@ -146,7 +146,7 @@ func testWorkerOutcomes(t *testing.T, store Store) {
 		delete(reasons, key)
 	}
 	stop()
-	if s := w.Stats(); s != (dtask.WorkerStats{Done: 2, Retried: 3, Buried: 6, Snoozed: 2}) {
+	if s := w.Stats(); s != (dtask.WorkerStats{Done: 2, Retried: 3, Dead: 6, Snoozed: 2}) {
 		t.Errorf("stats %+v", s)
 	}
 	if s := state(t, b, "work"); s.Ready > 0 || s.Delayed > 0 {
@@ -179,7 +179,7 @@ func testWorkerUnknown(t *testing.T, store Store) {
 		t.Errorf("ran %+v, want %s", info, compatible.ID)
 	}
 	eventually(t, func() string {
-		if old.Stats().Returned < 2 {
+		if old.Stats().HandedBack < 2 {
 			return fmt.Sprintf("stats %+v, want 2 returned", old.Stats())
 		}
 		return ""

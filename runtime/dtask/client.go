@@ -1,19 +1,34 @@
 package dtask
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
 	"sync/atomic"
 	"time"
+
+	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
 // A Client enqueues tasks on a broker. It is safe for concurrent use; an
 // application needs one.
 type Client struct {
-	broker  Broker
-	enqueue EnqueueFunc // the chain of middleware, or nil
-	now     func() time.Time
+	broker     broker.Broker
+	middleware []EnqueueMiddleware
+	enqueue    EnqueueFunc // deliver within the middleware; nil if there is none
+	log        *slog.Logger
+	now        func() time.Time
+}
+
+// A ClientOption is a setting of a [Client].
+type ClientOption func(*Client)
+
+// WithLogger makes a client, its broker, and those of its workers that have no
+// logger of their own log to log. Without it they log to slog.Default().
+func WithLogger(log *slog.Logger) ClientOption {
+	return func(c *Client) { c.log = log }
 }
 
 // Open returns a client of the broker that url names:
@@ -24,56 +39,42 @@ type Client struct {
 // It returns once the broker has answered, or with the reason why it does not
 // by the end of ctx. The packages of the brokers register themselves when they
 // are imported, as drivers of database/sql do.
-func Open(ctx context.Context, url string) (*Client, error) {
-	b, err := OpenBroker(ctx, url)
-	if err != nil {
+func Open(ctx context.Context, url string, opts ...ClientOption) (*Client, error) {
+	c := NewClient(nil, opts...)
+	var err error
+	if c.broker, err = broker.Open(ctx, url, broker.Config{Logger: c.log}); err != nil {
 		return nil, err
 	}
-	return NewClient(b), nil
+	return c, nil
 }
 
 // NewClient returns a client of a broker that is open already.
-func NewClient(b Broker) *Client { return &Client{broker: b, now: time.Now} }
+func NewClient(b broker.Broker, opts ...ClientOption) *Client {
+	c := &Client{broker: b, now: time.Now}
+	for _, o := range opts {
+		o(c)
+	}
+	c.log = cmp.Or(c.log, slog.Default())
+	return c
+}
 
 // With returns a client of the same broker whose enqueues pass through the
 // middleware, the first one outermost, and then through that of c.
 func (c *Client) With(middleware ...EnqueueMiddleware) *Client {
 	wrapped := *c
-	if wrapped.enqueue == nil {
-		wrapped.enqueue = c.broker.EnqueueMany
-	}
-	for _, mw := range slices.Backward(middleware) {
-		wrapped.enqueue = mw(wrapped.enqueue)
-	}
+	wrapped.middleware = slices.Concat(middleware, c.middleware)
+	wrapped.enqueue = wrapped.through(wrapped.deliver)
 	return &wrapped
 }
 
-// WithClock returns a client of the same broker for which, and for whose
-// workers, it is the time that now returns. It is for tests.
-func (c *Client) WithClock(now func() time.Time) *Client {
-	clocked := *c
-	clocked.now = now
-	return &clocked
-}
+// Broker returns the broker of the client, for [broker.As] to ask for its
+// capabilities.
+func (c *Client) Broker() broker.Broker { return c.broker }
 
-// send enqueues one message.
-func (c *Client) send(ctx context.Context, m *Message) error {
-	if c.enqueue == nil {
-		return c.broker.Enqueue(ctx, m)
-	}
-	return c.enqueue(ctx, []*Message{m})[0]
-}
-
-// sendMany enqueues a batch.
-func (c *Client) sendMany(ctx context.Context, ms []*Message) []error {
-	if c.enqueue == nil {
-		return c.broker.EnqueueMany(ctx, ms)
-	}
-	return c.enqueue(ctx, ms)
-}
-
-// Broker returns the broker of the client, to inspect it.
-func (c *Client) Broker() Broker { return c.broker }
+// Admin returns what looks into the queues of the client's broker: it lists,
+// retries and deletes dead letters, and counts, pauses, resumes and purges
+// queues. The error wraps [ErrUnsupported] if the broker has no such thing.
+func (c *Client) Admin() (broker.Admin, error) { return broker.As[broker.Admin](c.broker) }
 
 // Close closes the broker. Workers of the client are to be stopped first.
 func (c *Client) Close() error { return c.broker.Close() }

@@ -10,6 +10,8 @@ import (
 	// this package, until the standard library has it for every supported Go.
 	jsonv2 "github.com/go-json-experiment/json"
 	json "github.com/go-json-experiment/json/v1"
+
+	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
 // encode returns the body of a message whose arguments the pointer args points
@@ -19,7 +21,7 @@ func encode(args any) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("arguments cannot be encoded: %w", err)
 	}
-	return body, nil
+	return body, broker.ValidateBody(body)
 }
 
 // decode fills args with the body of m, for a build whose argument type has
@@ -96,3 +98,5 @@ type foreignError struct{ err error }
 
 func (e *foreignError) Error() string { return e.err.Error() }
 func (e *foreignError) Unwrap() error { return e.err }
+
+func isForeign(err error) bool { return errors.As(err, new(*foreignError)) }

@@ -4,22 +4,16 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"runtime/debug"
 	"time"
-)
 
-// Process handles one delivery and settles it, in the calling goroutine and
-// outside of [Worker.Run]: for tests that go step by step. ctx is the parent of
-// the task's context.
-func (w *Worker) Process(ctx context.Context, d Delivery) {
-	w.process(&slot{ctx: ctx}, d)
-}
+	"github.com/dtaskhq/dtask/runtime/broker"
+)
 
 // process handles a delivery and settles it. It returns false if the slot was
 // given up meanwhile.
-func (w *Worker) process(s *slot, d Delivery) (open bool) {
+func (w *Worker) process(s *slot, d broker.Delivery) (open bool) {
 	e := &execution{delivery: d, message: *d.Message()}
 	h := w.tasks[e.message.Task]
 	if h != nil && h.Spec.Timeout > 0 {
@@ -33,8 +27,8 @@ func (w *Worker) process(s *slot, d Delivery) (open bool) {
 			return
 		}
 		if o.Kind == 0 { // neither returned nor panicked
-			o = decide(s.ctx, &e.message, h.Spec, failuref(FailurePanic, "the task called runtime.Goexit"), rand.Float64())
-			logOutcome(s.ctx, w.log, &e.message, o, 0)
+			o = decide(s.ctx, &e.message, h.Spec, failuref(broker.FailurePanic, "the task called runtime.Goexit"), rand.Float64())
+			w.logOutcome(s.ctx, &e.message, o, 0)
 		}
 		*d.Message() = e.message
 		w.settle(d, o)
@@ -50,74 +44,75 @@ func (w *Worker) attempt(ctx context.Context, m *Message) Outcome {
 	h := w.tasks[m.Task]
 	switch {
 	case !m.Expires.IsZero() && w.now().After(m.Expires):
-		return Outcome{Kind: Buried, Err: failuref(FailureExpired, "expired at %s, before a worker was free", m.Expires.UTC().Format(time.RFC3339))}
+		return Outcome{Kind: OutcomeDead, Err: failuref(broker.FailureExpired, "expired at %s, before a worker was free", m.Expires.UTC().Format(time.RFC3339))}
 	case m.Attempt > m.Attempts:
 		m.Attempt = m.Attempts
-		return Outcome{Kind: Buried, Err: failuref(FailureCrash, "the worker died during the last attempt")}
+		return Outcome{Kind: OutcomeDead, Err: failuref(broker.FailureCrash, "the worker died during the last attempt")}
 	case h == nil:
-		return w.unknownTo(m, fmt.Errorf("this build has no task %s", m.Task))
+		return w.unknownTo(m, w.noTask(m))
 	}
-	err := run(ctx, w.client, h, m)
+	result, err := run(ctx, w.client, h, m)
 	if givenUp(ctx) {
-		return Outcome{Kind: GivenUp, Err: cmp.Or(err, errGivenUp)}
+		return Outcome{Kind: OutcomeGivenUp, Err: cmp.Or(err, errGivenUp)}
+	}
+	if isForeign(err) {
+		return w.unknownTo(m, err)
 	}
 	o := decide(ctx, m, h.Spec, err, rand.Float64())
-	if o.Kind == Unknown {
-		return w.unknownTo(m, o.Err)
-	}
+	o.Result = result
 	return o
 }
 
 // run makes one attempt: it decodes the arguments and calls the function, with
 // the time allowed. A panic is an error.
-func run(ctx context.Context, c *Client, h *Handler, m *Message) (err error) {
+func run(ctx context.Context, c *Client, h *BoundTask, m *Message) (result []byte, err error) {
 	tctx := newTaskContext(ctx, c, infoOf(m), h.Spec.Timeout)
 	defer tctx.end()
 	defer func() {
 		if v := recover(); v != nil {
-			err = &PanicError{Value: v, Stack: string(debug.Stack())}
+			result, err = nil, &PanicError{Value: v, Stack: string(debug.Stack())}
 		}
 	}()
-	err = h.run(tctx, m)
+	result, err = h.run(tctx, m)
 	if err != nil && errors.Is(err, context.DeadlineExceeded) && errors.Is(tctx.Err(), context.DeadlineExceeded) {
-		err = failuref(FailureTimeout, "timeout after %v: %w", h.Spec.Timeout, err)
+		err = failuref(broker.FailureTimeout, "timeout after %v: %w", h.Spec.Timeout, err)
 	}
-	return err
+	return result, err
 }
 
 // unknownTo returns the outcome of a message that is another build's to run:
-// it is handed back for a growing time, and after KeepUnknown buried.
+// it is handed back for a growing time, and after KeepUnknown it is a dead letter.
 func (w *Worker) unknownTo(m *Message, reason error) Outcome {
-	if m.Returned > 0 {
-		if kept := w.now().Sub(m.ReturnedSince); kept >= w.config.KeepUnknown {
-			return Outcome{Kind: Buried, Err: failuref(FailureUnknown, "no build took it for %v: %w", kept.Round(time.Second), reason)}
+	if m.HandedBack > 0 {
+		if kept := w.now().Sub(m.HandedBackSince); kept >= w.config.KeepUnknown {
+			return Outcome{Kind: OutcomeDead, Err: failuref(broker.FailureUnknown, "no build took it for %v: %w", kept.Round(time.Second), reason)}
 		}
 	}
 	if _, logged := w.unknown.LoadOrStore(m.Task+"\x00"+m.Schema, struct{}{}); !logged {
 		w.log.Warn("handing back messages of another build; said once for each task and schema",
 			"task", m.Task, "queue", m.Queue, "reason", reason, "dead_letter_after", w.config.KeepUnknown)
 	}
-	return Outcome{Kind: Unknown, Err: reason, Delay: min(time.Second<<min(m.Returned, 10), time.Minute)}
+	return Outcome{Kind: OutcomeHandedBack, Err: reason, In: min(time.Second<<min(m.HandedBack, 10), time.Minute)}
 }
 
 // settle tells the broker the outcome.
-func (w *Worker) settle(d Delivery, o Outcome) {
+func (w *Worker) settle(d broker.Delivery, o Outcome) {
 	switch o.Kind {
-	case Executed:
+	case OutcomeDone:
 		w.stats.done.Add(1)
-	case Retried:
+	case OutcomeRetried:
 		w.stats.retried.Add(1)
-	case Buried:
-		w.stats.buried.Add(1)
-	case Snoozed:
+	case OutcomeDead:
+		w.stats.dead.Add(1)
+	case OutcomeSnoozed:
 		w.stats.snoozed.Add(1)
-	case Unknown, Interrupted:
-		w.stats.returned.Add(1)
+	case OutcomeHandedBack:
+		w.stats.handedBack.Add(1)
 	}
 	var now time.Time
-	if o.Kind != Executed { // which needs no time, and asking for it takes some
+	if o.Kind != OutcomeDone { // which needs no time, and asking for it takes some
 		now = w.now()
 	}
 	o.apply(d.Message(), now)
-	d.Settle(o.Kind.verdict())
+	d.Settle(o.settlement())
 }

@@ -2,9 +2,9 @@ package dtask
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"time"
+
+	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
 // A Handle is a delayed task, in the process that delayed it or, made by
@@ -32,7 +32,11 @@ func (h Handle[R]) Wait(ctx context.Context) (R, error) {
 	if err != nil {
 		return value, err
 	}
-	r, err := c.broker.Result(ctx, h.ID)
+	store, err := broker.As[broker.ResultStore](c.broker)
+	if err != nil {
+		return value, fmt.Errorf("dtask: wait for %s: %w", h.ID, err)
+	}
+	r, err := store.Result(ctx, h.ID)
 	switch {
 	case err != nil:
 		return value, fmt.Errorf("dtask: wait for %s: %w", h.ID, err)
@@ -47,26 +51,6 @@ func (h Handle[R]) Wait(ctx context.Context) (R, error) {
 	return value, nil
 }
 
-// Results keeps the outcomes of messages whose Keep is set: the worker fills
-// in Message.Result before it settles one as Done.
-type Results interface {
-	// Result returns the outcome of a message, once there is one: its Result
-	// if it was Done, its newest failure if it is among the dead letters. Its
-	// error wraps [ErrNoResult] if there is none and will be none.
-	Result(ctx context.Context, id string) (Result, error)
-}
-
-// A Result is the outcome of a message.
-type Result struct {
-	Task    string
-	Value   []byte   // JSON
-	Failure *Failure // nil if it was executed
-}
-
-// ErrNoResult: nothing of that id is enqueued, its outcome is not kept, or not
-// any more.
-var ErrNoResult = errors.New("no result is kept under this id; tasks keep one by the option keep= or dtask.Keep")
-
 // A TaskError is the error of a task that ended among the dead letters.
 type TaskError struct {
 	Task    string
@@ -76,10 +60,5 @@ type TaskError struct {
 
 // Error implements error.
 func (e *TaskError) Error() string {
-	return fmt.Sprintf("task %s (%s) failed at attempt %d: %s", e.Task, e.ID, e.Failure.Attempt, e.Failure.Error)
-}
-
-// Keep keeps the outcome of the task for d after it ended, for [Handle.Wait].
-func Keep(d time.Duration) Option {
-	return func(m *Message) { m.Keep = d }
+	return fmt.Sprintf("task %s (%s) failed at attempt %d: %s", shortName(e.Task), e.ID, e.Failure.Attempt, e.Failure.Error)
 }

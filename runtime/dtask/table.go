@@ -11,17 +11,17 @@ import (
 // A Table is a dispatch table: the tasks that a worker can run, each bound to
 // its function. dtaskgen writes a function Tasks for every package that has
 // tasks, which asks for the receivers of its methods and returns the table.
-type Table []Handler
+type Table []BoundTask
 
-// A Handler is an entry of a dispatch table: a task bound to its function.
-type Handler struct {
+// A BoundTask is an entry of a dispatch table: a task bound to its function.
+type BoundTask struct {
 	// Name is the name of the task.
 	Name string
 
 	// Spec is its policy.
 	Spec Spec
 
-	run func(context.Context, *Message) error
+	run func(context.Context, *Message) (result []byte, err error)
 }
 
 // Run runs the task once, in the calling goroutine, with its arguments as a
@@ -29,14 +29,15 @@ type Handler struct {
 // command line. There is no queue and no retry; what the task delays goes to
 // the client of ctx. If the object does not fit the argument type exactly, the
 // error wraps [ErrArguments].
-func (h Handler) Run(ctx context.Context, args []byte) (result []byte, err error) {
-	const keep = 1 // more than 0, for the result to be encoded
-	m := &Message{ID: newID(time.Now()), Task: h.Name, Queue: h.Spec.Queue, Body: args, Attempt: 1, Attempts: 1, Keep: keep}
-	err = run(ctx, FromContext(ctx), &h, m)
-	if errors.As(err, new(*foreignError)) || errors.As(err, new(*undecodableError)) {
+func (h BoundTask) Run(ctx context.Context, args []byte) (result []byte, err error) {
+	m := newMessage(h.Name, &h.Spec, time.Now())
+	m.Body, m.Schema, m.Attempts = args, "", 1
+	m.Keep = 1 // more than 0, for the result to be encoded
+	result, err = run(ctx, FromContext(ctx), &h, &m)
+	if isForeign(err) || errors.As(err, new(*undecodableError)) {
 		err = fmt.Errorf("%w: %w", ErrArguments, err)
 	}
-	return m.Result, err
+	return result, err
 }
 
 // Queues returns the queues of the table's tasks, sorted.
@@ -50,7 +51,7 @@ func (t Table) Queues() []string {
 }
 
 // dispatch is the merged form of several tables.
-type dispatch map[string]*Handler
+type dispatch map[string]*BoundTask
 
 // merge returns the tables by task name. A name bound twice is an error: one
 // of the two would silently never run.

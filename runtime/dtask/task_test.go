@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dtaskhq/dtask/internal/inside"
 	"github.com/dtaskhq/dtask/runtime/dtask"
 	"github.com/dtaskhq/dtask/runtime/dtasktest"
 )
@@ -66,7 +67,8 @@ func TestDelayFindsItsClient(t *testing.T) {
 func TestOptions(t *testing.T) {
 	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 	r := dtasktest.NewRecorder()
-	ctx := dtask.NewContext(t.Context(), r.Client().WithClock(func() time.Time { return now }))
+	inside.SetClock(r.Client(), func() time.Time { return now })
+	ctx := r.Context(t.Context())
 	plain := dtask.Message{
 		Task: "pkg.Greet", Queue: "mail", Body: []byte(`{"name":"x"}`), Schema: "name string",
 		Attempt: 1, Attempts: 3, EnqueuedAt: now,
@@ -77,7 +79,7 @@ func TestOptions(t *testing.T) {
 		change  func(*dtask.Message)
 	}{
 		{"none", nil, func(*dtask.Message) {}},
-		{"Delay", []dtask.Option{dtask.Delay(time.Minute)}, func(m *dtask.Message) { m.NotBefore = now.Add(time.Minute) }},
+		{"Delay", []dtask.Option{dtask.In(time.Minute)}, func(m *dtask.Message) { m.NotBefore = now.Add(time.Minute) }},
 		{"At", []dtask.Option{dtask.At(now.Add(5))}, func(m *dtask.Message) { m.NotBefore = now.Add(5) }},
 		{"Expires", []dtask.Option{dtask.Expires(now.Add(9))}, func(m *dtask.Message) { m.Expires = now.Add(9) }},
 		{"Queue", []dtask.Option{dtask.Queue("other")}, func(m *dtask.Message) { m.Queue = "other" }},
@@ -115,9 +117,9 @@ func TestDelayRefuses(t *testing.T) {
 	}{
 		{greetArgs{strings.Repeat("x", dtask.MaxBodySize)}, nil, dtask.ErrTooLarge, "1048587 bytes of arguments, at most 1048576; store the data and pass its key"},
 		{greetArgs{}, []dtask.Option{dtask.Queue("e mail")}, nil, `queue name "e mail": use 1 to 100 letters`},
-		{greetArgs{}, []dtask.Option{dtask.Retries(-1)}, nil, "retries -1: use 0 to 2147483646"},
-		{greetArgs{}, []dtask.Option{dtask.Retries(math.MaxInt32)}, nil, "retries 2147483647: use 0 to 2147483646"},
-		{greetArgs{}, []dtask.Option{dtask.Retries(math.MaxInt)}, nil, "use 0 to 2147483646"},
+		{greetArgs{}, []dtask.Option{dtask.Retries(-1)}, nil, "retries -1: use 0 to 1000000"},
+		{greetArgs{}, []dtask.Option{dtask.Retries(math.MaxInt32)}, nil, "retries 2147483647: use 0 to 1000000"},
+		{greetArgs{}, []dtask.Option{dtask.Retries(math.MaxInt)}, nil, "use 0 to 1000000"},
 		{greetArgs{}, []dtask.Option{dtask.At(time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC))}, nil, "use a time up to the year 9999"},
 		{greetArgs{}, []dtask.Option{dtask.Expires(time.Unix(1<<62, 0))}, nil, "use a time up to the year 9999"},
 		{greetArgs{}, []dtask.Option{dtask.ID("")}, nil, "give it 1 to 100"},
@@ -236,7 +238,7 @@ func TestEnqueueMiddleware(t *testing.T) {
 			return func(ctx context.Context, ms []*dtask.Message) []error {
 				order = append(order, name)
 				for _, m := range ms {
-					dtask.Header(name, m.Task)(m)
+					m.SetHeader(name, m.Task)
 				}
 				return next(ctx, ms)
 			}
@@ -262,7 +264,7 @@ func TestEnqueueMiddleware(t *testing.T) {
 func TestInline(t *testing.T) {
 	var ran []string
 	boom := errors.New("boom")
-	c := dtask.NewInline(bindGreet(func(ctx context.Context, name string) error {
+	c := dtasktest.NewInline(bindGreet(func(ctx context.Context, name string) error {
 		info, ok := dtask.InfoFromContext(ctx)
 		if !ok || info.Task != "pkg.Greet" || info.Attempt != 1 {
 			t.Errorf("info %+v, %v", info, ok)
@@ -278,7 +280,7 @@ func TestInline(t *testing.T) {
 		return nil
 	}))
 	ctx := dtask.NewContext(t.Context(), c)
-	if _, err := greet.Delay(ctx, greetArgs{"nested"}, dtask.Delay(time.Hour)); err != nil {
+	if _, err := greet.Delay(ctx, greetArgs{"nested"}, dtask.In(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := greet.Delay(ctx, greetArgs{"bad"}); !errors.Is(err, boom) {
@@ -314,7 +316,7 @@ type sum struct {
 var add = dtask.Define[sum, int64]("pkg.Add", dtask.Spec{Queue: "math", Schema: "n int64"})
 
 func TestResultInline(t *testing.T) {
-	ctx := dtask.NewContext(t.Context(), dtask.NewInline(dtask.Table{
+	ctx := dtask.NewContext(t.Context(), dtasktest.NewInline(dtask.Table{
 		add.Bind(func(_ context.Context, a sum) (int64, error) { return a.N + 1, nil }),
 	}))
 	h, err := add.Delay(ctx, sum{1 << 60}, dtask.Keep(time.Hour))
@@ -342,7 +344,7 @@ func TestResultInline(t *testing.T) {
 // A task whose result cannot be kept has failed for good: nobody could tell.
 func TestResultThatDoesNotEncode(t *testing.T) {
 	half := dtask.Define[sum, float64]("pkg.Half", dtask.Spec{Queue: "math", Retries: 5})
-	ctx := dtask.NewContext(t.Context(), dtask.NewInline(dtask.Table{
+	ctx := dtask.NewContext(t.Context(), dtasktest.NewInline(dtask.Table{
 		half.Bind(func(context.Context, sum) (float64, error) { return math.NaN(), nil }),
 	}))
 	if _, err := half.Delay(ctx, sum{}); err != nil {

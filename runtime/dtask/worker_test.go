@@ -15,6 +15,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/dtaskhq/dtask/internal/inside"
+	"github.com/dtaskhq/dtask/runtime/broker"
 	"github.com/dtaskhq/dtask/runtime/dtask"
 	"github.com/dtaskhq/dtask/runtime/dtasktest"
 )
@@ -23,9 +25,9 @@ import (
 // settled. Real brokers are tested by brokertest; this one lets synctest
 // control the time.
 type fakeBroker struct {
-	dtask.Broker
-	deliveries chan dtask.Delivery // of all queues
-	stop       sync.Once           // closes deliveries
+	broker.Broker
+	deliveries chan broker.Delivery // of all queues
+	stop       sync.Once            // closes deliveries
 	consumeErr map[string]error
 
 	mu      sync.Mutex
@@ -34,10 +36,10 @@ type fakeBroker struct {
 }
 
 func newFakeBroker() *fakeBroker {
-	return &fakeBroker{deliveries: make(chan dtask.Delivery, 100), settled: make(map[string][]string)}
+	return &fakeBroker{deliveries: make(chan broker.Delivery, 100), settled: make(map[string][]string)}
 }
 
-func (b *fakeBroker) Consume(_ context.Context, o dtask.ConsumeOptions) (dtask.Consumer, error) {
+func (b *fakeBroker) Consume(_ context.Context, o broker.ConsumeOptions) (broker.Consumer, error) {
 	return &fakeConsumer{broker: b, queue: o.Queue}, b.consumeErr[o.Queue]
 }
 
@@ -46,8 +48,8 @@ type fakeConsumer struct {
 	queue  string
 }
 
-func (c *fakeConsumer) Deliveries() <-chan dtask.Delivery { return c.broker.deliveries }
-func (c *fakeConsumer) Stop()                             { c.broker.stop.Do(func() { close(c.broker.deliveries) }) }
+func (c *fakeConsumer) Deliveries() <-chan broker.Delivery { return c.broker.deliveries }
+func (c *fakeConsumer) Stop()                              { c.broker.stop.Do(func() { close(c.broker.deliveries) }) }
 
 func (c *fakeConsumer) Close(context.Context) error {
 	c.broker.mu.Lock()
@@ -62,12 +64,12 @@ type fakeDelivery struct {
 }
 
 func (d *fakeDelivery) Message() *dtask.Message { return d.message }
-func (d *fakeDelivery) Settle(v dtask.Verdict) {
+func (d *fakeDelivery) Settle(s broker.Settlement) {
 	d.broker.mu.Lock()
 	defer d.broker.mu.Unlock()
-	d.broker.settled[d.message.ID] = append(d.broker.settled[d.message.ID], map[dtask.Verdict]string{
-		dtask.Done: "done", dtask.Requeue: "requeue", dtask.Bury: "bury",
-	}[v])
+	d.broker.settled[d.message.ID] = append(d.broker.settled[d.message.ID], map[broker.Verdict]string{
+		broker.Done: "done", broker.Requeue: "requeue", broker.Dead: "dead",
+	}[s.Verdict])
 }
 
 func (b *fakeBroker) deliver(id string) *dtask.Message {
@@ -145,7 +147,7 @@ func TestStuckTask(t *testing.T) {
 		if m.Attempt != 2 || len(m.Failures) != 1 || m.Failures[0].Error != "timeout after 1m0s, which the task ignores" {
 			t.Errorf("the stuck message: %+v", m)
 		}
-		if s := w.Stats(); s.Stuck != 2 || s.Done != 1 || s.Retried != 2 {
+		if s := w.Stats(); s.GivenUp != 2 || s.Done != 1 || s.Retried != 2 {
 			t.Errorf("stats %+v", s)
 		}
 		if !strings.Contains(log.String(), "TestStuckTask") || !strings.Contains(log.String(), "task=pkg.Greet") {
@@ -160,7 +162,7 @@ func TestStuckTask(t *testing.T) {
 		if lines := log.String(); strings.Count(lines, "\n") != 2 || !strings.Contains(lines, `msg="given-up task has returned" task=pkg.Greet id=stuck1 queue=mail attempt=1 of=3 took=1m30s`) {
 			t.Errorf("the log, after two tasks returned that were given up:\n%s", lines)
 		}
-		if !reflect.DeepEqual(kinds, []dtask.OutcomeKind{dtask.GivenUp}) {
+		if !reflect.DeepEqual(kinds, []dtask.OutcomeKind{dtask.OutcomeGivenUp}) {
 			t.Errorf("the middleware sees outcomes %v, want that it was given up", kinds)
 		}
 		b.deliver("after")
@@ -265,8 +267,8 @@ func TestWorkerMiddleware(t *testing.T) {
 					order = append(order, name+" before "+m.ID)
 					o := next(ctx, m)
 					order = append(order, name+" after "+o.Kind.String())
-					if name == "outer" && o.Kind == dtask.Retried {
-						o.Kind = dtask.Buried // middleware may decide otherwise
+					if name == "outer" && o.Kind == dtask.OutcomeRetried {
+						o.Kind = dtask.OutcomeDead // middleware may decide otherwise
 					}
 					return o
 				}
@@ -281,7 +283,7 @@ func TestWorkerMiddleware(t *testing.T) {
 		if !reflect.DeepEqual(order, want) {
 			t.Errorf("order %v, want %v", order, want)
 		}
-		if got := b.settlements()["x"]; !reflect.DeepEqual(got, []string{"bury"}) {
+		if got := b.settlements()["x"]; !reflect.DeepEqual(got, []string{"dead"}) {
 			t.Errorf("settled %v", got)
 		}
 	})
@@ -312,7 +314,7 @@ func TestWorkerLogs(t *testing.T) {
 		log.Reset()
 		m := b.deliver(c.id)
 		m.Attempt = c.attempt
-		w.Process(t.Context(), <-b.deliveries)
+		inside.Process(t.Context(), w, <-b.deliveries)
 		for _, line := range c.lines {
 			if !strings.Contains(log.String(), line) {
 				t.Errorf("%s: the log has no %q:\n%s", c.id, line, log.String())

@@ -3,7 +3,7 @@
 //
 //   - A [Recorder] keeps what is delayed; [Delayed] returns the arguments of a
 //     task, typed.
-//   - [dtask.NewInline] returns a client that runs every task within its Delay.
+//   - [NewInline] returns a client that runs every task within its Delay.
 //   - A [Worker] runs what was recorded step by step, by a clock that the test
 //     moves.
 package dtasktest

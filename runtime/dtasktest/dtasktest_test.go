@@ -55,14 +55,14 @@ func TestWorkerSteps(t *testing.T) {
 		}
 		return nil
 	}))
-	if _, err := invoiceTask.Delay(w.Context(t.Context()), invoiceArgs{7}, dtask.Delay(time.Hour)); err != nil {
+	if _, err := invoiceTask.Delay(w.Context(t.Context()), invoiceArgs{7}, dtask.In(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	if s, ok := w.Step(); ok {
 		t.Fatalf("ran %+v an hour early", s)
 	}
 	w.Advance(time.Hour)
-	for attempt, want := range []dtask.OutcomeKind{dtask.Retried, dtask.Retried, dtask.Executed} {
+	for attempt, want := range []dtask.OutcomeKind{dtask.OutcomeRetried, dtask.OutcomeRetried, dtask.OutcomeDone} {
 		s, ok := w.Step()
 		if !ok || s.Outcome.Kind != want || s.Message.Attempt != attempt+1 {
 			t.Fatalf("attempt %d: %+v, %v; want %v", attempt+1, s, ok, want)
@@ -70,14 +70,14 @@ func TestWorkerSteps(t *testing.T) {
 		if again, ok := w.Step(); ok {
 			t.Fatalf("attempt %d without its backoff: %+v", attempt+2, again)
 		}
-		w.Advance(s.Outcome.Delay)
+		w.Advance(s.Outcome.In)
 	}
 	if len(w.Messages()) > 0 || len(w.DeadLetters()) > 0 {
 		t.Errorf("left: %v, dead: %v", w.Messages(), w.DeadLetters())
 	}
 }
 
-func TestWorkerBuries(t *testing.T) {
+func TestWorkerDead(t *testing.T) {
 	w := dtasktest.NewWorker(t, invoiceTable(func(context.Context, int64) error {
 		return dtask.Permanent(errors.New("no such order"))
 	}))
@@ -86,7 +86,7 @@ func TestWorkerBuries(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if steps := w.Drain(); len(steps) != 3 || steps[2].Outcome.Kind != dtask.Buried {
+	if steps := w.Drain(); len(steps) != 3 || steps[2].Outcome.Kind != dtask.OutcomeDead {
 		t.Fatalf("steps %+v", steps)
 	}
 	dead := w.DeadLetters()

@@ -41,11 +41,23 @@ func ExampleWorker() {
 		fmt.Println(err)
 	}
 	s, _ := w.Step()
-	fmt.Println(s.Outcome.Kind, s.Outcome.Err, s.Outcome.Delay)
+	fmt.Println(s.Outcome.Kind, s.Outcome.Err, s.Outcome.In)
 	w.Advance(time.Hour)
 	s, _ = w.Step()
 	fmt.Println(s.Outcome.Kind)
 	// Output:
 	// retried printer on fire 1h0m0s
-	// executed
+	// done
+}
+
+// An inline client runs tasks within Delay.
+func ExampleNewInline() {
+	client := dtasktest.NewInline(invoiceTable(func(_ context.Context, order int64) error { // generated: shop.Tasks()
+		fmt.Println("invoice for order", order)
+		return nil
+	}))
+	if err := placeOrder(dtask.NewContext(context.Background(), client), 7); err != nil {
+		fmt.Println(err)
+	}
+	// Output: invoice for order 7
 }

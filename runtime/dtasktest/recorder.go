@@ -7,8 +7,8 @@ import (
 	"slices"
 	"sync"
 	"testing"
-	"time"
 
+	"github.com/dtaskhq/dtask/runtime/broker"
 	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
@@ -28,7 +28,7 @@ type Recorder struct {
 // NewRecorder returns an empty recorder.
 func NewRecorder() *Recorder {
 	r := &Recorder{}
-	r.client = dtask.NewClient(broker{r})
+	r.client = dtask.NewClient(memory{r})
 	return r
 }
 
@@ -48,7 +48,7 @@ func (r *Recorder) Messages() []*dtask.Message {
 	return slices.Clone(r.queued)
 }
 
-// DeadLetters returns the messages that a [Worker] has buried.
+// DeadLetters returns the messages that a [Worker] has moved to the dead letters.
 func (r *Recorder) DeadLetters() []*dtask.Message {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -82,10 +82,10 @@ func Delayed[A, R any](t testing.TB, r *Recorder, task dtask.Task[A, R]) []A {
 	return calls
 }
 
-// broker gives a Recorder the methods of a broker without showing them.
-type broker struct{ *Recorder }
+// memory gives a Recorder the methods of a broker without showing them.
+type memory struct{ *Recorder }
 
-func (b broker) Enqueue(ctx context.Context, m *dtask.Message) error {
+func (b memory) Enqueue(ctx context.Context, m *dtask.Message) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -102,7 +102,7 @@ func (b broker) Enqueue(ctx context.Context, m *dtask.Message) error {
 	return nil
 }
 
-func (b broker) EnqueueMany(ctx context.Context, ms []*dtask.Message) []error {
+func (b memory) EnqueueMany(ctx context.Context, ms []*dtask.Message) []error {
 	errs := make([]error, len(ms))
 	for i, m := range ms {
 		errs[i] = b.Enqueue(ctx, m)
@@ -110,39 +110,11 @@ func (b broker) EnqueueMany(ctx context.Context, ms []*dtask.Message) []error {
 	return errs
 }
 
-func (b broker) DeadLetters(_ context.Context, queue string, limit int) ([]*dtask.Message, error) {
-	var dead []*dtask.Message
-	for _, m := range b.Recorder.DeadLetters() {
-		if m.Queue == queue && len(dead) < limit {
-			dead = append(dead, m)
-		}
-	}
-	return dead, nil
+// RefusesDuplicates implements [broker.Deduplicator].
+func (b memory) RefusesDuplicates() {}
+
+func (b memory) Consume(context.Context, broker.ConsumeOptions) (broker.Consumer, error) {
+	return nil, errors.New("a dtasktest.Recorder delivers nothing; use a dtasktest.Worker")
 }
 
-// errUnsupported: tests look at a Recorder through its own methods.
-var errUnsupported = errors.New("dtasktest: a Recorder has no such queue operation; see its methods")
-
-func (b broker) Consume(context.Context, dtask.ConsumeOptions) (dtask.Consumer, error) {
-	return nil, errUnsupported
-}
-func (b broker) Queues(context.Context) ([]dtask.QueueState, error) { return nil, errUnsupported }
-func (b broker) RetryDead(context.Context, string, ...string) (int, error) {
-	return 0, errUnsupported
-}
-
-func (b broker) DeleteDead(context.Context, string, ...string) (int, error) {
-	return 0, errUnsupported
-}
-func (b broker) Due(context.Context, string) (bool, error) { return false, errUnsupported }
-func (b broker) LastTick(context.Context, string) (time.Time, error) {
-	return time.Time{}, errUnsupported
-}
-
-func (b broker) Tick(context.Context, string, time.Time, time.Time, *dtask.Message) (bool, error) {
-	return false, errUnsupported
-}
-func (b broker) Purge(context.Context, string) (int, error) { return 0, errUnsupported }
-func (b broker) Pause(context.Context, string) error        { return errUnsupported }
-func (b broker) Resume(context.Context, string) error       { return errUnsupported }
-func (b broker) Close() error                               { return nil }
+func (b memory) Close() error { return nil }

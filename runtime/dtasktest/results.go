@@ -4,20 +4,21 @@ import (
 	"context"
 	"errors"
 
+	"github.com/dtaskhq/dtask/runtime/broker"
 	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
 // results are the outcomes of the messages of a Recorder that ask to keep them.
 // They stay until it is reset. The mutex of the Recorder guards them.
 type results struct {
-	byID    map[string]*dtask.Result // nil for a message that has no outcome yet
-	changed chan struct{}            // closed, and replaced, at every change
+	byID    map[string]*broker.Result // nil for a message that has no outcome yet
+	changed chan struct{}             // closed, and replaced, at every change
 }
 
 var errNeverRuns = errors.New("a Recorder runs nothing; use a dtasktest.Worker, and Step or Drain before")
 
-// Result implements [dtask.Results].
-func (b broker) Result(ctx context.Context, id string) (dtask.Result, error) {
+// Result implements [broker.ResultStore].
+func (b memory) Result(ctx context.Context, id string) (broker.Result, error) {
 	for {
 		b.mu.Lock()
 		r, known := b.results.byID[id]
@@ -27,14 +28,14 @@ func (b broker) Result(ctx context.Context, id string) (dtask.Result, error) {
 		case r != nil:
 			return *r, nil
 		case !known:
-			return dtask.Result{}, dtask.ErrNoResult
+			return broker.Result{}, dtask.ErrNoResult
 		case !b.worked:
-			return dtask.Result{}, errNeverRuns
+			return broker.Result{}, errNeverRuns
 		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return dtask.Result{}, ctx.Err()
+			return broker.Result{}, ctx.Err()
 		}
 	}
 }
@@ -42,22 +43,22 @@ func (b broker) Result(ctx context.Context, id string) (dtask.Result, error) {
 // expect notes that m will have an outcome.
 func (r *results) expect(m *dtask.Message) { r.set(m, nil) }
 
-// settle notes what a verdict means for the outcome of m.
-func (r *results) settle(m *dtask.Message, v dtask.Verdict) {
-	switch v {
-	case dtask.Done:
-		r.set(m, &dtask.Result{Task: m.Task, Value: m.Result})
-	case dtask.Bury:
-		r.set(m, &dtask.Result{Task: m.Task, Failure: &m.Failures[len(m.Failures)-1]})
+// settle notes what a settlement means for the outcome of m.
+func (r *results) settle(m *dtask.Message, s broker.Settlement) {
+	switch s.Verdict {
+	case broker.Done:
+		r.set(m, &broker.Result{Task: m.Task, Value: s.Result})
+	case broker.Dead:
+		r.set(m, &broker.Result{Task: m.Task, Failure: &m.Failures[len(m.Failures)-1]})
 	}
 }
 
-func (r *results) set(m *dtask.Message, outcome *dtask.Result) {
+func (r *results) set(m *dtask.Message, outcome *broker.Result) {
 	if m.Keep <= 0 {
 		return
 	}
 	if r.byID == nil {
-		r.byID = make(map[string]*dtask.Result)
+		r.byID = make(map[string]*broker.Result)
 	}
 	r.byID[m.ID] = outcome
 	r.notify()

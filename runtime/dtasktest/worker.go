@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dtaskhq/dtask/internal/inside"
+	"github.com/dtaskhq/dtask/runtime/broker"
 	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
@@ -14,7 +16,7 @@ import (
 // a clock that the test moves: retries, delays and expiry take no time.
 //
 //	w := dtasktest.NewWorker(t, mail.Tasks(mailer))
-//	mail.DelaySendWelcome(w.Context(ctx), args, dtask.Delay(time.Hour))
+//	mail.DelaySendWelcome(w.Context(ctx), args, dtask.In(time.Hour))
 //	w.Advance(time.Hour)
 //	step, ok := w.Step()
 //
@@ -46,7 +48,7 @@ func NewWorker(t testing.TB, tables ...dtask.Table) *Worker {
 	t.Helper()
 	w := &Worker{Recorder: NewRecorder(), t: t, time: time.Now()}
 	w.worked = true
-	w.client = w.client.WithClock(w.Now)
+	inside.SetClock(w.client, w.Now)
 	var err error
 	w.worker, err = dtask.NewWorker(w.client, dtask.WorkerConfig{
 		Logger:     slog.New(slog.DiscardHandler),
@@ -89,7 +91,7 @@ func (w *Worker) Step() (Step, bool) {
 		return Step{}, false
 	}
 	delivered := *m
-	w.worker.Process(context.Background(), &delivery{worker: w, message: m})
+	inside.Process(context.Background(), w.worker, &delivery{worker: w, message: m})
 	return Step{Message: &delivered, Outcome: w.last}, true
 }
 
@@ -129,15 +131,15 @@ type delivery struct {
 
 func (d *delivery) Message() *dtask.Message { return d.message }
 
-func (d *delivery) Settle(v dtask.Verdict) {
+func (d *delivery) Settle(s broker.Settlement) {
 	r := d.worker.Recorder
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.results.settle(d.message, v)
-	switch v {
-	case dtask.Requeue:
+	r.results.settle(d.message, s)
+	switch s.Verdict {
+	case broker.Requeue:
 		r.queued = append(r.queued, d.message)
-	case dtask.Bury:
+	case broker.Dead:
 		r.dead = append(r.dead, d.message)
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
 
 const (
@@ -27,7 +29,7 @@ const (
 // delivery that is still being handled are acknowledged one by one, once they
 // have waited in vain for the gap to close (gapDelay).
 type acker struct {
-	ch *channel
+	ch *wire.Channel
 
 	mu      sync.Mutex
 	base    uint64  // the tag of entries[0]
@@ -70,7 +72,7 @@ const (
 )
 
 // newAcker returns an acker for a channel.
-func newAcker(ch *channel) *acker {
+func newAcker(ch *wire.Channel) *acker {
 	a := &acker{
 		ch:    ch,
 		base:  1, // RabbitMQ counts from 1 in every channel
@@ -97,7 +99,7 @@ func (a *acker) expect(prefetch int) {
 func (a *acker) add(d *delivery, s ackState) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.entries = append(a.entries, entry{d, d.from, d.raw.tag, s})
+	a.entries = append(a.entries, entry{d, d.from, d.raw.Tag, s})
 	if s == held {
 		a.held++
 	}
@@ -106,10 +108,10 @@ func (a *acker) add(d *delivery, s ackState) {
 // entry returns the entry of a delivery, or nil if it is acknowledged or given
 // up. a.mu is held.
 func (a *acker) entry(d *delivery) *entry {
-	if d.raw.tag < a.base || a.closed {
+	if d.raw.Tag < a.base || a.closed {
 		return nil
 	}
-	return &a.entries[d.raw.tag-a.base]
+	return &a.entries[d.raw.Tag-a.base]
 }
 
 // finish has a delivery acknowledged that is held and was executed, of which r is
@@ -182,7 +184,7 @@ func (a *acker) reject(d *delivery) {
 	if e := a.entry(d); e != nil && e.state == taken {
 		e.d = nil
 		a.acknowledged(e)
-		a.ch.reject(d.raw.tag)
+		a.ch.Reject(d.raw.Tag)
 	}
 }
 
@@ -259,11 +261,11 @@ func (a *acker) renew(d, c *delivery) {
 		if e := a.entry(d); e != nil && e.state == held {
 			a.settleEntry(e)
 			d.raw, d.since, d.renewing = c.raw, c.since, false
-			a.entries = append(a.entries, entry{d, c.from, c.raw.tag, held})
+			a.entries = append(a.entries, entry{d, c.from, c.raw.Tag, held})
 			return
 		}
 	}
-	a.entries = append(a.entries, entry{c, c.from, c.raw.tag, taken})
+	a.entries = append(a.entries, entry{c, c.from, c.raw.Tag, taken})
 	a.settleEntry(&a.entries[len(a.entries)-1])
 }
 
@@ -332,7 +334,7 @@ func (a *acker) flush(all bool) {
 	a.base += uint64(n)
 	a.entries = a.entries[n:]
 	if last > 0 {
-		a.ch.ack(last, true)
+		a.ch.Ack(last, true)
 	}
 	a.late, a.fresh = a.beyond(a.late), a.beyond(a.fresh)
 	now := time.Now()
@@ -364,7 +366,7 @@ func (a *acker) single(tags []uint64) {
 		}
 		if e := &a.entries[tag-a.base]; e.state == settled {
 			a.acknowledged(e)
-			a.ch.ack(tag, false)
+			a.ch.Ack(tag, false)
 		}
 	}
 }

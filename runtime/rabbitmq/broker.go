@@ -2,20 +2,21 @@ package rabbitmq
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"sync/atomic"
 
-	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
 func init() {
-	open := func(ctx context.Context, url string) (dtask.Broker, error) { return Open(ctx, url) }
-	dtask.RegisterBroker("amqp", open)
-	dtask.RegisterBroker("amqps", open)
+	open := func(ctx context.Context, url string, c broker.Config) (broker.Broker, error) {
+		return Open(ctx, url, c)
+	}
+	broker.Register("amqp", open)
+	broker.Register("amqps", open)
 }
 
-// A Broker is a [dtask.Broker] on RabbitMQ.
+// A Broker is a [broker.Broker] on RabbitMQ.
 type Broker struct {
 	config     *config
 	topology   *topology
@@ -46,7 +47,7 @@ type Broker struct {
 // Open connects to the RabbitMQ that url names; the package documentation has
 // its form. It tries until ctx ends, but fails at once where trying is of no
 // use: for wrong credentials, say.
-func Open(ctx context.Context, url string) (*Broker, error) {
+func Open(ctx context.Context, url string, bc broker.Config) (*Broker, error) {
 	c, err := parseURL(url)
 	if err != nil {
 		return nil, err
@@ -72,7 +73,7 @@ func Open(ctx context.Context, url string) (*Broker, error) {
 	return b, nil
 }
 
-// Close implements dtask.Broker.
+// Close implements broker.Broker.
 func (b *Broker) Close() error {
 	b.waiting.link.close()
 	b.scheduling.close()
@@ -83,13 +84,10 @@ func (b *Broker) Close() error {
 	return nil
 }
 
-// Enqueue implements dtask.Broker. It returns nil once RabbitMQ has confirmed
+// Enqueue implements broker.Broker. It returns nil once RabbitMQ has confirmed
 // the message, which with a quorum queue means that a majority of its nodes
 // have it on disk.
-func (b *Broker) Enqueue(ctx context.Context, m *dtask.Message) error {
-	if dtask.TransactionFromContext(ctx) != nil {
-		return errTransaction
-	}
+func (b *Broker) Enqueue(ctx context.Context, m *broker.Message) error {
 	p, err := b.publication(m)
 	if err != nil {
 		return err
@@ -102,17 +100,11 @@ func (b *Broker) Enqueue(ctx context.Context, m *dtask.Message) error {
 	return b.publish(ctx, p)
 }
 
-// EnqueueMany implements dtask.Broker: the messages follow each other without
+// EnqueueMany implements broker.Broker: the messages follow each other without
 // waiting for each other's confirms.
-func (b *Broker) EnqueueMany(ctx context.Context, ms []*dtask.Message) []error {
+func (b *Broker) EnqueueMany(ctx context.Context, ms []*broker.Message) []error {
 	errs := make([]error, len(ms))
 	ps := make([]*publication, len(ms))
-	if dtask.TransactionFromContext(ctx) != nil {
-		for i := range errs {
-			errs[i] = errTransaction
-		}
-		return errs
-	}
 	for i, m := range ms {
 		ps[i], errs[i] = b.publication(m)
 	}
@@ -121,10 +113,8 @@ func (b *Broker) EnqueueMany(ctx context.Context, ms []*dtask.Message) []error {
 	return errs
 }
 
-var errTransaction = fmt.Errorf("%w: RabbitMQ has no part in it; enqueue after its commit, with a context that is without it", dtask.ErrTransaction)
-
 // publication returns m on its way to its queue. It refers to m's body.
-func (b *Broker) publication(m *dtask.Message) (*publication, error) {
+func (b *Broker) publication(m *broker.Message) (*publication, error) {
 	message, err := encode(m)
 	if err != nil {
 		return nil, err

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
 
 // maxBrowse is how many messages of a queue are looked at, unless they are to be
@@ -30,8 +32,8 @@ const (
 //
 // While it looks at messages nobody else sees them, and so it holds a lock: a
 // second one would miss what the first one holds.
-func (b *Broker) browse(ctx context.Context, s *session, queue string, limit int, gap time.Duration, f func([]*incoming) (remove []uint64, err error)) error {
-	if n, _, err := queueLength(s.conn, queue); n == 0 || limit <= 0 || err != nil {
+func (b *Broker) browse(ctx context.Context, s *session, queue string, limit int, gap time.Duration, f func([]*wire.Delivery) (remove []uint64, err error)) error {
+	if n, _, err := queueLength(ctx, s, queue); n == 0 || limit <= 0 || err != nil {
 		return err
 	}
 	unlock, err := b.lock(ctx, s, queue)
@@ -39,56 +41,53 @@ func (b *Broker) browse(ctx context.Context, s *session, queue string, limit int
 		return err
 	}
 	defer unlock()
-	total, _, err := queueLength(s.conn, queue)
+	total, _, err := queueLength(ctx, s, queue)
 	if total == 0 || err != nil {
 		return err
 	}
-	ch, err := openChannel(s)
+	ch, err := s.Channel(ctx)
 	if err != nil {
 		return err
 	}
-	defer ch.close()
+	defer ch.Close()
 	const tag = "browse"
 	prefetch := min(total, limit)
 	if prefetch > maxBrowse {
 		prefetch = 0 // unbounded
 	}
-	if err := ch.qos(prefetch); err != nil {
-		return err
-	}
-	if err := ch.consume(queue, tag, ""); err != nil {
+	if err := ch.Consume(queue, tag, prefetch, ""); err != nil {
 		return err
 	}
 	seen, removed := 0, 0
-	var ds []*incoming
+	var ds []*wire.Delivery
 	for err == nil && seen < min(total, limit) {
 		if len(ds) == 0 {
-			if ds, err = ch.rest(ctx, queue, gap); len(ds) == 0 {
+			if ds, err = rest(ctx, ch, queue, gap); len(ds) == 0 {
 				break // the rest is gone by itself
 			}
 		}
 		batch := ds[:min(len(ds), min(total, limit)-seen, browseBatch)]
 		ds = ds[len(batch):]
 		seen += len(batch)
-		last := batch[len(batch)-1].tag
+		last := batch[len(batch)-1].Tag
 		var remove []uint64
 		remove, err = f(batch)
 		removed += len(remove)
 		if removed == seen { // nothing has stayed so far
-			ch.ack(last, true)
+			ch.Ack(last, true)
 			continue
 		}
 		for _, tag := range remove {
-			ch.ack(tag, false)
+			ch.Ack(tag, false)
 		}
 	}
 	// Closing the channel would return the rest, but only some time later.
-	if cancelErr := ch.cancel(tag); err == nil {
+	if cancelErr := ch.Cancel(tag); err == nil {
 		err = cancelErr
 	}
-	ch.requeueAll()
+	ch.Requeue()
 	if removed > 0 {
-		ch.settleDown(ctx, queue)
+		settleDown(ctx, ch, queue)
 	}
 	if limit < total {
 		seen = total // and in part not looked at
@@ -99,15 +98,15 @@ func (b *Broker) browse(ctx context.Context, s *session, queue string, limit int
 
 // rest returns messages of a queue that have arrived, and waits for some as
 // long as there are any, or may be any.
-func (ch *channel) rest(ctx context.Context, queue string, gap time.Duration) ([]*incoming, error) {
+func rest(ctx context.Context, ch *wire.Channel, queue string, gap time.Duration) ([]*wire.Delivery, error) {
 	for {
 		soon, cancel := context.WithTimeout(ctx, gap)
-		in, err := ch.wait(soon)
+		in, err := ch.Wait(soon)
 		cancel()
 		if len(in) > 0 || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
 			return in, err
 		}
-		if ready, err := ch.inspect(queue); err != nil || ready == 0 {
+		if ready, err := ch.Ready(queue); err != nil || ready == 0 {
 			return nil, err
 		}
 	}
@@ -117,7 +116,7 @@ func (ch *channel) rest(ctx context.Context, queue string, gap time.Duration) ([
 // next sees what was returned.
 func awaitLength(ctx context.Context, s *session, queue string, n int) {
 	for range 50 {
-		length, _, err := queueLength(s.conn, queue)
+		length, _, err := queueLength(ctx, s, queue)
 		if length >= n || err != nil || !sleep(ctx, 10*time.Millisecond) {
 			return
 		}
@@ -134,14 +133,17 @@ func (b *Broker) lock(ctx context.Context, s *session, queue string) (unlock fun
 	}
 	name := b.topology.lock(queue)
 	for attempt := 0; ; attempt++ {
-		var ch *amqp.Channel
-		if ch, err = s.conn.Channel(); err != nil {
-			break
-		}
-		if _, err = ch.QueueDeclare(name, false, false, true, false, nil); err == nil {
+		always := context.WithoutCancel(ctx) // a lock that nobody knows of would stay
+		err = s.Declare(always, func(ch *amqp.Channel) error {
+			_, err := ch.QueueDeclare(name, false, false, true, false, nil)
+			return err
+		})
+		if err == nil {
 			return func() {
-				ch.QueueDelete(name, false, false, false)
-				ch.Close()
+				s.Declare(always, func(ch *amqp.Channel) error {
+					_, err := ch.QueueDelete(name, false, false, false)
+					return err
+				})
 				<-b.browsing
 			}, nil
 		}

@@ -3,6 +3,8 @@ package rabbitmq
 import (
 	"context"
 	"time"
+
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
 
 // quiesce ends the consumption, and hands back what was fetched.
@@ -55,7 +57,7 @@ func (sub *subscription) cancel(cs []*prefetching) error {
 	deadline := time.Now().Add(quietWait)
 	for _, c := range cs {
 		for time.Now().Before(deadline) && sub.acks.unacked(c) < c.prefetch {
-			ready, err := sub.ch.inspect(sub.consumer.b.topology.queue(c.source.class, sub.consumer.queue))
+			ready, err := sub.ch.Ready(sub.consumer.b.topology.queue(c.source.class, sub.consumer.queue))
 			if err != nil {
 				return err
 			}
@@ -64,7 +66,7 @@ func (sub *subscription) cancel(cs []*prefetching) error {
 				break
 			}
 		}
-		if err := sub.ch.cancel(c.tag); err != nil {
+		if err := sub.ch.Cancel(c.tag); err != nil {
 			return err
 		}
 	}
@@ -99,7 +101,7 @@ func (sub *subscription) close(hurry context.Context) error {
 		sub.settleDown(hurry)
 		sub.endRenewing(hurry)
 		sub.acks.close()
-		return struct{}{}, sub.ch.close()
+		return struct{}{}, sub.ch.Close()
 	}, nil)
 	sub.abandon()
 	return err
@@ -125,17 +127,17 @@ func (sub *subscription) settleDown(ctx context.Context) {
 	for _, c := range consumed {
 		queues = append(queues, sub.consumer.b.topology.queue(c, sub.consumer.queue))
 	}
-	sub.ch.settleDown(ctx, queues...)
+	settleDown(ctx, sub.ch, queues...)
 }
 
 // settleDown waits until the queues have what was acknowledged on the channel.
-func (ch *channel) settleDown(ctx context.Context, queues ...string) {
+func settleDown(ctx context.Context, ch *wire.Channel, queues ...string) {
 	for range graceSteps {
 		if !sleep(ctx, ackGrace/graceSteps) {
 			return
 		}
 		for _, q := range queues {
-			if _, err := ch.inspect(q); err != nil {
+			if _, err := ch.Ready(q); err != nil {
 				return
 			}
 		}
@@ -145,8 +147,8 @@ func (ch *channel) settleDown(ctx context.Context, queues ...string) {
 // abandon ends the subscription at once. RabbitMQ delivers again what is not
 // acknowledged.
 func (sub *subscription) abandon() {
-	sub.cancelCtx(errSessionClosed)
+	sub.cancelCtx(wire.ErrClosed)
 	sub.acks.close()
-	go sub.ch.close()
+	go sub.ch.Close()
 	sub.moving.Wait()
 }

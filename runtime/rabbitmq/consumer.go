@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
 // A consumer delivers the messages of one queue: it subscribes on one session
@@ -17,7 +17,7 @@ type consumer struct {
 	b           *Broker
 	queue       string
 	concurrency int
-	out         chan dtask.Delivery
+	out         chan broker.Delivery
 	recheck     chan struct{} // the queue may have been paused or resumed
 	pace        pace
 
@@ -36,13 +36,13 @@ type consumer struct {
 	err       error              // valid once ended is closed
 }
 
-// Consume implements dtask.Broker.
-func (b *Broker) Consume(ctx context.Context, o dtask.ConsumeOptions) (dtask.Consumer, error) {
+// Consume implements broker.Broker.
+func (b *Broker) Consume(ctx context.Context, o broker.ConsumeOptions) (broker.Consumer, error) {
 	c := &consumer{
 		b:           b,
 		queue:       o.Queue,
 		concurrency: o.Concurrency,
-		out:         make(chan dtask.Delivery),
+		out:         make(chan broker.Delivery),
 		recheck:     make(chan struct{}, 1),
 		pace:        newPace(o.Concurrency, time.Now()),
 		closing:     make(chan struct{}),
@@ -63,17 +63,17 @@ func (b *Broker) Consume(ctx context.Context, o dtask.ConsumeOptions) (dtask.Con
 	return c, nil
 }
 
-// Deliveries implements dtask.Consumer.
-func (c *consumer) Deliveries() <-chan dtask.Delivery { return c.out }
+// Deliveries implements broker.Consumer.
+func (c *consumer) Deliveries() <-chan broker.Delivery { return c.out }
 
 // giveUpTime is what Close may take beyond its context: nothing, if RabbitMQ
 // answers.
 const giveUpTime = 500 * time.Millisecond
 
-// Stop implements dtask.Consumer.
+// Stop implements broker.Consumer.
 func (c *consumer) Stop() { c.stop() }
 
-// Close implements dtask.Consumer.
+// Close implements broker.Consumer.
 func (c *consumer) Close(ctx context.Context) error {
 	c.stop()
 	c.closeOnce.Do(func() { close(c.closing) })
@@ -107,11 +107,11 @@ func (c *consumer) run(sub *subscription) {
 		session := sub.session
 		sub.abandon()
 		c.executed.add(sub.acks.doubtful()...)
-		if !isClosed(session.closed) {
+		if !isClosed(session.Done()) {
 			slog.Warn("consumer interrupted; subscribing again", "queue", c.queue, "err", err)
 		}
 		if sub, err = c.subscribe(c.ctx, session); err != nil {
-			if c.ctx.Err() == nil && !errors.Is(err, dtask.ErrClosed) {
+			if c.ctx.Err() == nil && !errors.Is(err, broker.ErrClosed) {
 				slog.Error("consumer ended", "queue", c.queue, "err", err)
 			}
 			break
@@ -149,7 +149,7 @@ func (c *consumer) finish(sub *subscription) error {
 		select {
 		case now := <-second.C:
 			sub.renew(now)
-		case <-sub.ch.arrived:
+		case <-sub.ch.Arrived():
 			sub.fetch() // copies, and what came too late
 			sub.handBackFetched(0)
 		case <-idle:
@@ -197,7 +197,7 @@ func (c *consumer) subscribe(ctx context.Context, failed *session) (*subscriptio
 // session returns an open session: failed itself if only a channel of it did.
 func (c *consumer) session(ctx context.Context, failed *session) (*session, error) {
 	s, err := c.b.consuming.session(ctx)
-	if err == nil && s == failed && isClosed(s.closed) {
+	if err == nil && s == failed && isClosed(s.Done()) {
 		return c.b.consuming.next(ctx, s)
 	}
 	return s, err
@@ -210,7 +210,7 @@ func (c *consumer) serve(sub *subscription) (next *subscription, err error) {
 	second := time.NewTicker(time.Second)
 	defer second.Stop()
 	for {
-		var out chan<- dtask.Delivery
+		var out chan<- broker.Delivery
 		var d *delivery
 		i := sub.pick()
 		if i >= 0 {
@@ -225,10 +225,10 @@ func (c *consumer) serve(sub *subscription) (next *subscription, err error) {
 		case out <- d:
 			sub.picked(i)
 			judge = true
-		case <-sub.ch.arrived:
+		case <-sub.ch.Arrived():
 			sub.fetch()
-			if tags := sub.ch.takeCancelled(); tags != nil {
-				return c.afterCancel(sub, tags)
+			if len(sub.cancelled) > 0 {
+				return c.afterCancel(sub, sub.cancelled)
 			}
 		case now := <-second.C:
 			sub.renew(now)
@@ -236,7 +236,7 @@ func (c *consumer) serve(sub *subscription) (next *subscription, err error) {
 		case err = <-sub.growing:
 			sub.growing = nil
 		case <-c.recheck:
-			err = sub.pauseOrResume(c.pace.prefetch)
+			err = sub.pauseOrResume(sub.ctx, c.pace.prefetch)
 		case <-sub.ctx.Done():
 			return nil, context.Cause(sub.ctx)
 		case <-c.ctx.Done():
@@ -263,7 +263,7 @@ func (c *consumer) afterCancel(sub *subscription, tags []string) (*subscription,
 	for _, tag := range tags {
 		// RabbitMQ 4.3 keeps the consumer whose message was late, and sends to it
 		// again once that is acknowledged all the same.
-		if err := sub.ch.cancel(tag); err != nil {
+		if err := sub.ch.Cancel(tag); err != nil {
 			return nil, err
 		}
 	}

@@ -8,7 +8,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/internal/limit"
 )
 
 // Delays are made of levels, as NServiceBus does it
@@ -29,7 +29,7 @@ const (
 	keyDigits  = 2 * levels                    // bytes of the bits in a routing key
 	delayUnit  = time.Second
 	delayGuard = 10 * time.Millisecond
-	retryLevel = 12 // the highest that retries use: dtask.MaxBackoff is 3600 s
+	retryLevel = 12 // the highest that retries use: limit.MaxBackoff is 3600 s
 )
 
 // A route is where to publish a message.
@@ -69,7 +69,7 @@ func (n names) exactly(queue string, delay time.Duration) route {
 // and waits at one level only, the cheapest way. If a message ahead of it has
 // longer to wait it is late, but waits less than twice the delay, or a second.
 func (n names) roughly(queue string, delay time.Duration) route {
-	if delay > dtask.MaxBackoff {
+	if delay > limit.MaxBackoff {
 		return n.exactly(queue, delay)
 	}
 	if delay <= 0 {

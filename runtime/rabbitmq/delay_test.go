@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/dtaskhq/dtask/internal/testenv/rabbittest"
-	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
 // A message that arrives before its time, by the clock of another machine or
@@ -23,7 +23,7 @@ func TestEarlyArrival(t *testing.T) {
 	if early := time.Until(due.Truncate(time.Millisecond)); early > 0 || d.Message().ID != "early" {
 		t.Errorf("%s is %v early", d.Message().ID, early)
 	}
-	d.Settle(dtask.Done)
+	d.Settle(broker.Settlement{Verdict: broker.Done})
 }
 
 // A delay of years is accepted and stays out of the way.
@@ -42,7 +42,7 @@ func TestLongDelays(t *testing.T) {
 	if d.Message().ID != now.ID {
 		t.Errorf("delivered %s, which is not due for years", d.Message().ID)
 	}
-	d.Settle(dtask.Done)
+	d.Settle(broker.Settlement{Verdict: broker.Done})
 	waiting := 0
 	for level := 24; level < 28; level++ {
 		q, err := rawChannel(t, raw).QueueDeclarePassive("dtask.delay."+string(rune('0'+level/10))+string(rune('0'+level%10)), true, false, false, false, nil)
@@ -67,9 +67,9 @@ func TestRepeatedDelays(t *testing.T) {
 	for range 3 {
 		d := receive(t, c)
 		d.Message().NotBefore = time.Now().Add(1200 * time.Millisecond)
-		d.Settle(dtask.Requeue)
+		d.Settle(broker.Settlement{Verdict: broker.Requeue})
 	}
-	receive(t, c).Settle(dtask.Done)
+	receive(t, c).Settle(broker.Settlement{Verdict: broker.Done})
 }
 
 // Batches of several callers, larger than the window together, all get
@@ -79,7 +79,7 @@ func TestManyBatches(t *testing.T) {
 	const batches, size = 4, 1500
 	done := make(chan []error, batches)
 	for range batches {
-		ms := make([]*dtask.Message, size)
+		ms := make([]*broker.Message, size)
 		for i := range ms {
 			ms[i] = message("q")
 		}

@@ -1,4 +1,4 @@
-// Package rabbitmq is the [dtask.Broker] on RabbitMQ 3.10 and later. It is
+// Package rabbitmq is the [broker.Broker] on RabbitMQ 3.10 and later. It is
 // used by importing it:
 //
 //	import _ "github.com/dtaskhq/dtask/runtime/rabbitmq"

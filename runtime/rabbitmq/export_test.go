@@ -3,11 +3,11 @@ package rabbitmq
 import (
 	"context"
 
-	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
 // SubscribeInVain has a consumer subscribe once more, and abandon that.
-func SubscribeInVain(ctx context.Context, c dtask.Consumer) error {
+func SubscribeInVain(ctx context.Context, c broker.Consumer) error {
 	consumer := c.(*consumer)
 	s, err := consumer.session(ctx, nil)
 	if err != nil {

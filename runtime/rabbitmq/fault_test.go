@@ -15,7 +15,7 @@ import (
 	"github.com/dtaskhq/dtask/internal/testenv/rabbitnode"
 	"github.com/dtaskhq/dtask/internal/testenv/rabbittest"
 	"github.com/dtaskhq/dtask/internal/testenv/skip"
-	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/runtime/broker"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq"
 )
 
@@ -71,12 +71,12 @@ func TestExecutedOnce(t *testing.T) {
 	otherTask.Task = "pkg.Other"
 	otherBody.Body = []byte(`{"n":2}`)
 	enqueue(t, b, m, timeless, &otherTask, &otherBody)
-	ds := []dtask.Delivery{receive(t, c), receive(t, c), receive(t, c), receive(t, c)}
-	what := func(m *dtask.Message) string { return fmt.Sprintf("%s %s(%s)", m.ID, m.Task, m.Body) }
+	ds := []broker.Delivery{receive(t, c), receive(t, c), receive(t, c), receive(t, c)}
+	what := func(m *broker.Message) string { return fmt.Sprintf("%s %s(%s)", m.ID, m.Task, m.Body) }
 	proxy.Freeze()
 	for _, d := range ds {
 		if w := what(d.Message()); w == what(m) || w == what(timeless) {
-			d.Settle(dtask.Done)
+			d.Settle(broker.Settlement{Verdict: broker.Done})
 		}
 	}
 	proxy.Cut()
@@ -88,7 +88,7 @@ func TestExecutedOnce(t *testing.T) {
 			t.Fatalf("delivered %s at attempt %d, want one of %v at 2", w, d.Message().Attempt, again)
 		}
 		delete(again, what(d.Message()))
-		d.Settle(dtask.Done)
+		d.Settle(broker.Settlement{Verdict: broker.Done})
 	}
 	later := *m
 	later.EnqueuedAt = m.EnqueuedAt.Add(time.Second)
@@ -96,7 +96,7 @@ func TestExecutedOnce(t *testing.T) {
 	if d := receive(t, c); what(d.Message()) != what(m) || d.Message().Attempt != 1 {
 		t.Errorf("delivered %s at attempt %d, want %s at 1", what(d.Message()), d.Message().Attempt, what(m))
 	} else {
-		d.Settle(dtask.Done)
+		d.Settle(broker.Settlement{Verdict: broker.Done})
 	}
 }
 
@@ -135,7 +135,7 @@ func TestUnreachable(t *testing.T) {
 		ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 		defer cancel()
 		err := b.Enqueue(ctx, message("other"))
-		if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, dtask.ErrUnknownOutcome) || !strings.Contains(err.Error(), "no connection to RabbitMQ") {
+		if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, broker.ErrUnknownOutcome) || !strings.Contains(err.Error(), "no connection to RabbitMQ") {
 			return "enqueue: " + errText(err)
 		}
 		return ""
@@ -147,7 +147,7 @@ func TestUnreachable(t *testing.T) {
 	if d.Message().ID != m.ID {
 		t.Errorf("delivered %s, want %s", d.Message().ID, m.ID)
 	}
-	d.Settle(dtask.Done)
+	d.Settle(broker.Settlement{Verdict: broker.Done})
 }
 
 func errText(err error) string {
@@ -167,7 +167,7 @@ func TestSilentListener(t *testing.T) {
 	defer l.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
 	defer cancel()
-	_, err = rabbitmq.Open(ctx, "amqp://guest:geheim@"+l.Addr().String())
+	_, err = rabbitmq.Open(ctx, "amqp://guest:geheim@"+l.Addr().String(), broker.Config{})
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("open: %v, want the error of the context", err)
 	}
@@ -191,7 +191,7 @@ func TestSilentHandshake(t *testing.T) {
 			opened := make(chan struct{})
 			go func() {
 				defer close(opened)
-				rabbitmq.Open(ctx, scheme+"://"+l.Addr().String()+"/?heartbeat=3600")
+				rabbitmq.Open(ctx, scheme+"://"+l.Addr().String()+"/?heartbeat=3600", broker.Config{})
 			}()
 			defer func() { cancel(); <-opened }()
 			defer l.Close()
@@ -249,7 +249,7 @@ func TestPermanentErrors(t *testing.T) {
 		{"tls", "amqps://guest:geheim@" + u.Host + u.Path, "does not speak TLS"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := rabbitmq.Open(testContext(t), c.url)
+			_, err := rabbitmq.Open(testContext(t), c.url, broker.Config{})
 			if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "geheim") {
 				t.Errorf("open: %v, want %q", err, c.want)
 			}
@@ -276,7 +276,7 @@ func TestOtherArguments(t *testing.T) {
 		}
 	}
 	check(b.Enqueue(testContext(t), message("q")))
-	_, err := b.Consume(testContext(t), dtask.ConsumeOptions{Queue: "q", Concurrency: 1})
+	_, err := b.Consume(testContext(t), broker.ConsumeOptions{Queue: "q", Concurrency: 1})
 	check(err)
 	enqueue(t, b, message("other")) // it goes on with others
 }
@@ -315,7 +315,7 @@ func TestQueueDeleted(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		for _, p := range []dtask.PriorityLevel{dtask.PriorityHigh, dtask.PriorityDefault, dtask.PriorityLow} {
+		for _, p := range []broker.Priority{broker.PriorityHigh, broker.PriorityDefault, broker.PriorityLow} {
 			m := message("q")
 			m.Priority = p
 			enqueue(t, b, m)
@@ -323,12 +323,12 @@ func TestQueueDeleted(t *testing.T) {
 			if d.Message().ID != m.ID {
 				t.Errorf("delivered %s, want %s", d.Message().ID, m.ID)
 			}
-			d.Settle(dtask.Done)
+			d.Settle(broker.Settlement{Verdict: broker.Done})
 		}
 	}
 	m := message("q")
 	enqueue(t, b, m)
-	receive(t, c).Settle(dtask.Bury)
+	receive(t, c).Settle(broker.Settlement{Verdict: broker.Dead})
 	eventually(t, func() string {
 		if dead, err := b.DeadLetters(testContext(t), "q", 10); err != nil || len(dead) != 1 || dead[0].ID != m.ID {
 			return "the dead letter is missing: " + errText(err)
@@ -343,7 +343,7 @@ func TestLevelDeleted(t *testing.T) {
 	noLeaks(t)
 	raw := rabbittest.URL(t)
 	b := open(t, raw)
-	delayed := func() *dtask.Message {
+	delayed := func() *broker.Message {
 		m := message("q")
 		m.NotBefore = time.Now().Add(6 * time.Minute) // at level 8, from 256 seconds on: also when it is tried again
 		return m
@@ -369,20 +369,20 @@ func TestStaleSettlement(t *testing.T) {
 	victim, other := open(t, url), open(t, raw)
 	c := consume(t, victim, "q", 2)
 	enqueue(t, victim, message("q"), message("q"))
-	stale := []dtask.Delivery{receive(t, c), receive(t, c)}
+	stale := []broker.Delivery{receive(t, c), receive(t, c)}
 
 	taker := consume(t, other, "q", 2)
 	proxy.Cut()
 	for range stale {
-		receive(t, taker).Settle(dtask.Done) // taken over
+		receive(t, taker).Settle(broker.Settlement{Verdict: broker.Done}) // taken over
 	}
 	if err := taker.Close(testContext(t)); err != nil {
 		t.Fatal(err)
 	}
 	enqueue(t, other, message("q"), message("q"))
-	fresh := []dtask.Delivery{receive(t, c), receive(t, c)}
-	for i, v := range []dtask.Verdict{dtask.Done, dtask.Requeue} {
-		stale[i].Settle(v)
+	fresh := []broker.Delivery{receive(t, c), receive(t, c)}
+	for i, v := range []broker.Verdict{broker.Done, broker.Requeue} {
+		stale[i].Settle(broker.Settlement{Verdict: v})
 	}
 	if err := c.Close(testContext(t)); err != nil { // gives up the fresh ones
 		t.Fatal(err)
@@ -392,7 +392,7 @@ func TestStaleSettlement(t *testing.T) {
 	for range fresh {
 		d := receive(t, again)
 		got[d.Message().ID] = true
-		d.Settle(dtask.Done)
+		d.Settle(broker.Settlement{Verdict: broker.Done})
 	}
 	for _, d := range fresh {
 		if !got[d.Message().ID] {
@@ -414,13 +414,13 @@ func TestManyChannels(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	d.Settle(dtask.Done)
+	d.Settle(broker.Settlement{Verdict: broker.Done})
 	next := message("q")
 	enqueue(t, b, next)
 	if d := receive(t, c); d.Message().ID != next.ID {
 		t.Errorf("delivered %s, want %s: the connection was lost", d.Message().ID, next.ID)
 	} else {
-		d.Settle(dtask.Done)
+		d.Settle(broker.Settlement{Verdict: broker.Done})
 	}
 }
 
@@ -483,7 +483,7 @@ func TestLookalikeQueues(t *testing.T) {
 	for _, q := range []string{"q", "q.lock", "q.queue", "delay.00"} {
 		enqueue(t, b, message(q))
 		c := consume(t, b, q, 1)
-		receive(t, c).Settle(dtask.Bury)
+		receive(t, c).Settle(broker.Settlement{Verdict: broker.Dead})
 		if err := c.Close(testContext(t)); err != nil {
 			t.Fatal(err)
 		}
@@ -509,11 +509,11 @@ func TestNoChannelLeaks(t *testing.T) {
 	b := open(t, raw)
 	m := kept("q")
 	enqueue(t, b, m, message("q"))
-	settle(t, b, "q", 2, func(of *dtask.Message) dtask.Verdict {
+	settle(t, b, "q", 2, func(of *broker.Message) broker.Settlement {
 		if of.ID == m.ID {
-			return dtask.Done
+			return broker.Settlement{Verdict: broker.Done}
 		}
-		return dtask.Bury
+		return broker.Settlement{Verdict: broker.Dead}
 	})
 	c := consume(t, b, "q", 1)
 	use := func() {
@@ -568,7 +568,7 @@ func TestForeignMessages(t *testing.T) {
 		"header dtask-expires":  {MessageId: "never", Type: "t", Headers: amqp.Table{"dtask-expires": int64(1) << 62}},
 		"header dtask-failures": {MessageId: "no history", Type: "t", Headers: amqp.Table{"dtask-failures": "{"}},
 		"header dtask-schema":   {MessageId: "no schema", Type: "t", Headers: amqp.Table{"dtask-schema": amqp.Table{"a": "b"}}},
-		"the body has":          {MessageId: "huge", Type: "t", Body: make([]byte, dtask.MaxBodySize+1)},
+		"the body has":          {MessageId: "huge", Type: "t", Body: make([]byte, broker.MaxBodySize+1)},
 	}
 	for _, p := range bad {
 		publish(p)
@@ -582,9 +582,9 @@ func TestForeignMessages(t *testing.T) {
 		len(m.Headers) != 2 || m.Headers["tenant"] != "blue" || m.Headers["n"] != "7" {
 		t.Errorf("delivered %+v", m)
 	}
-	d.Settle(dtask.Done)
+	d.Settle(broker.Settlement{Verdict: broker.Done})
 
-	var dead []*dtask.Message
+	var dead []*broker.Message
 	eventually(t, func() string {
 		var err error
 		if dead, err = b.DeadLetters(testContext(t), "q", 100); err != nil || len(dead) != len(bad) {
@@ -610,7 +610,7 @@ func TestForeignMessages(t *testing.T) {
 func TestManyDeadLetters(t *testing.T) {
 	b := open(t, rabbittest.URL(t))
 	const n = 1200 // several batches
-	ms := make([]*dtask.Message, n)
+	ms := make([]*broker.Message, n)
 	for i := range ms {
 		ms[i] = message("q")
 	}
@@ -621,7 +621,7 @@ func TestManyDeadLetters(t *testing.T) {
 	}
 	c := consume(t, b, "q", 10)
 	for range n {
-		receive(t, c).Settle(dtask.Bury)
+		receive(t, c).Settle(broker.Settlement{Verdict: broker.Dead})
 	}
 	if err := c.Close(testContext(t)); err != nil {
 		t.Fatal(err)
@@ -646,6 +646,6 @@ func TestManyDeadLetters(t *testing.T) {
 			t.Errorf("%s was retried twice", d.Message().ID)
 		}
 		seen[d.Message().ID] = true
-		d.Settle(dtask.Done)
+		d.Settle(broker.Settlement{Verdict: broker.Done})
 	}
 }

@@ -10,7 +10,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/runtime/broker"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq"
 )
 
@@ -32,7 +32,7 @@ func noLeaks(t *testing.T) {
 // open opens a broker that is closed at the end of the test.
 func open(t *testing.T, url string) *rabbitmq.Broker {
 	t.Helper()
-	b, err := rabbitmq.Open(testContext(t), url)
+	b, err := rabbitmq.Open(testContext(t), url, broker.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,9 +40,9 @@ func open(t *testing.T, url string) *rabbitmq.Broker {
 	return b
 }
 
-func consume(t *testing.T, b dtask.Broker, queue string, concurrency int) dtask.Consumer {
+func consume(t *testing.T, b broker.Broker, queue string, concurrency int) broker.Consumer {
 	t.Helper()
-	c, err := b.Consume(testContext(t), dtask.ConsumeOptions{Queue: queue, Concurrency: concurrency})
+	c, err := b.Consume(testContext(t), broker.ConsumeOptions{Queue: queue, Concurrency: concurrency})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +50,7 @@ func consume(t *testing.T, b dtask.Broker, queue string, concurrency int) dtask.
 	return c
 }
 
-func receive(t *testing.T, c dtask.Consumer) dtask.Delivery {
+func receive(t *testing.T, c broker.Consumer) broker.Delivery {
 	t.Helper()
 	select {
 	case d, ok := <-c.Deliveries():
@@ -66,14 +66,14 @@ func receive(t *testing.T, c dtask.Consumer) dtask.Delivery {
 
 var serial atomic.Int64
 
-func message(queue string) *dtask.Message {
-	return &dtask.Message{
+func message(queue string) *broker.Message {
+	return &broker.Message{
 		ID: fmt.Sprint("id-", serial.Add(1)), Task: "pkg.Task", Queue: queue, Body: []byte(`{"n":1}`),
 		Attempt: 1, Attempts: 6, EnqueuedAt: time.Now(),
 	}
 }
 
-func enqueue(t *testing.T, b dtask.Broker, ms ...*dtask.Message) {
+func enqueue(t *testing.T, b broker.Broker, ms ...*broker.Message) {
 	t.Helper()
 	for _, m := range ms {
 		if err := b.Enqueue(testContext(t), m); err != nil {
@@ -100,11 +100,11 @@ func eventually(t *testing.T, check func() string) {
 // has enqueued, while a test does harm.
 type load struct {
 	t         *testing.T
-	b         dtask.Broker
+	b         broker.Broker
 	cancel    context.CancelFunc
 	producers sync.WaitGroup
 	workers   sync.WaitGroup
-	consumer  dtask.Consumer
+	consumer  broker.Consumer
 
 	mu        sync.Mutex
 	confirmed map[string]time.Duration // by id: the delay
@@ -112,7 +112,7 @@ type load struct {
 }
 
 // startLoad starts a load on a queue. Every third message is delayed.
-func startLoad(t *testing.T, b dtask.Broker, queue string) *load {
+func startLoad(t *testing.T, b broker.Broker, queue string) *load {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	l := &load{
@@ -159,10 +159,10 @@ func startLoad(t *testing.T, b dtask.Broker, queue string) *load {
 				if m.Attempt == 1 && n == 1 && len(m.ID)%5 == 0 {
 					m.Attempt++ // a failure, with a retry
 					m.NotBefore = time.Now().Add(50 * time.Millisecond)
-					d.Settle(dtask.Requeue)
+					d.Settle(broker.Settlement{Verdict: broker.Requeue})
 					continue
 				}
-				d.Settle(dtask.Done)
+				d.Settle(broker.Settlement{Verdict: broker.Done})
 			}
 		})
 	}

@@ -9,7 +9,8 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/runtime/broker"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
 
 // inspect returns what f returns on an open session, or on the next one if that
@@ -30,7 +31,7 @@ func inspect[T any](ctx context.Context, b *Broker, f func(*session) (T, error))
 		}
 		on := s
 		result, err = within(ctx, func() (T, error) { return f(on) }, nil)
-		if err == nil || ctx.Err() != nil || !isClosed(s.closed) {
+		if err == nil || ctx.Err() != nil || !isClosed(s.Done()) {
 			return result, err
 		}
 	}
@@ -50,15 +51,15 @@ func (b *Broker) act(ctx context.Context, f func(s *session, done *atomic.Int64)
 	return int(done.Load()), err
 }
 
-// Queues implements dtask.Inspector. RabbitMQ cannot tell Running and Delayed.
-func (b *Broker) Queues(ctx context.Context) ([]dtask.QueueState, error) {
-	return inspect(ctx, b, func(s *session) (states []dtask.QueueState, err error) {
+// Queues implements broker.Admin. RabbitMQ cannot tell Running and Delayed.
+func (b *Broker) Queues(ctx context.Context) ([]broker.QueueState, error) {
+	return inspect(ctx, b, func(s *session) (states []broker.QueueState, err error) {
 		queues, err := b.registered(ctx, s)
 		if err != nil {
 			return nil, err
 		}
 		for _, q := range queues {
-			state, err := b.state(s, q)
+			state, err := b.state(ctx, s, q)
 			if err != nil {
 				return nil, err
 			}
@@ -69,27 +70,27 @@ func (b *Broker) Queues(ctx context.Context) ([]dtask.QueueState, error) {
 }
 
 // state counts the messages of a queue.
-func (b *Broker) state(s *session, queue string) (dtask.QueueState, error) {
-	state := dtask.QueueState{Queue: queue, Running: -1, Delayed: -1}
+func (b *Broker) state(ctx context.Context, s *session, queue string) (broker.QueueState, error) {
+	state := broker.QueueState{Queue: queue, Running: -1, Delayed: -1}
 	for _, c := range consumed {
-		n, _, err := queueLength(s.conn, b.topology.queue(c, queue))
+		n, _, err := queueLength(ctx, s, b.topology.queue(c, queue))
 		if err != nil {
 			return state, err
 		}
 		state.Ready += n
 	}
 	var err error
-	if state.Dead, _, err = queueLength(s.conn, b.topology.queue(classDead, queue)); err != nil {
+	if state.Dead, _, err = queueLength(ctx, s, b.topology.queue(classDead, queue)); err != nil {
 		return state, err
 	}
-	state.Paused, err = queueExists(s.conn, b.topology.paused(queue))
+	state.Paused, err = queueExists(ctx, s, b.topology.paused(queue))
 	return state, err
 }
 
-// DeadLetters implements dtask.Inspector. It returns at most 65,535.
-func (b *Broker) DeadLetters(ctx context.Context, queue string, limit int) ([]*dtask.Message, error) {
-	return inspect(ctx, b, func(s *session) (ms []*dtask.Message, err error) {
-		err = b.browse(ctx, s, b.topology.queue(classDead, queue), min(limit, maxBrowse), arrivalGap, func(ds []*incoming) ([]uint64, error) {
+// DeadLetters implements broker.Admin. It returns at most 65,535.
+func (b *Broker) DeadLetters(ctx context.Context, queue string, limit int) ([]*broker.Message, error) {
+	return inspect(ctx, b, func(s *session) (ms []*broker.Message, err error) {
+		err = b.browse(ctx, s, b.topology.queue(classDead, queue), min(limit, maxBrowse), arrivalGap, func(ds []*wire.Delivery) ([]uint64, error) {
 			for _, d := range ds {
 				m, _ := decode(d, classDead, queue) // of a malformed one, what can be read
 				ms = append(ms, &m)
@@ -100,11 +101,11 @@ func (b *Broker) DeadLetters(ctx context.Context, queue string, limit int) ([]*d
 	})
 }
 
-// RetryDead implements dtask.Inspector. It finds ids among the oldest 65,535.
+// RetryDead implements broker.Admin. It finds ids among the oldest 65,535.
 func (b *Broker) RetryDead(ctx context.Context, queue string, ids ...string) (int, error) {
-	return b.takeDead(ctx, queue, ids, func(ds []*incoming) []error {
+	return b.takeDead(ctx, queue, ids, func(ds []*wire.Delivery) []error {
 		errs := make([]error, len(ds))
-		ms := make([]*dtask.Message, len(ds))
+		ms := make([]*broker.Message, len(ds))
 		ps := make([]*publication, len(ds))
 		for i, d := range ds {
 			ms[i], ps[i], errs[i] = b.revive(d, queue)
@@ -116,7 +117,7 @@ func (b *Broker) RetryDead(ctx context.Context, queue string, ids ...string) (in
 }
 
 // revive returns a dead letter, and its way back to its queue.
-func (b *Broker) revive(d *incoming, queue string) (*dtask.Message, *publication, error) {
+func (b *Broker) revive(d *wire.Delivery, queue string) (*broker.Message, *publication, error) {
 	m, err := decode(d, classDead, queue)
 	// A producer in another language may ask for more.
 	m.Keep = min(m.Keep, maxKeep)
@@ -126,7 +127,7 @@ func (b *Broker) revive(d *incoming, queue string) (*dtask.Message, *publication
 	}
 	m.Attempt = 1
 	m.NotBefore = time.Time{}
-	m.Returned, m.ReturnedSince = 0, time.Time{}
+	m.HandedBack, m.HandedBackSince = 0, time.Time{}
 	if !m.Expires.IsZero() && time.Until(m.Expires) < 0 {
 		m.Expires = time.Time{} // it is wanted all the same
 	}
@@ -134,17 +135,17 @@ func (b *Broker) revive(d *incoming, queue string) (*dtask.Message, *publication
 	return &m, p, err
 }
 
-// DeleteDead implements dtask.Inspector. It finds ids among the oldest 65,535.
+// DeleteDead implements broker.Admin. It finds ids among the oldest 65,535.
 func (b *Broker) DeleteDead(ctx context.Context, queue string, ids ...string) (int, error) {
-	return b.takeDead(ctx, queue, ids, func(ds []*incoming) []error { return make([]error, len(ds)) })
+	return b.takeDead(ctx, queue, ids, func(ds []*wire.Delivery) []error { return make([]error, len(ds)) })
 }
 
 // takeDead removes those dead letters from a queue, of the given ids or all that
 // there are, for which f returns no error. It returns how many.
-func (b *Broker) takeDead(ctx context.Context, queue string, ids []string, f func([]*incoming) []error) (int, error) {
+func (b *Broker) takeDead(ctx context.Context, queue string, ids []string, f func([]*wire.Delivery) []error) (int, error) {
 	name := b.topology.queue(classDead, queue)
 	return b.act(ctx, func(s *session, taken *atomic.Int64) error {
-		left, _, err := queueLength(s.conn, name)
+		left, _, err := queueLength(ctx, s, name)
 		if len(ids) > 0 {
 			left = min(left, maxBrowse)
 		}
@@ -161,24 +162,24 @@ func (b *Broker) takeDead(ctx context.Context, queue string, ids []string, f fun
 }
 
 // takeDeadOnce is takeDead of the oldest dead letters, at most maxBrowse.
-func (b *Broker) takeDeadOnce(ctx context.Context, s *session, name string, limit int, ids []string, f func([]*incoming) []error, taken *atomic.Int64) error {
-	return b.browse(ctx, s, name, limit, arrivalGap, func(ds []*incoming) (remove []uint64, failed error) {
+func (b *Broker) takeDeadOnce(ctx context.Context, s *session, name string, limit int, ids []string, f func([]*wire.Delivery) []error, taken *atomic.Int64) error {
+	return b.browse(ctx, s, name, limit, arrivalGap, func(ds []*wire.Delivery) (remove []uint64, failed error) {
 		if len(ids) > 0 {
-			ds = slices.DeleteFunc(ds, func(d *incoming) bool { return !slices.Contains(ids, d.MessageID) })
+			ds = slices.DeleteFunc(ds, func(d *wire.Delivery) bool { return !slices.Contains(ids, d.MessageID) })
 		}
 		for i, err := range f(ds) {
 			if err != nil {
 				failed = err
 				continue
 			}
-			remove = append(remove, ds[i].tag)
+			remove = append(remove, ds[i].Tag)
 		}
 		taken.Add(int64(len(remove)))
 		return remove, failed
 	})
 }
 
-// Purge implements dtask.Inspector. A message that passes from one level of
+// Purge implements broker.Admin. A message that passes from one level of
 // delay to the next in that moment may escape.
 func (b *Broker) Purge(ctx context.Context, queue string) (int, error) {
 	return b.act(ctx, func(s *session, purged *atomic.Int64) error {
@@ -189,16 +190,14 @@ func (b *Broker) Purge(ctx context.Context, queue string) (int, error) {
 			}
 		}
 		for _, c := range consumed {
-			ch, err := s.conn.Channel()
-			if err != nil {
+			err := s.Declare(ctx, func(ch *amqp.Channel) error {
+				n, err := ch.QueuePurge(b.topology.queue(c, queue), false)
+				purged.Add(int64(n))
 				return err
-			}
-			n, err := ch.QueuePurge(b.topology.queue(c, queue), false)
-			ch.Close()
+			})
 			if err != nil && !isCode(err, amqp.NotFound) {
 				return err
 			}
-			purged.Add(int64(n))
 		}
 		return nil
 	})
@@ -207,11 +206,11 @@ func (b *Broker) Purge(ctx context.Context, queue string) (int, error) {
 // purgeLevel deletes the messages of a queue that wait at a level of delay,
 // among those of other queues.
 func (b *Broker) purgeLevel(ctx context.Context, s *session, level int, queue string, purged *atomic.Int64) error {
-	return b.browse(ctx, s, b.topology.names.level(level), math.MaxInt, levelGap, func(ds []*incoming) (remove []uint64, err error) {
+	return b.browse(ctx, s, b.topology.names.level(level), math.MaxInt, levelGap, func(ds []*wire.Delivery) (remove []uint64, err error) {
 		for _, d := range ds {
 			for _, c := range consumed {
-				if len(d.key) > keyDigits && d.key[keyDigits:] == b.topology.queue(c, queue) {
-					remove = append(remove, d.tag)
+				if len(d.Key) > keyDigits && d.Key[keyDigits:] == b.topology.queue(c, queue) {
+					remove = append(remove, d.Tag)
 				}
 			}
 		}

@@ -9,8 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dtaskhq/dtask/runtime/dtask"
-	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/frame"
+	"github.com/dtaskhq/dtask/internal/limit"
+	"github.com/dtaskhq/dtask/runtime/broker"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
 
 func TestParseURL(t *testing.T) {
@@ -96,14 +97,14 @@ func TestRoutes(t *testing.T) {
 		}
 	}
 	// A backoff waits at one level, which lasts longer, but not twice as long.
-	for d := time.Millisecond; d <= dtask.MaxBackoff; d = d*3/2 + time.Millisecond {
+	for d := time.Millisecond; d <= limit.MaxBackoff; d = d*3/2 + time.Millisecond {
 		r := n.roughly("q", d)
 		lasts := delayUnit << r.level
 		if strings.Count(r.key, "1") != 1 || r.expiration == "" || lasts < d || r.level > 0 && lasts >= 2*(d+delayGuard) {
 			t.Errorf("roughly(%v) = %+v", d, r)
 		}
 	}
-	if longestKey := maxNamespace + len(".quarantine.") + dtask.MaxQueueName + keyDigits; longestKey > 255 {
+	if longestKey := maxNamespace + len(".quarantine.") + broker.MaxQueueName + keyDigits; longestKey > 255 {
 		t.Errorf("a routing key can have %d bytes, AMQP has 255", longestKey)
 	}
 }
@@ -152,9 +153,9 @@ func TestBackoff(t *testing.T) {
 
 // However long its history, a message fits into a frame.
 func TestLongHistory(t *testing.T) {
-	m := &dtask.Message{ID: "i", Task: "t", Queue: "q", Attempt: 1, Attempts: 1}
-	for range dtask.MaxFailures {
-		m.Failures = append(m.Failures, dtask.Failure{Error: strings.Repeat("\x00", dtask.MaxErrorSize), Stack: strings.Repeat("\x01", dtask.MaxStackSize)})
+	m := &broker.Message{ID: "i", Task: "t", Queue: "q", Attempt: 1, Attempts: 1}
+	for range broker.MaxFailures {
+		m.Failures = append(m.Failures, broker.Failure{Error: strings.Repeat("\x00", broker.MaxErrorSize), Stack: strings.Repeat("\x01", broker.MaxStackSize)})
 	}
 	p, err := encode(m)
 	if err != nil {
@@ -165,11 +166,11 @@ func TestLongHistory(t *testing.T) {
 		t.Errorf("the history has %d bytes, want up to %d", len(history), maxFailures)
 	}
 	m.Headers = map[string]string{"h": strings.Repeat("x", maxUserHeaders)}
-	if _, err := encode(m); !errors.Is(err, dtask.ErrTooLarge) {
+	if _, err := encode(m); !errors.Is(err, broker.ErrTooLarge) {
 		t.Errorf("headers of %d bytes: %v, want ErrTooLarge", maxUserHeaders, err)
 	}
 	m.Headers = map[string]string{strings.Repeat("x", 300): ""}
-	if _, err := encode(m); !errors.Is(err, dtask.ErrTooLarge) {
+	if _, err := encode(m); !errors.Is(err, broker.ErrTooLarge) {
 		t.Errorf("a header name of 300 bytes: %v, want ErrTooLarge", err)
 	}
 }
@@ -177,9 +178,9 @@ func TestLongHistory(t *testing.T) {
 // Where frames are small, a history is cut to what fits, the newest failures first,
 // and nothing else of the message.
 func TestShorten(t *testing.T) {
-	m := &dtask.Message{
+	m := &broker.Message{
 		ID: "i", Task: "t", Queue: "q", Attempt: 3, Attempts: 6, Headers: map[string]string{"tenant": "blue"},
-		Failures: []dtask.Failure{{Attempt: 1, Error: "refused"}, {Attempt: 2, Error: "boom", Stack: strings.Repeat("x", 5000)}},
+		Failures: []broker.Failure{{Attempt: 1, Error: "refused"}, {Attempt: 2, Error: "boom", Stack: strings.Repeat("x", 5000)}},
 	}
 	whole, err := encode(m)
 	if err != nil {
@@ -200,7 +201,7 @@ func TestShorten(t *testing.T) {
 		if by := len(text) - room; !p.shorten(by) || p.Size() > whole.Size()-by {
 			t.Errorf("%d bytes are to be shorter by %d, and become %d", whole.Size(), by, p.Size())
 		}
-		got, err := decode(&incoming{Properties: p.Properties}, classDefault, "q")
+		got, err := decode(&wire.Delivery{Properties: p.Properties}, classDefault, "q")
 		if err != nil || got.Attempt != 3 || got.Headers["tenant"] != "blue" {
 			t.Errorf("decoded as %+v, %v", got, err)
 		}
@@ -219,7 +220,7 @@ func TestShorten(t *testing.T) {
 
 // The user's headers arrive under their names, even reserved ones.
 func TestReservedHeaders(t *testing.T) {
-	m := &dtask.Message{ID: "i", Task: "t", Queue: "q", Attempt: 1, Attempts: 1, Headers: map[string]string{
+	m := &broker.Message{ID: "i", Task: "t", Queue: "q", Attempt: 1, Attempts: 1, Headers: map[string]string{
 		"x-request-id": "1", "dtask-attempt": "2", "timestamp_in_ms": "3", "plain": "4", "dtask-header-x": "5", "CC": "6", "BCC": "7",
 	}}
 	p, err := encode(m)
@@ -231,7 +232,7 @@ func TestReservedHeaders(t *testing.T) {
 			t.Errorf("header %s goes to RabbitMQ under its own name", name)
 		}
 	}
-	got, err := decode(&incoming{Properties: p.Properties}, classDefault, "q")
+	got, err := decode(&wire.Delivery{Properties: p.Properties}, classDefault, "q")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -243,16 +244,16 @@ func TestReservedHeaders(t *testing.T) {
 // A message that is published again has its headers, but for those that are
 // RabbitMQ's: it would go where the producer has sent it already.
 func TestForward(t *testing.T) {
-	var h, changes frame.Builder
+	var h, changes wire.Builder
 	h.Texts("CC", "third")
 	h.Text("BCC", "fourth")
 	h.Text("x-death", "expired")
 	h.Text("tenant", "blue")
 	h.Int(headerAttempt, 1)
 	changes.Int(headerAttempt, 2)
-	again := forward(&incoming{Properties: frame.Properties{Headers: h.Table()}}, changes.Table())
+	again := forward(&wire.Delivery{Properties: wire.Properties{Headers: h.Table()}}, changes.Table())
 
-	var want frame.Builder
+	var want wire.Builder
 	want.Text("tenant", "blue")
 	want.Int(headerAttempt, 2)
 	if again.Headers != want.Table() {
@@ -263,17 +264,17 @@ func TestForward(t *testing.T) {
 // The priority of a message is known wherever it goes, but RabbitMQ must not heed
 // it.
 func TestPriority(t *testing.T) {
-	m := &dtask.Message{ID: "i", Task: "t", Queue: "q", Attempt: 1, Attempts: 6}
-	for _, m.Priority = range []dtask.PriorityLevel{dtask.PriorityLow, dtask.PriorityDefault, dtask.PriorityHigh} {
+	m := &broker.Message{ID: "i", Task: "t", Queue: "q", Attempt: 1, Attempts: 6}
+	for _, m.Priority = range []broker.Priority{broker.PriorityLow, broker.PriorityDefault, broker.PriorityHigh} {
 		p, err := encode(m)
 		if err != nil {
 			t.Fatal(err)
 		}
 		theirs := p
-		theirs.Headers, theirs.Priority = "", map[dtask.PriorityLevel]byte{dtask.PriorityLow: 1, dtask.PriorityHigh: 9}[m.Priority]
+		theirs.Headers, theirs.Priority = "", map[broker.Priority]byte{broker.PriorityLow: 1, broker.PriorityHigh: 9}[m.Priority]
 		for _, e := range []envelope{p, theirs} {
-			dead := forward(&incoming{Properties: e.Properties}, "")
-			got, err := decode(&incoming{Properties: dead.Properties}, classDead, "q")
+			dead := forward(&wire.Delivery{Properties: e.Properties}, "")
+			got, err := decode(&wire.Delivery{Properties: dead.Properties}, classDead, "q")
 			if err != nil || got.Priority != m.Priority || dead.Priority != 0 {
 				t.Errorf("%v arrives as %v, %v, with the AMQP priority %d", m.Priority, got.Priority, err, dead.Priority)
 			}
@@ -298,14 +299,14 @@ func TestEnqueuedAt(t *testing.T) {
 		{other, at, true},
 		{id, time.Time{}, false},
 	} {
-		p, err := encode(&dtask.Message{ID: c.id, Task: "t", Queue: "q", Attempt: 1, Attempts: 6, EnqueuedAt: c.at})
+		p, err := encode(&broker.Message{ID: c.id, Task: "t", Queue: "q", Attempt: 1, Attempts: 6, EnqueuedAt: c.at})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if _, ok := p.Headers.Get(headerTimestamp); ok != c.header {
 			t.Errorf("%s at %v: header %v, want %v", c.id, c.at, ok, c.header)
 		}
-		got, err := decode(&incoming{Properties: p.Properties}, classDefault, "q")
+		got, err := decode(&wire.Delivery{Properties: p.Properties}, classDefault, "q")
 		if err != nil || !got.EnqueuedAt.Equal(c.at) {
 			t.Errorf("%s at %v: decoded as %v, %v", c.id, c.at, got.EnqueuedAt, err)
 		}
@@ -329,7 +330,7 @@ func TestForeignTimestamp(t *testing.T) {
 		lastMilli:            time.UnixMilli(lastMilli),
 		-lastMilli/1000 - 10: time.UnixMilli(-lastMilli/1000 - 10),
 	} {
-		m, err := decode(&incoming{Properties: frame.Properties{MessageID: "i", Type: "t", Timestamp: timestamp}}, classDefault, "q")
+		m, err := decode(&wire.Delivery{Properties: wire.Properties{MessageID: "i", Type: "t", Timestamp: timestamp}}, classDefault, "q")
 		if err != nil || !m.EnqueuedAt.Equal(want) {
 			t.Errorf("timestamp %d: %v, %v, want %v", timestamp, m.EnqueuedAt, err, want)
 		}
@@ -338,7 +339,7 @@ func TestForeignTimestamp(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if again, err := decode(&incoming{Properties: p.Properties}, classDefault, "q"); err != nil || !again.EnqueuedAt.Equal(want) {
+		if again, err := decode(&wire.Delivery{Properties: p.Properties}, classDefault, "q"); err != nil || !again.EnqueuedAt.Equal(want) {
 			t.Errorf("timestamp %d: retried as %v, %v, want %v", timestamp, again.EnqueuedAt, err, want)
 		}
 	}
@@ -347,7 +348,7 @@ func TestForeignTimestamp(t *testing.T) {
 // What Validate lets through is not malformed when it arrives.
 func TestExtremes(t *testing.T) {
 	last := time.UnixMilli(lastMilli)
-	m := &dtask.Message{ID: "i", Task: "t", Queue: "q", Attempt: 1, Attempts: math.MaxInt32, EnqueuedAt: last, NotBefore: last, Expires: last}
+	m := &broker.Message{ID: "i", Task: "t", Queue: "q", Attempt: 1, Attempts: math.MaxInt32, EnqueuedAt: last, NotBefore: last, Expires: last}
 	if err := m.Validate(); err != nil {
 		t.Fatal(err)
 	}
@@ -355,7 +356,7 @@ func TestExtremes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := decode(&incoming{Properties: p.Properties}, classDefault, "q")
+	got, err := decode(&wire.Delivery{Properties: p.Properties}, classDefault, "q")
 	if err != nil || got.Attempts != m.Attempts || !got.EnqueuedAt.Equal(last) || !got.NotBefore.Equal(last) || !got.Expires.Equal(last) {
 		t.Errorf("decoded %+v, %v, want %+v", got, err, m)
 	}
@@ -377,28 +378,25 @@ func TestExtremes(t *testing.T) {
 // valid, and can be stored and decoded again, with nothing but RabbitMQ's headers
 // lost.
 func FuzzDecode(f *testing.F) {
-	for _, add := range []func(*frame.Builder){
-		func(h *frame.Builder) { h.Text(headerAttempts, "many") },
-		func(h *frame.Builder) { h.Text(headerFailures, "[{}]") },
-		func(h *frame.Builder) { h.Int(headerDeliveryCount, 1<<62) },
-		func(h *frame.Builder) { h.Int(headerExpires, 1<<62) },
-		func(h *frame.Builder) { h.Int(headerAttempt, 3); h.Text("tenant", "blue"); h.Texts("list", "a", "b") },
+	for _, add := range []func(*wire.Builder){
+		func(h *wire.Builder) { h.Text(headerAttempts, "many") },
+		func(h *wire.Builder) { h.Text(headerFailures, "[{}]") },
+		func(h *wire.Builder) { h.Int(headerDeliveryCount, 1<<62) },
+		func(h *wire.Builder) { h.Int(headerExpires, 1<<62) },
+		func(h *wire.Builder) { h.Int(headerAttempt, 3); h.Text("tenant", "blue"); h.Texts("list", "a", "b") },
 	} {
-		var h frame.Builder
+		var h wire.Builder
 		add(&h)
-		f.Add(frame.AppendContent(nil, 2, &frame.Properties{Headers: h.Table(), Type: "t", MessageID: "id", Priority: 9}), []byte("{}"))
+		f.Add(string(h.Table()), "t", "id", int64(0), byte(9), []byte("{}"))
 	}
-	f.Add(frame.AppendContent(nil, 2, &frame.Properties{Type: "t", Timestamp: 1_700_000_000_123}), []byte("{}"))
-	f.Fuzz(func(t *testing.T, content, body []byte) {
-		_, p, err := frame.ParseContent(string(content))
-		if err != nil {
-			return
-		}
-		d := &incoming{Properties: p, body: body}
+	f.Add("", "t", "", int64(1_700_000_000_123), byte(0), []byte("{}"))
+	f.Fuzz(func(t *testing.T, headers, task, id string, timestamp int64, priority byte, body []byte) {
+		p := wire.Properties{Headers: wire.Table(headers), Type: task, MessageID: id, Timestamp: timestamp, Priority: priority}
+		d := &wire.Delivery{Properties: p, Body: body}
 		deliveryCount(d)
 		decodeRecord(d)
 		m, err := decode(d, classDead, "q")
-		again, againErr := decode(&incoming{Properties: forward(d, "").Properties, body: body}, classDead, "q")
+		again, againErr := decode(&wire.Delivery{Properties: forward(d, "").Properties, Body: body}, classDead, "q")
 		if (err == nil) != (againErr == nil) {
 			t.Errorf("decoded with %v, and with %v when forwarded", err, againErr)
 		}
@@ -408,7 +406,7 @@ func FuzzDecode(f *testing.F) {
 		if again.Attempt != m.Attempt || len(again.Headers) != len(m.Headers) {
 			t.Errorf("forwarded as %+v, want %+v", again, m)
 		}
-		if len(m.ID) <= dtask.MaxIDSize && len(m.Task) <= dtask.MaxTaskName {
+		if len(m.ID) <= broker.MaxIDSize && len(m.Task) <= broker.MaxTaskName {
 			if err := m.Validate(); err != nil {
 				t.Errorf("decoded %+v, which is invalid: %v", m, err)
 			}
@@ -418,7 +416,7 @@ func FuzzDecode(f *testing.F) {
 			if err != nil {
 				t.Fatalf("decoded %+v, which cannot be encoded: %v", m, err)
 			}
-			if _, err := decode(&incoming{Properties: p.Properties, body: body}, classDead, "q"); err != nil {
+			if _, err := decode(&wire.Delivery{Properties: p.Properties, Body: body}, classDead, "q"); err != nil {
 				t.Errorf("decoded %+v, which cannot be decoded again: %v", m, err)
 			}
 		}

@@ -10,7 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
 const (
@@ -61,7 +61,7 @@ func (l *link) start(ctx context.Context) error {
 	l.starting.Lock()
 	defer l.starting.Unlock()
 	if l.ctx.Err() != nil {
-		return dtask.ErrClosed
+		return broker.ErrClosed
 	}
 	if l.started {
 		return nil
@@ -85,7 +85,7 @@ func (l *link) start(ctx context.Context) error {
 		}
 		if !sleep(ctx, backoff(attempt)) {
 			if l.ctx.Err() != nil {
-				return dtask.ErrClosed
+				return broker.ErrClosed
 			}
 			return fmt.Errorf("RabbitMQ does not answer: %w: %w", ctx.Err(), err)
 		}
@@ -104,7 +104,7 @@ func (l *link) connect(ctx context.Context) (s *session, err error) {
 			if err = l.setup(ctx, s); err == nil {
 				return s, nil
 			}
-			s.end(err)
+			s.End(err)
 		}
 		l.hosts = append(l.hosts[1:], l.hosts[0])
 	}
@@ -130,20 +130,20 @@ func (l *link) keep(s *session) {
 		since := time.Now()
 		select {
 		case <-l.ctx.Done():
-			l.set(nil, dtask.ErrClosed)
-			s.end(dtask.ErrClosed)
+			l.set(nil, broker.ErrClosed)
+			s.End(broker.ErrClosed)
 			return
-		case <-s.closed:
+		case <-s.Done():
 		}
-		l.set(nil, s.err)
-		slog.Warn("connection to RabbitMQ lost; reconnecting", "for", l.role, "err", s.err)
-		if time.Since(since) > healthy || errors.Is(s.err, errStale) {
+		l.set(nil, s.Err())
+		slog.Warn("connection to RabbitMQ lost; reconnecting", "for", l.role, "err", s.Err())
+		if time.Since(since) > healthy || errors.Is(s.Err(), errStale) {
 			attempt = 0
 		}
 		for {
 			pause := backoff(attempt)
 			if !sleep(l.ctx, pause) {
-				l.set(nil, dtask.ErrClosed)
+				l.set(nil, broker.ErrClosed)
 				return
 			}
 			next, err := l.connect(l.ctx)
@@ -159,7 +159,7 @@ func (l *link) keep(s *session) {
 					slog.Error("RabbitMQ refuses this client; trying on", "for", l.role, "err", err)
 				}
 				if !sleep(l.ctx, permanentBackoff-pause) {
-					l.set(nil, dtask.ErrClosed)
+					l.set(nil, broker.ErrClosed)
 					return
 				}
 			}
@@ -180,7 +180,7 @@ func (l *link) set(s *session, err error) {
 }
 
 // session returns the open session, and waits for one if there is none. Its
-// error wraps that of ctx, or is dtask.ErrClosed.
+// error wraps that of ctx, or is broker.ErrClosed.
 func (l *link) session(ctx context.Context) (*session, error) {
 	if s := l.current.Load(); s != nil {
 		return s, nil
@@ -194,7 +194,7 @@ func (l *link) session(ctx context.Context) (*session, error) {
 			return s, nil
 		}
 		if l.ctx.Err() != nil {
-			return nil, dtask.ErrClosed
+			return nil, broker.ErrClosed
 		}
 		select {
 		case <-changed:

@@ -11,24 +11,24 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dtaskhq/dtask/runtime/dtask"
-	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/frame"
+	"github.com/dtaskhq/dtask/runtime/broker"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
 
 // The headers of a message. docs/wire.md describes them.
 const (
-	headerSchema        = "dtask-schema"
-	headerPriority      = "dtask-priority" // 1 or -1
-	headerAttempt       = "dtask-attempt"
-	headerAttempts      = "dtask-attempts"
-	headerNotBefore     = "dtask-not-before"     // Unix milliseconds
-	headerExpires       = "dtask-expires"        // Unix milliseconds
-	headerKeep          = "dtask-keep"           // milliseconds
-	headerFailures      = "dtask-failures"       // JSON
-	headerReturned      = "dtask-returned"       // how often
-	headerReturnedSince = "dtask-returned-since" // Unix milliseconds
-	headerEscape        = "dtask-header-"        // prefix of a user's header whose name is reserved
-	headerTimestamp     = "timestamp_in_ms"      // as RabbitMQ's own timestamp plugin has it
+	headerSchema          = "dtask-schema"
+	headerPriority        = "dtask-priority" // 1 or -1
+	headerAttempt         = "dtask-attempt"
+	headerAttempts        = "dtask-attempts"
+	headerNotBefore       = "dtask-not-before"        // Unix milliseconds
+	headerExpires         = "dtask-expires"           // Unix milliseconds
+	headerKeep            = "dtask-keep"              // milliseconds
+	headerFailures        = "dtask-failures"          // JSON
+	headerHandedBack      = "dtask-handed-back"       // how often
+	headerHandedBackSince = "dtask-handed-back-since" // Unix milliseconds
+	headerEscape          = "dtask-header-"           // prefix of a user's header whose name is reserved
+	headerTimestamp       = "timestamp_in_ms"         // as RabbitMQ's own timestamp plugin has it
 
 	// RabbitMQ's, of quorum queues. From 4.3 on only the second one counts what
 	// the consumer_timeout has taken from a worker.
@@ -52,12 +52,12 @@ const (
 
 // An envelope is a message as it is published.
 type envelope struct {
-	frame.Properties
+	wire.Properties
 	body []byte
 }
 
 // encode returns the AMQP form of a message. It refers to the body of m.
-func encode(m *dtask.Message) (envelope, error) {
+func encode(m *broker.Message) (envelope, error) {
 	h, err := encodeHeaders(m)
 	if err != nil {
 		return envelope{}, err
@@ -66,12 +66,12 @@ func encode(m *dtask.Message) (envelope, error) {
 }
 
 // seal returns the AMQP form of a message with the given headers.
-func seal(m *dtask.Message, h *frame.Builder) envelope {
+func seal(m *broker.Message, h *wire.Builder) envelope {
 	return envelope{
-		Properties: frame.Properties{
+		Properties: wire.Properties{
 			Headers:      h.Table(),
 			ContentType:  "application/json",
-			DeliveryMode: frame.Persistent,
+			DeliveryMode: wire.Persistent,
 			MessageID:    m.ID,
 			Timestamp:    unixSeconds(m.EnqueuedAt),
 			Type:         m.Task,
@@ -81,26 +81,26 @@ func seal(m *dtask.Message, h *frame.Builder) envelope {
 }
 
 // encodeHeaders returns the headers of a message.
-func encodeHeaders(m *dtask.Message) (*frame.Builder, error) {
-	h := &frame.Builder{}
+func encodeHeaders(m *broker.Message) (*wire.Builder, error) {
+	h := &wire.Builder{}
 	size := 0
 	for name, value := range m.Headers {
 		if reserved(name) {
 			name = headerEscape + name
 		}
 		if len(name) > 255 {
-			return nil, fmt.Errorf("%w: the name of header %.40q… has %d bytes, at most 255", dtask.ErrTooLarge, name, len(name))
+			return nil, fmt.Errorf("%w: the name of header %.40q… has %d bytes, at most 255", broker.ErrTooLarge, name, len(name))
 		}
 		h.Text(name, value)
 		size += len(name) + len(value)
 	}
 	if size > maxUserHeaders {
-		return nil, fmt.Errorf("%w: %d bytes of headers, at most %d", dtask.ErrTooLarge, size, maxUserHeaders)
+		return nil, fmt.Errorf("%w: %d bytes of headers, at most %d", broker.ErrTooLarge, size, maxUserHeaders)
 	}
 	if m.Schema != "" {
 		h.Text(headerSchema, m.Schema)
 	}
-	if m.Priority != dtask.PriorityDefault {
+	if m.Priority != broker.PriorityDefault {
 		h.Int(headerPriority, int64(m.Priority))
 	}
 	if m.Attempt != 1 {
@@ -109,8 +109,8 @@ func encodeHeaders(m *dtask.Message) (*frame.Builder, error) {
 	if m.Attempts != defaultAttempts {
 		h.Int(headerAttempts, int64(m.Attempts))
 	}
-	if m.Returned > 0 {
-		h.Int(headerReturned, int64(m.Returned))
+	if m.HandedBack > 0 {
+		h.Int(headerHandedBack, int64(m.HandedBack))
 	}
 	if m.Keep > 0 {
 		h.Int(headerKeep, max(1, m.Keep.Milliseconds()))
@@ -120,7 +120,7 @@ func encodeHeaders(m *dtask.Message) (*frame.Builder, error) {
 	}
 	setTime(h, headerNotBefore, m.NotBefore)
 	setTime(h, headerExpires, m.Expires)
-	setTime(h, headerReturnedSince, m.ReturnedSince)
+	setTime(h, headerHandedBackSince, m.HandedBackSince)
 	if len(m.Failures) > 0 {
 		h.Text(headerFailures, encodeFailures(m.Failures, maxFailures))
 	}
@@ -140,7 +140,7 @@ func reservedByRabbitMQ(name string) bool {
 	return strings.HasPrefix(name, "x-") || name == "CC" || name == "BCC"
 }
 
-func setTime(h *frame.Builder, name string, t time.Time) {
+func setTime(h *wire.Builder, name string, t time.Time) {
 	if !t.IsZero() {
 		h.Int(name, t.UnixMilli())
 	}
@@ -157,14 +157,14 @@ func unixSeconds(t time.Time) int64 {
 // decodePriority returns the class of a message by its AMQP priority, which
 // other producers may set. dtask does not: quorum queues of RabbitMQ 4 heed it,
 // and in a level of delay one class would be in the way of the others.
-func decodePriority(p uint8) dtask.PriorityLevel {
+func decodePriority(p uint8) broker.Priority {
 	switch {
 	case p > 4:
-		return dtask.PriorityHigh
+		return broker.PriorityHigh
 	case p > 0 && p < 4:
-		return dtask.PriorityLow
+		return broker.PriorityLow
 	}
-	return dtask.PriorityDefault
+	return broker.PriorityDefault
 }
 
 // shorten makes the headers of a message n bytes shorter, at the cost of its
@@ -172,11 +172,11 @@ func decodePriority(p uint8) dtask.PriorityLevel {
 func (e *envelope) shorten(n int) bool {
 	v, _ := e.Headers.Get(headerFailures)
 	text, _ := v.Text()
-	var fs []dtask.Failure
+	var fs []broker.Failure
 	if len(text)-n < len(noFailures) || json.Unmarshal([]byte(text), &fs) != nil {
 		return false
 	}
-	var h frame.Builder
+	var h wire.Builder
 	for name, v := range e.Headers.All() {
 		if name == headerFailures {
 			h.Text(name, encodeFailures(fs, len(text)-n))
@@ -193,7 +193,7 @@ const noFailures = "[]"
 
 // encodeFailures returns the newest failures that fit into limit bytes, as JSON;
 // without their stacks if the newest does not fit with its own.
-func encodeFailures(fs []dtask.Failure, limit int) string {
+func encodeFailures(fs []broker.Failure, limit int) string {
 	if text := newestFailures(fs, limit); text != "" {
 		return text
 	}
@@ -206,7 +206,7 @@ func encodeFailures(fs []dtask.Failure, limit int) string {
 
 // newestFailures returns the newest failures that fit, or an empty string if none
 // does: it is of a year beyond 9999, or its text beyond all bounds.
-func newestFailures(fs []dtask.Failure, limit int) string {
+func newestFailures(fs []broker.Failure, limit int) string {
 	for ; len(fs) > 0; fs = fs[1:] {
 		if b, err := json.Marshal(fs); err == nil && len(b) <= limit {
 			return string(b)
@@ -218,12 +218,12 @@ func newestFailures(fs []dtask.Failure, limit int) string {
 // decode returns the message of a delivery, from the given queue. It takes
 // what producers in other languages leave out for the default. An error says
 // why nobody can run it; the message then has what could be read.
-func decode(d *incoming, c class, queue string) (dtask.Message, error) {
-	m := dtask.Message{
+func decode(d *wire.Delivery, c class, queue string) (broker.Message, error) {
+	m := broker.Message{
 		ID:       d.MessageID,
 		Task:     d.Type,
 		Queue:    queue,
-		Body:     d.body,
+		Body:     d.Body,
 		Priority: decodePriority(d.Priority),
 		Attempt:  1,
 		Attempts: defaultAttempts,
@@ -239,13 +239,13 @@ func decode(d *incoming, c class, queue string) (dtask.Message, error) {
 			r.text(name, v, &m.Schema)
 		case headerPriority:
 			n, _ := r.integer(name, v)
-			m.Priority = dtask.PriorityLevel(max(int64(dtask.PriorityLow), min(n, int64(dtask.PriorityHigh))))
+			m.Priority = broker.Priority(max(int64(broker.PriorityLow), min(n, int64(broker.PriorityHigh))))
 		case headerAttempt:
 			r.count(name, v, &m.Attempt, 1)
 		case headerAttempts:
 			r.count(name, v, &m.Attempts, 1)
-		case headerReturned:
-			r.count(name, v, &m.Returned, 0)
+		case headerHandedBack:
+			r.count(name, v, &m.HandedBack, 0)
 		case headerKeep:
 			var ms int
 			r.count(name, v, &ms, 0)
@@ -256,8 +256,8 @@ func decode(d *incoming, c class, queue string) (dtask.Message, error) {
 			r.time(name, v, &m.NotBefore)
 		case headerExpires:
 			r.time(name, v, &m.Expires)
-		case headerReturnedSince:
-			r.time(name, v, &m.ReturnedSince)
+		case headerHandedBackSince:
+			r.time(name, v, &m.HandedBackSince)
 		case headerFailures:
 			r.failures(name, v, &m.Failures)
 		default:
@@ -266,18 +266,18 @@ func decode(d *incoming, c class, queue string) (dtask.Message, error) {
 	}
 	switch c { // a producer may have chosen it by the queue alone
 	case classHigh:
-		m.Priority = dtask.PriorityHigh
+		m.Priority = broker.PriorityHigh
 	case classDefault:
-		m.Priority = dtask.PriorityDefault
+		m.Priority = broker.PriorityDefault
 	case classLow:
-		m.Priority = dtask.PriorityLow
+		m.Priority = broker.PriorityLow
 	}
 	switch {
 	case r.err != nil:
 	case m.Task == "":
 		r.err = errors.New("the property type, the name of the task, is missing")
-	case len(m.Body) > dtask.MaxBodySize:
-		r.err = fmt.Errorf("the body has %d bytes, at most %d", len(m.Body), dtask.MaxBodySize)
+	case len(m.Body) > broker.MaxBodySize:
+		r.err = fmt.Errorf("the body has %d bytes, at most %d", len(m.Body), broker.MaxBodySize)
 	case m.ID == "":
 		m.ID = "unnamed-" + rand.Text()
 	}
@@ -302,7 +302,7 @@ func decodeTimestamp(n int64, id string) time.Time {
 // A headerReader reads headers, and keeps the first error.
 type headerReader struct{ err error }
 
-func (r *headerReader) text(name string, v frame.Value, text *string) {
+func (r *headerReader) text(name string, v wire.Value, text *string) {
 	s, ok := v.Text()
 	if !ok {
 		r.fail("header %s is a %s, want a string", name, v.Kind())
@@ -312,7 +312,7 @@ func (r *headerReader) text(name string, v frame.Value, text *string) {
 }
 
 // count reads an integer of at least low.
-func (r *headerReader) count(name string, v frame.Value, count *int, low int) {
+func (r *headerReader) count(name string, v wire.Value, count *int, low int) {
 	n, ok := r.integer(name, v)
 	if !ok {
 		return
@@ -325,7 +325,7 @@ func (r *headerReader) count(name string, v frame.Value, count *int, low int) {
 }
 
 // time reads a time in Unix milliseconds.
-func (r *headerReader) time(name string, v frame.Value, t *time.Time) {
+func (r *headerReader) time(name string, v wire.Value, t *time.Time) {
 	n, ok := r.integer(name, v)
 	if !ok {
 		return
@@ -337,7 +337,7 @@ func (r *headerReader) time(name string, v frame.Value, t *time.Time) {
 	*t = time.UnixMilli(n)
 }
 
-func (r *headerReader) integer(name string, v frame.Value) (int64, bool) {
+func (r *headerReader) integer(name string, v wire.Value) (int64, bool) {
 	n, ok := v.Int()
 	if !ok {
 		r.fail("header %s is a %s, want an integer", name, v.Kind())
@@ -345,7 +345,7 @@ func (r *headerReader) integer(name string, v frame.Value) (int64, bool) {
 	return n, ok
 }
 
-func (r *headerReader) failures(name string, v frame.Value, fs *[]dtask.Failure) {
+func (r *headerReader) failures(name string, v wire.Value, fs *[]broker.Failure) {
 	var text string
 	if r.text(name, v, &text); text == "" {
 		return
@@ -364,7 +364,7 @@ func (r *headerReader) fail(format string, args ...any) {
 
 // addUserHeader adds a header that is neither dtask's nor RabbitMQ's, as a
 // string. Tables, arrays, and whatever else has no plain text are left out.
-func addUserHeader(m *dtask.Message, name string, v frame.Value) {
+func addUserHeader(m *broker.Message, name string, v wire.Value) {
 	if rest, ok := strings.CutPrefix(name, headerEscape); ok {
 		name = rest
 	} else if reserved(name) {
@@ -383,7 +383,7 @@ func addUserHeader(m *dtask.Message, name string, v frame.Value) {
 // deliveryCount returns how often the message was delivered before and not
 // settled. A copy that was renewed has the attempt of its first loss in it
 // already, and RabbitMQ from 4.0 on says of it that it was delivered.
-func deliveryCount(d *incoming) int {
+func deliveryCount(d *wire.Delivery) int {
 	var most int64
 	for name, v := range d.Headers.All() {
 		if name == headerDeliveryCount || name == headerAcquiredCount {
@@ -401,8 +401,8 @@ func deliveryCount(d *incoming) int {
 // but for the changes of its headers. What is RabbitMQ's is left behind: with its
 // x-death header a message is taken for one that goes in circles and stays in a
 // level of delay for ever; by CC a producer has had its copies already.
-func forward(d *incoming, changes frame.Table) envelope {
-	var h frame.Builder
+func forward(d *wire.Delivery, changes wire.Table) envelope {
+	var h wire.Builder
 	for name, v := range d.Headers.All() {
 		if _, changed := changes.Get(name); !changed && !reservedByRabbitMQ(name) {
 			h.Value(name, v)
@@ -411,15 +411,15 @@ func forward(d *incoming, changes frame.Table) envelope {
 	for name, v := range changes.All() {
 		h.Value(name, v)
 	}
-	if p := decodePriority(d.Priority); p != dtask.PriorityDefault {
+	if p := decodePriority(d.Priority); p != broker.PriorityDefault {
 		if _, ok := d.Headers.Get(headerPriority); !ok {
 			h.Int(headerPriority, int64(p))
 		}
 	}
-	e := envelope{Properties: d.Properties, body: d.body}
+	e := envelope{Properties: d.Properties, body: d.Body}
 	e.Priority = 0
 	e.Headers = h.Table()
-	e.DeliveryMode = frame.Persistent
+	e.DeliveryMode = wire.Persistent
 	return e
 }
 

@@ -5,14 +5,14 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/dtaskhq/dtask/runtime/dtask"
-	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/frame"
+	"github.com/dtaskhq/dtask/runtime/broker"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
 
 // bury moves a message as it is to the dead letters, with a reason.
 func (sub *subscription) bury(d *delivery, reason string) {
-	fs := append(d.message.Failures, dtask.Failure{Attempt: d.message.Attempt, At: time.Now(), Error: reason})
-	var h frame.Builder
+	fs := append(d.message.Failures, broker.Failure{Attempt: d.message.Attempt, At: time.Now(), Error: reason})
+	var h wire.Builder
 	h.Text(headerFailures, encodeFailures(fs, maxFailures))
 	sub.moveDead(d, forward(d.raw, h.Table()), fs)
 }
@@ -22,7 +22,7 @@ func (sub *subscription) bury(d *delivery, reason string) {
 // acknowledgement would do with one frame, but RabbitMQ before 4.3 counts it
 // like a death.
 func (sub *subscription) handBack(d *delivery) {
-	var h frame.Builder
+	var h wire.Builder
 	h.Int(headerAttempt, int64(d.attempt))
 	sub.move(d, sub.publicationTo(d.from.source.class, forward(d.raw, h.Table())))
 }
@@ -51,7 +51,7 @@ func (sub *subscription) buryChanged(d *delivery) {
 
 // moveDead moves a message to the dead letters in the given form, and records
 // that if its outcome is to be kept.
-func (sub *subscription) moveDead(d *delivery, p envelope, failures []dtask.Failure) {
+func (sub *subscription) moveDead(d *delivery, p envelope, failures []broker.Failure) {
 	ps := []*publication{sub.publicationTo(classDead, p)}
 	if d.message.Keep > 0 {
 		ps = append(ps, sub.consumer.b.deadRecord(&d.message, failures))
@@ -88,7 +88,7 @@ func (sub *subscription) store(d *delivery, p *publication) bool {
 			return true
 		case sub.ctx.Err() != nil:
 			return false
-		case errors.Is(err, dtask.ErrTooLarge):
+		case errors.Is(err, broker.ErrTooLarge):
 			slog.Error("message cannot be published again; RabbitMQ moves it to the dead letters as it is",
 				"queue", sub.consumer.queue, "id", p.message.MessageID, "err", err)
 			sub.acks.reject(d)

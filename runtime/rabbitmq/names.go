@@ -3,7 +3,7 @@ package rabbitmq
 import (
 	"fmt"
 
-	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
 // A class is one of the RabbitMQ queues that a queue of dtask consists of.
@@ -27,11 +27,11 @@ const classRegistry class = "queues"
 var consumed = [...]class{classHigh, classDefault, classLow, classQuarantine}
 
 // classOf returns the class that holds messages of priority p.
-func classOf(p dtask.PriorityLevel) class {
+func classOf(p broker.Priority) class {
 	switch {
-	case p > dtask.PriorityDefault:
+	case p > broker.PriorityDefault:
 		return classHigh
-	case p < dtask.PriorityDefault:
+	case p < broker.PriorityDefault:
 		return classLow
 	}
 	return classDefault

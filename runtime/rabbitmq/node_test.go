@@ -11,7 +11,7 @@ import (
 
 	"github.com/dtaskhq/dtask/internal/testenv/rabbitnode"
 	"github.com/dtaskhq/dtask/internal/testenv/rabbittest"
-	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
 // What a whole node can suffer. It is one test with one node: starting one
@@ -69,16 +69,16 @@ func testBlocked(t *testing.T, n *rabbittest.Node) {
 }
 
 // awaitBlocked waits until an enqueue fails because the server is blocked.
-func awaitBlocked(t *testing.T, b dtask.Broker, queue string) {
+func awaitBlocked(t *testing.T, b broker.Broker, queue string) {
 	t.Helper()
 	eventually(t, func() string {
 		ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 		defer cancel()
 		err := b.Enqueue(ctx, message(queue))
-		if !errors.Is(err, dtask.ErrBlocked) || !errors.Is(err, context.DeadlineExceeded) {
+		if !errors.Is(err, broker.ErrBlocked) || !errors.Is(err, context.DeadlineExceeded) {
 			return "enqueue: " + errText(err)
 		}
-		if errors.Is(err, dtask.ErrUnknownOutcome) {
+		if errors.Is(err, broker.ErrUnknownOutcome) {
 			return "it was sent before the server said that it is blocked"
 		}
 		return ""
@@ -100,17 +100,17 @@ func testBlockedConsumer(t *testing.T, n *rabbittest.Node) {
 		if i == 0 {
 			retried = d.Message().ID
 			d.Message().Attempt++
-			d.Settle(dtask.Requeue)
+			d.Settle(broker.Settlement{Verdict: broker.Requeue})
 			continue
 		}
-		d.Settle(dtask.Done)
+		d.Settle(broker.Settlement{Verdict: broker.Done})
 	}
 	n.Ctl("set_vm_memory_high_watermark", "0.4")
 	d := receive(t, c)
 	if d.Message().ID != retried || d.Message().Attempt != 2 {
 		t.Errorf("delivered %s at attempt %d, want %s at 2", d.Message().ID, d.Message().Attempt, retried)
 	}
-	d.Settle(dtask.Done)
+	d.Settle(broker.Settlement{Verdict: broker.Done})
 }
 
 // Nothing that a process does under an alarm holds up what it consumes: the
@@ -141,12 +141,12 @@ func testBlockedElsewhere(t *testing.T, n *rabbittest.Node) {
 	}
 	consume(t, b, "newer", 1)
 	for range backlog {
-		receive(t, c).Settle(dtask.Done)
+		receive(t, c).Settle(broker.Settlement{Verdict: broker.Done})
 	}
 	n.Ctl("set_vm_memory_high_watermark", "0.4")
 	eventually(t, func() string {
 		states, err := b.Queues(testContext(t))
-		if err != nil || !slices.ContainsFunc(states, func(s dtask.QueueState) bool { return s.Queue == "newer" }) {
+		if err != nil || !slices.ContainsFunc(states, func(s broker.QueueState) bool { return s.Queue == "newer" }) {
 			return fmt.Sprintf("the queue that was declared under the alarm is not listed: %v, %v", states, err)
 		}
 		return ""
@@ -156,7 +156,7 @@ func testBlockedElsewhere(t *testing.T, n *rabbittest.Node) {
 // blockedText complains unless err says that nothing was enqueued because of an
 // alarm.
 func blockedText(err error) string {
-	if !errors.Is(err, dtask.ErrBlocked) || errors.Is(err, dtask.ErrUnknownOutcome) {
+	if !errors.Is(err, broker.ErrBlocked) || errors.Is(err, broker.ErrUnknownOutcome) {
 		return "error " + errText(err) + ", want ErrBlocked"
 	}
 	return ""
@@ -219,17 +219,17 @@ func testMaxMessageSize(t *testing.T, n *rabbittest.Node) {
 	n.Ctl("eval", "application:set_env(rabbit, max_message_size, 100000), persistent_term:put(max_message_size, 100000).")
 	defer n.Ctl("eval", "application:set_env(rabbit, max_message_size, 134217728), persistent_term:put(max_message_size, 134217728).")
 	b := open(t, nodeURL(t, n))
-	ms := make([]*dtask.Message, 200)
+	ms := make([]*broker.Message, 200)
 	for i := range ms {
 		ms[i] = message("q")
 	}
 	ms[100].Body = []byte(`"` + strings.Repeat("x", 200_000) + `"`)
 	for i, err := range b.EnqueueMany(testContext(t), ms) {
-		if i == 100 != errors.Is(err, dtask.ErrTooLarge) || i != 100 && err != nil {
+		if i == 100 != errors.Is(err, broker.ErrTooLarge) || i != 100 && err != nil {
 			t.Errorf("message %d: %v", i, err)
 		}
 	}
-	if err := b.Enqueue(testContext(t), ms[100]); !errors.Is(err, dtask.ErrTooLarge) || !strings.Contains(err.Error(), "100000") {
+	if err := b.Enqueue(testContext(t), ms[100]); !errors.Is(err, broker.ErrTooLarge) || !strings.Contains(err.Error(), "100000") {
 		t.Errorf("again: %v, want ErrTooLarge with the limit", err)
 	}
 	seen := make(map[string]bool)
@@ -237,7 +237,7 @@ func testMaxMessageSize(t *testing.T, n *rabbittest.Node) {
 	for len(seen) < 199 { // those confirmed before the channel was lost may come twice
 		d := receive(t, c)
 		seen[d.Message().ID] = true
-		d.Settle(dtask.Done)
+		d.Settle(broker.Settlement{Verdict: broker.Done})
 	}
 }
 
@@ -253,13 +253,13 @@ func testFrameMax(t *testing.T, n *rabbittest.Node) {
 		t.Helper()
 		d := receive(t, c)
 		m := d.Message()
-		m.Failures = append(m.Failures, dtask.Failure{Attempt: m.Attempt, At: time.Now(), Error: text, Stack: strings.Repeat("x", dtask.MaxStackSize)})
+		m.Failures = append(m.Failures, broker.Failure{Attempt: m.Attempt, At: time.Now(), Error: text, Stack: strings.Repeat("x", broker.MaxStackSize)})
 		if m.Attempt == 2 {
-			d.Settle(dtask.Bury)
+			d.Settle(broker.Settlement{Verdict: broker.Dead})
 			return
 		}
 		m.Attempt++
-		d.Settle(dtask.Requeue)
+		d.Settle(broker.Settlement{Verdict: broker.Requeue})
 	}
 	fail("first")
 	fail("second")
@@ -282,7 +282,7 @@ func testQueueFull(t *testing.T, n *rabbittest.Node) {
 	accepted := 0
 	for {
 		err := b.Enqueue(testContext(t), message("q"))
-		if errors.Is(err, dtask.ErrQueueFull) {
+		if errors.Is(err, broker.ErrQueueFull) {
 			break
 		}
 		if err != nil {
@@ -293,18 +293,18 @@ func testQueueFull(t *testing.T, n *rabbittest.Node) {
 		}
 	}
 	enqueue(t, b, message("other"))
-	ms := make([]*dtask.Message, 300)
+	ms := make([]*broker.Message, 300)
 	for i := range ms {
 		ms[i] = message([]string{"q", "other"}[i%2])
 	}
 	for i, err := range b.EnqueueMany(testContext(t), ms) {
-		if full := errors.Is(err, dtask.ErrQueueFull); full != (ms[i].Queue == "q") {
+		if full := errors.Is(err, broker.ErrQueueFull); full != (ms[i].Queue == "q") {
 			t.Fatalf("message %d of a batch, to %s: %v", i, ms[i].Queue, err)
 		}
 	}
 	c := consume(t, b, "q", 1)
 	for range accepted {
-		receive(t, c).Settle(dtask.Done)
+		receive(t, c).Settle(broker.Settlement{Verdict: broker.Done})
 	}
 	eventually(t, func() string {
 		if err := b.Enqueue(testContext(t), message("q")); err != nil {
@@ -325,27 +325,27 @@ func testNoLeader(t *testing.T, n *rabbittest.Node) {
 	// RabbitMQ refuses a message if the channel has not met the leader, else it
 	// keeps it until there is another.
 	newer := open(t, nodeURL(t, n))
-	for b, want := range map[dtask.Broker]string{
+	for b, want := range map[broker.Broker]string{
 		older: "no confirm from queue NoLeader.queue.q",
 		newer: "rabbitmq-queues quorum_status NoLeader.queue.q",
 	} {
 		ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
 		err := b.Enqueue(ctx, message("q"))
 		cancel()
-		if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, dtask.ErrQueueFull) || !strings.Contains(err.Error(), want) {
+		if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, broker.ErrQueueFull) || !strings.Contains(err.Error(), want) {
 			t.Errorf("enqueue without a leader: %v, want %q", err, want)
 		}
-		if unknown := errors.Is(err, dtask.ErrUnknownOutcome); unknown != (b == older) {
+		if unknown := errors.Is(err, broker.ErrUnknownOutcome); unknown != (b == older) {
 			t.Errorf("ErrUnknownOutcome is %v for the error %v", unknown, err)
 		}
 		enqueue(t, b, message("other"))
 	}
-	ms := make([]*dtask.Message, 100)
+	ms := make([]*broker.Message, 100)
 	for i := range ms {
 		ms[i] = message("q")
 	}
 	waiting := make(chan []error, 2)
-	for _, b := range []dtask.Broker{older, newer} {
+	for _, b := range []broker.Broker{older, newer} {
 		go func() { waiting <- b.EnqueueMany(testContext(t), ms) }()
 	}
 	n.Ctl("eval", "ra:restart_server("+server+").")
@@ -371,14 +371,14 @@ func testConsumerTimeout(t *testing.T, n *rabbittest.Node) {
 	if again.Message().ID != slow.ID {
 		t.Fatalf("delivered %s, want %s again", again.Message().ID, slow.ID)
 	}
-	held.Settle(dtask.Done) // void
-	again.Settle(dtask.Done)
+	held.Settle(broker.Settlement{Verdict: broker.Done}) // void
+	again.Settle(broker.Settlement{Verdict: broker.Done})
 	enqueue(t, b, quick)
 	d := receive(t, c)
 	if d.Message().ID != quick.ID {
 		t.Errorf("delivered %s, want %s", d.Message().ID, quick.ID)
 	}
-	d.Settle(dtask.Done)
+	d.Settle(broker.Settlement{Verdict: broker.Done})
 }
 
 // setConsumerTimeout changes the consumer_timeout of a node, in milliseconds.
@@ -397,7 +397,7 @@ func testLongTasks(t *testing.T, n *rabbittest.Node) {
 	url := nodeURL(t, n) + "&consumer_timeout=3"
 	b := open(t, url)
 	c := consume(t, b, "q", 4)
-	var long []dtask.Delivery
+	var long []broker.Delivery
 	for range 4 {
 		enqueue(t, b, message("q"))
 		long = append(long, receive(t, c))
@@ -418,17 +418,17 @@ func testLongTasks(t *testing.T, n *rabbittest.Node) {
 	if again.Message().ID != lost.ID || again.Message().Attempt != 2 {
 		t.Errorf("after the end of its worker: %s at attempt %d, want %s at 2", again.Message().ID, again.Message().Attempt, lost.ID)
 	}
-	again.Settle(dtask.Done)
+	again.Settle(broker.Settlement{Verdict: broker.Done})
 
-	long[0].Settle(dtask.Done)
+	long[0].Settle(broker.Settlement{Verdict: broker.Done})
 	long[1].Message().Attempt++
-	long[1].Settle(dtask.Requeue)
+	long[1].Settle(broker.Settlement{Verdict: broker.Requeue})
 	if d := receive(t, c); d.Message().ID != long[1].Message().ID || d.Message().Attempt != 2 {
 		t.Errorf("retried as %s at attempt %d, want %s at 2", d.Message().ID, d.Message().Attempt, long[1].Message().ID)
 	} else {
-		d.Settle(dtask.Done)
+		d.Settle(broker.Settlement{Verdict: broker.Done})
 	}
-	long[2].Settle(dtask.Bury)
+	long[2].Settle(broker.Settlement{Verdict: broker.Dead})
 	if err := c.Close(testContext(t)); err != nil { // gives up the last one
 		t.Fatal(err)
 	}
@@ -436,7 +436,7 @@ func testLongTasks(t *testing.T, n *rabbittest.Node) {
 	if d := receive(t, second); d.Message().ID != long[3].Message().ID || d.Message().Attempt != 1 {
 		t.Errorf("given up as %s at attempt %d, want %s at 1", d.Message().ID, d.Message().Attempt, long[3].Message().ID)
 	} else {
-		d.Settle(dtask.Done)
+		d.Settle(broker.Settlement{Verdict: broker.Done})
 	}
 	dead, err := b.DeadLetters(testContext(t), "q", 10)
 	if err != nil || len(dead) != 1 || dead[0].ID != long[2].Message().ID {
@@ -447,12 +447,12 @@ func testLongTasks(t *testing.T, n *rabbittest.Node) {
 	if d := receive(t, second); d.Message().ID != last.ID {
 		t.Errorf("delivered %s, want %s: something came twice", d.Message().ID, last.ID)
 	} else {
-		d.Settle(dtask.Done)
+		d.Settle(broker.Settlement{Verdict: broker.Done})
 	}
 }
 
 // sleepUnless waits for d and reports whether nothing was delivered meanwhile.
-func sleepUnless(deliveries <-chan dtask.Delivery, d time.Duration) bool {
+func sleepUnless(deliveries <-chan broker.Delivery, d time.Duration) bool {
 	select {
 	case <-deliveries:
 		return false
@@ -481,15 +481,15 @@ func testUserDeleted(t *testing.T, n *rabbittest.Node) {
 	m.NotBefore = time.Now().Add(time.Second)
 	enqueue(t, b, message("new"), m)
 	c := consume(t, b, "q", 1)
-	receive(t, c).Settle(dtask.Done)
-	receive(t, c).Settle(dtask.Bury)
+	receive(t, c).Settle(broker.Settlement{Verdict: broker.Done})
+	receive(t, c).Settle(broker.Settlement{Verdict: broker.Dead})
 	eventually(t, func() string {
 		if n, err := b.RetryDead(testContext(t), "q"); n != 1 {
 			return "the dead letter is not retried: " + errText(err)
 		}
 		return ""
 	})
-	receive(t, c).Settle(dtask.Done)
+	receive(t, c).Settle(broker.Settlement{Verdict: broker.Done})
 	if err := b.Pause(testContext(t), "q"); err != nil {
 		t.Error(err)
 	}

@@ -7,8 +7,8 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/dtaskhq/dtask/runtime/dtask"
-	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/frame"
+	"github.com/dtaskhq/dtask/runtime/broker"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
 
 // A queue is paused while a queue of another name, its marker, exists.
@@ -16,9 +16,9 @@ import (
 // a change, which they are through a fanout exchange. The word of a change may
 // get lost with a connection: then the consumer subscribes anew, and looks.
 
-// Pause implements dtask.Inspector.
+// Pause implements broker.Admin.
 func (b *Broker) Pause(ctx context.Context, queue string) error {
-	if err := dtask.ValidateQueue(queue); err != nil {
+	if err := broker.ValidateQueue(queue); err != nil {
 		return err
 	}
 	return b.mark(ctx, queue, func(s *session, ch *amqp.Channel) error {
@@ -29,7 +29,7 @@ func (b *Broker) Pause(ctx context.Context, queue string) error {
 	})
 }
 
-// Resume implements dtask.Inspector.
+// Resume implements broker.Admin.
 func (b *Broker) Resume(ctx context.Context, queue string) error {
 	return b.mark(ctx, queue, func(_ *session, ch *amqp.Channel) error {
 		_, err := ch.QueueDelete(b.topology.paused(queue), false, false, false)
@@ -40,15 +40,12 @@ func (b *Broker) Resume(ctx context.Context, queue string) error {
 // mark changes the marker of a queue, and tells all workers to look at it.
 func (b *Broker) mark(ctx context.Context, queue string, change func(*session, *amqp.Channel) error) error {
 	if err := b.change(ctx, func(s *session) error {
-		ch, err := s.conn.Channel()
-		if err != nil {
-			return err
-		}
-		defer ch.Close()
-		if err := change(s, ch); err != nil {
-			return err
-		}
-		return b.topology.declareControl(ch)
+		return s.Declare(ctx, func(ch *amqp.Channel) error {
+			if err := change(s, ch); err != nil {
+				return err
+			}
+			return b.topology.declareControl(ch)
+		})
 	}); err != nil {
 		return err
 	}
@@ -70,20 +67,20 @@ func (b *Broker) tell(ctx context.Context, queue string) error {
 		return err
 	}
 	defer s.pub.release(0)
-	ch, err := openConfirming(ctx, s)
+	ch, err := s.Publisher(ctx, nil)
 	if err != nil {
 		return err
 	}
-	defer func() { go ch.close() }() // which takes an alarm, if there is one
-	c, err := ch.publish(b.topology.control(), "", &frame.Properties{ContentType: "text/plain"}, []byte(queue))
+	defer func() { go ch.Close() }() // which takes an alarm, if there is one
+	c, err := ch.Publish(b.topology.control(), "", &wire.Properties{ContentType: "text/plain"}, []byte(queue))
 	if err != nil {
 		return err
 	}
-	switch (pending{c: c}).wait(ctx) {
-	case confirmed, unroutable: // in the latter case there is no worker
+	switch c.Wait(ctx) {
+	case wire.Confirmed, wire.Unroutable: // in the latter case there is no worker
 		return nil
 	}
-	return cmp.Or(ctx.Err(), dtask.ErrUnknownOutcome)
+	return cmp.Or(ctx.Err(), broker.ErrUnknownOutcome)
 }
 
 // declareControl declares the exchange through which all workers are told.
@@ -97,30 +94,50 @@ func (t *topology) declareControl(ch *amqp.Channel) error {
 
 // listen prepares a session for consuming: the consumers on it hear of changes.
 func (b *Broker) listen(ctx context.Context, s *session) error {
-	ch, err := s.channel(ctx)
+	var queue string
+	if err := s.Declare(ctx, func(ch *amqp.Channel) error {
+		if err := b.topology.declareControl(ch); err != nil {
+			return err
+		}
+		q, err := ch.QueueDeclare("", false, true, true, false, nil)
+		if err != nil {
+			return declareError("queue", "of control messages", err)
+		}
+		queue = q.Name
+		if err := ch.QueueBind(q.Name, "", b.topology.control(), false, nil); err != nil {
+			return declareError("binding of queue", q.Name, err)
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	ch, err := s.Channel(ctx)
 	if err != nil {
 		return err
 	}
-	if err := b.topology.declareControl(ch); err != nil {
+	if err := ch.Consume(queue, "control", controlPrefetch, ""); err != nil {
 		return err
 	}
-	q, err := ch.QueueDeclare("", false, true, true, false, nil)
-	if err != nil {
-		return declareError("queue", "of control messages", err)
-	}
-	if err := ch.QueueBind(q.Name, "", b.topology.control(), false, nil); err != nil {
-		return declareError("binding of queue", q.Name, err)
-	}
-	in, err := ch.Consume(q.Name, "control", true, true, false, false, nil)
-	if err != nil {
-		return err
-	}
-	go func() {
-		for d := range in {
+	go b.follow(ch)
+	return nil
+}
+
+// controlPrefetch is how many words of changes RabbitMQ sends ahead.
+const controlPrefetch = 100
+
+// follow has the consumers look whenever a queue has changed, until the channel
+// is over.
+func (b *Broker) follow(ch *wire.Channel) {
+	for {
+		ds, err := ch.Wait(context.Background())
+		if err != nil {
+			return
+		}
+		for _, d := range ds {
 			b.look(string(d.Body))
 		}
-	}()
-	return nil
+		ch.Ack(ds[len(ds)-1].Tag, true)
+	}
 }
 
 // look has the consumers of a queue look whether it is paused.

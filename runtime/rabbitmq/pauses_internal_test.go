@@ -18,16 +18,16 @@ func TestLinkPauses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	first := func(l *link) { l.start(context.Background()) }
-	again := func(l *link) {
-		lost := &session{closed: make(chan struct{}), err: errors.New("lost")}
-		close(lost.closed)
+	first := func(_ *testing.T, l *link) { l.start(context.Background()) }
+	again := func(t *testing.T, l *link) {
+		_, lost := fakeSession(t)
+		lost.End(errors.New("lost"))
 		l.keep(lost)
 	}
 	const attempts = 10
 	for _, c := range []struct {
 		name        string
-		open        func(*link)
+		open        func(*testing.T, *link)
 		err         error
 		least, most time.Duration // of all attempts
 	}{
@@ -48,7 +48,7 @@ func TestLinkPauses(t *testing.T) {
 					return c.err
 				})
 				start := time.Now()
-				c.open(l)
+				c.open(t, l)
 				if took := time.Since(start); n != attempts || took < c.least || took > c.most {
 					t.Errorf("%d attempts took %v, want from %v to %v", n, took, c.least, c.most)
 				}

@@ -3,20 +3,14 @@ package rabbitmq
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"sync/atomic"
 	"time"
 
-	amqp "github.com/rabbitmq/amqp091-go"
-
-	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/runtime/broker"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
 
 const (
-	// frameSize is RabbitMQ's own default. The headers of a message must fit
-	// into one frame.
-	frameSize = 128 << 10
-
 	// window is how many messages are outstanding at most, published but not
 	// confirmed; largeWindow is how many of them are large. Together they bound
 	// the memory of an unresponsive connection.
@@ -33,14 +27,10 @@ const (
 // A pubChannel is the channel of a session through which messages are
 // published. Callers publish by themselves, and wait for their own confirms.
 type pubChannel struct {
-	ch      *channel
+	ch      *wire.Channel
 	session *session
 	window  chan struct{} // holds an element for each outstanding message
 	large   chan struct{}
-
-	// blocked is the channel that is closed when the server accepts messages
-	// again, or nil while it does.
-	blocked atomic.Pointer[chan struct{}]
 
 	// suspected is the queue whose leader the channel seems not to find, or nil.
 	suspected atomic.Pointer[string]
@@ -48,66 +38,43 @@ type pubChannel struct {
 
 // openPubChannel prepares s for publishing.
 func openPubChannel(ctx context.Context, s *session) error {
-	ch, err := openConfirming(ctx, s)
-	if err != nil {
-		return err
-	}
 	p := &pubChannel{
-		ch:      ch,
 		session: s,
 		window:  make(chan struct{}, window),
 		large:   make(chan struct{}, largeWindow),
 	}
-	ch.onConfirm = p.release
-	go p.watch(s.conn.NotifyBlocked(make(chan amqp.Blocking, 8)))
+	var err error
+	if p.ch, err = s.Publisher(ctx, p.release); err != nil {
+		return err
+	}
+	go p.watch()
 	s.pub = p
 	return nil
 }
 
-// watch follows the state of the connection until it ends.
-func (p *pubChannel) watch(blocking <-chan amqp.Blocking) {
+// watch ends the session when a confirm takes too long, or with the channel.
+func (p *pubChannel) watch() {
 	tick := time.NewTicker(confirmTimeout / 2)
 	defer tick.Stop()
-	defer p.unblock()
 	var oldest uint64 // unconfirmed at the last tick
 	ticks := 0        // that it was there
 	for {
 		select {
-		case b, ok := <-blocking:
-			switch {
-			case !ok:
-				blocking = nil
-			case b.Active && p.blocked.Load() == nil:
-				slog.Warn("RabbitMQ accepts no messages for want of a resource; waiting", "reason", b.Reason)
-				p.session.stream.bePatient(true)
-				until := make(chan struct{})
-				p.blocked.Store(&until)
-			case !b.Active && p.blocked.Load() != nil:
-				slog.Info("RabbitMQ accepts messages again")
-				p.session.stream.bePatient(false)
-				p.unblock()
-			}
 		case <-tick.C:
-			now, queue := p.ch.oldest()
-			if p.blocked.Load() != nil {
+			now, queue := p.ch.Oldest()
+			if p.session.Blocked() != nil {
 				now = 0 // its time begins when the server goes on
 			}
 			if now != oldest || now == 0 {
 				oldest, ticks = now, 0
 			} else if ticks++; ticks >= 2 {
-				p.session.end(fmt.Errorf("no publisher confirm for %v; %s", confirmTimeout, leaderless(queue)))
+				p.session.End(fmt.Errorf("no publisher confirm for %v; %s", confirmTimeout, leaderless(queue)))
 			}
-		case <-p.ch.closed:
+		case <-p.ch.Done():
 			// A channel without its connection is of no use: begin anew.
-			p.session.end(fmt.Errorf("publishing: %w", p.ch.err))
+			p.session.End(fmt.Errorf("publishing: %w", p.ch.Err()))
 			return
 		}
-	}
-}
-
-func (p *pubChannel) unblock() {
-	if until := p.blocked.Swap(nil); until != nil {
-		close(*until)
 	}
 }
 
@@ -115,16 +82,16 @@ func (p *pubChannel) unblock() {
 // window, which it takes.
 func (p *pubChannel) ready(ctx context.Context, size int) error {
 	for {
-		until := p.blocked.Load()
-		if until == nil {
+		accepting := p.session.Blocked()
+		if accepting == nil {
 			break
 		}
 		select {
-		case <-*until:
-		case <-p.session.closed:
-			return p.session.err
+		case <-accepting:
+		case <-p.session.Done():
+			return p.session.Err()
 		case <-ctx.Done():
-			return fmt.Errorf("%w: %w", dtask.ErrBlocked, ctx.Err())
+			return fmt.Errorf("%w: %w", broker.ErrBlocked, ctx.Err())
 		}
 	}
 	if size > large {
@@ -150,8 +117,8 @@ func (p *pubChannel) take(ctx context.Context, room chan struct{}) error {
 	select {
 	case room <- struct{}{}:
 		return nil
-	case <-p.session.closed:
-		return p.session.err
+	case <-p.session.Done():
+		return p.session.Err()
 	case <-ctx.Done():
 		return p.why(ctx.Err())
 	}
@@ -168,29 +135,18 @@ func (p *pubChannel) release(size int) {
 // A pending is a message that was published and is not confirmed yet.
 type pending struct {
 	p *pubChannel
-	c *confirmation
+	c *wire.Confirmation
 }
 
 // send publishes a message; ready must have been called for it.
 func (p *pubChannel) send(m *envelope, r route) (pending, error) {
 	properties := m.Properties
 	properties.Expiration = r.expiration
-	c, err := p.ch.publish(r.exchange, r.key, &properties, m.body)
+	c, err := p.ch.Publish(r.exchange, r.key, &properties, m.body)
 	if err != nil {
 		p.release(len(m.body))
 	}
 	return pending{p, c}, err
-}
-
-// wait waits for the outcome. It is lost when ctx ends first.
-func (w pending) wait(ctx context.Context) outcome {
-	select {
-	case o := <-w.c.done:
-		w.c.free()
-		return o
-	case <-ctx.Done():
-		return lost
-	}
 }
 
 // suspect notes that a queue took from a new channel what it had refused from
@@ -198,7 +154,7 @@ func (w pending) wait(ctx context.Context) outcome {
 // taken nothing from this channel in between, the session is ended.
 func (p *pubChannel) suspect(queue string) {
 	if last := p.suspected.Swap(&queue); last != nil && *last == queue {
-		p.session.end(fmt.Errorf("%w of queue %s", errStale, queue))
+		p.session.End(fmt.Errorf("%w of queue %s", errStale, queue))
 	}
 }
 
@@ -211,8 +167,8 @@ func (p *pubChannel) trust(queue string) {
 
 // why adds to the error of a context that the server is blocked, if it is.
 func (p *pubChannel) why(err error) error {
-	if p.blocked.Load() != nil {
-		return fmt.Errorf("%w: %w", dtask.ErrBlocked, err)
+	if p.session.Blocked() != nil {
+		return fmt.Errorf("%w: %w", broker.ErrBlocked, err)
 	}
 	return err
 }

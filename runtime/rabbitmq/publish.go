@@ -12,8 +12,8 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/dtaskhq/dtask/runtime/dtask"
-	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/frame"
+	"github.com/dtaskhq/dtask/runtime/broker"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
 
 // A publication is a message on its way to a queue.
@@ -80,10 +80,10 @@ func (a *attempt) send(ctx context.Context) (pending, error) {
 			return pending{}, a.fail(err)
 		}
 		if limit := a.b.maxMessage.Load(); limit > 0 && int64(len(a.m.message.body)) > limit {
-			return pending{}, fmt.Errorf("%w: %d bytes of arguments, this RabbitMQ takes %d (its max_message_size)", dtask.ErrTooLarge, len(a.m.message.body), limit)
+			return pending{}, fmt.Errorf("%w: %d bytes of arguments, this RabbitMQ takes %d (its max_message_size)", broker.ErrTooLarge, len(a.m.message.body), limit)
 		}
-		if size, limit := a.m.message.Size(), s.pub.ch.maxFrame-frame.Overhead; size > limit && !a.m.message.shorten(size-limit) {
-			return pending{}, fmt.Errorf("%w: %d bytes of headers and properties, this RabbitMQ takes %d (its frame_max)", dtask.ErrTooLarge, size, limit)
+		if size, limit := a.m.message.Size(), s.MaxProperties(); size > limit && !a.m.message.shorten(size-limit) {
+			return pending{}, fmt.Errorf("%w: %d bytes of headers and properties, this RabbitMQ takes %d (its frame_max)", broker.ErrTooLarge, size, limit)
 		}
 		r := a.m.route(a.b.topology.names)
 		if err := a.b.topology.ensure(ctx, s, a.m.class, a.m.queue, r.level); err != nil {
@@ -107,7 +107,7 @@ func (a *attempt) send(ctx context.Context) (pending, error) {
 		}
 		w, err := s.pub.send(&a.m.message, r)
 		if err != nil {
-			s.end(err) // nextSession returns another
+			s.End(err) // nextSession returns another
 			continue
 		}
 		a.route = r
@@ -128,7 +128,7 @@ func (a *attempt) nextSession(ctx context.Context) (*session, error) {
 		}
 	}
 	s, err := l.session(ctx)
-	if err == nil && s == a.session && isClosed(s.closed) {
+	if err == nil && s == a.session && isClosed(s.Done()) {
 		s, err = l.next(ctx, s)
 	}
 	a.session = s
@@ -153,36 +153,41 @@ type verdict struct {
 // late returns the error of a publication for whose next try there is no time.
 func (v verdict) late(ctx context.Context) error { return fmt.Errorf("%w: %w", v.err, ctx.Err()) }
 
-// judge waits for the outcome of a try and decides what it means. That an earlier
-// try may have succeeded is part of every error.
+// judge waits for the outcome of a try and decides what it means.
 func (a *attempt) judge(ctx context.Context, w pending) verdict {
-	v := a.decide(ctx, w)
+	return a.conclude(ctx, w, w.c.Wait(ctx))
+}
+
+// conclude decides what an outcome means. That an earlier try may have succeeded
+// is part of every error.
+func (a *attempt) conclude(ctx context.Context, w pending, o wire.Outcome) verdict {
+	v := a.decide(ctx, w, o)
 	v.err = a.fail(v.err)
 	return v
 }
 
-func (a *attempt) decide(ctx context.Context, w pending) verdict {
-	switch w.wait(ctx) {
-	case confirmed:
+func (a *attempt) decide(ctx context.Context, w pending, o wire.Outcome) verdict {
+	switch o {
+	case wire.Confirmed:
 		w.p.trust(a.route.queue())
 		return verdict{done: true}
-	case unroutable:
+	case wire.Unroutable:
 		// Somebody has deleted the queue. Declare it again, once.
-		err := fmt.Errorf("%w: %s", dtask.ErrUnroutable, a.m.queue)
+		err := fmt.Errorf("%w: %s", broker.ErrUnroutable, a.m.queue)
 		if a.returned {
 			return verdict{done: true, err: err}
 		}
 		a.returned = true
 		return verdict{err: err, pause: cancelGrace, forget: true}
-	case refused:
+	case wire.Refused:
 		return a.judgeRefusal(ctx)
 	}
 	a.sent = true
 	if ctx.Err() == nil {
 		select {
-		case <-w.p.session.closed:
-			err := a.b.learn(w.p.session.err, a.route)
-			return verdict{done: err != nil, err: cmp.Or(err, dtask.ErrUnknownOutcome)}
+		case <-w.p.session.Done():
+			err := a.b.learn(w.p.session.Err(), a.route)
+			return verdict{done: err != nil, err: cmp.Or(err, broker.ErrUnknownOutcome)}
 		case <-ctx.Done():
 		}
 	}
@@ -191,10 +196,10 @@ func (a *attempt) decide(ctx context.Context, w pending) verdict {
 
 // fail returns the error of a publication that ends unconfirmed.
 func (a *attempt) fail(err error) error {
-	if err == nil || !a.sent || errors.Is(err, dtask.ErrUnknownOutcome) {
+	if err == nil || !a.sent || errors.Is(err, broker.ErrUnknownOutcome) {
 		return err
 	}
-	return fmt.Errorf("%w: %w", dtask.ErrUnknownOutcome, err)
+	return fmt.Errorf("%w: %w", broker.ErrUnknownOutcome, err)
 }
 
 // tooLarge matches what RabbitMQ says of a message beyond its max_message_size.

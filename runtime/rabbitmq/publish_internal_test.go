@@ -3,73 +3,58 @@ package rabbitmq
 import (
 	"context"
 	"errors"
-	"io"
-	"net"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	amqp "github.com/rabbitmq/amqp091-go"
-
 	"github.com/dtaskhq/dtask/internal/testenv/rabbittest"
-	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/runtime/broker"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire/wiretest"
 )
 
 // A server that reads but does not confirm is given up after half a minute, more
 // or less.
 func TestConfirmTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ch, server, _ := publishing(t)
-		go io.Copy(io.Discard, server)
-		publish(t, ch, "a")
-		took := await(t, ch.session.closed)
+		_, s := publishing(t)
+		publishOne(t, s)
+		took := await(t, s.Done())
 		if took < 30*time.Second || took > 45*time.Second {
 			t.Errorf("given up after %v", took)
 		}
-		if err := ch.session.err.Error(); !strings.Contains(err, "no publisher confirm") || !strings.Contains(err, "quorum_status q") {
+		if err := s.Err().Error(); !strings.Contains(err, "no publisher confirm") || !strings.Contains(err, "quorum_status q") {
 			t.Errorf("given up with %q, want the queue", err)
 		}
 	})
 }
 
-// A server that is blocked neither reads nor confirms for as long as that takes.
-// When it is not any more it has to.
+// A server that is blocked does not confirm for as long as that takes. When it
+// is not any more it has to.
 func TestBlockedForLong(t *testing.T) {
-	for _, reads := range []bool{true, false} {
-		synctest.Test(t, func(t *testing.T) {
-			ch, server, blocking := publishing(t)
-			blocking <- amqp.Blocking{Active: true}
-			synctest.Wait()
-			publish(t, ch, "a")
-			time.Sleep(time.Hour - time.Second) // a tick of the watch comes soon after
-			if s := ch.session; isClosed(s.closed) || isClosed(s.stream.flushed) {
-				t.Fatalf("given up while the server is blocked: %v, %v", s.err, s.stream.err)
-			}
-			blocking <- amqp.Blocking{Active: false}
-			if !reads {
-				if took := await(t, ch.session.stream.flushed); took > 20*time.Second {
-					t.Errorf("given up after %v, though the server does not read", took)
-				}
-				return
-			}
-			go io.Copy(io.Discard, server)
-			if took := await(t, ch.session.closed); took < confirmTimeout || took > 3*confirmTimeout/2 {
-				t.Errorf("given up after %v, want from %v to half as much again", took, confirmTimeout)
-			}
-		})
-	}
+	synctest.Test(t, func(t *testing.T) {
+		server, s := publishing(t)
+		server.Send(wiretest.Method(0, 10, 60, "memory"))
+		publishOne(t, s)
+		time.Sleep(time.Hour - time.Second) // a tick of the watch comes soon after
+		if err := s.Err(); err != nil {
+			t.Fatalf("given up while the server is blocked: %v", err)
+		}
+		server.Send(wiretest.Method(0, 10, 61))
+		if took := await(t, s.Done()); took < confirmTimeout || took > 3*confirmTimeout/2 {
+			t.Errorf("given up after %v, want from %v to half as much again", took, confirmTimeout)
+		}
+	})
 }
 
 // What was lost on one session may have been enqueued, whatever comes of it on the
 // next.
 func TestUnknownOutcomeStays(t *testing.T) {
 	a := &attempt{m: &publication{queue: "q"}, sent: true, returned: true}
-	for o, want := range map[outcome]error{unroutable: dtask.ErrUnroutable, refused: dtask.ErrQueueFull} {
-		w := pending{c: &confirmation{done: make(chan outcome, 1)}}
-		w.c.done <- o
-		err := a.judge(t.Context(), w).err
-		if !errors.Is(err, want) || !errors.Is(err, dtask.ErrUnknownOutcome) {
+	for o, want := range map[wire.Outcome]error{wire.Unroutable: broker.ErrUnroutable, wire.Refused: broker.ErrQueueFull} {
+		err := a.conclude(t.Context(), pending{}, o).err
+		if !errors.Is(err, want) || !errors.Is(err, broker.ErrUnknownOutcome) {
 			t.Errorf("error %v, want %v and ErrUnknownOutcome", err, want)
 		}
 	}
@@ -80,51 +65,63 @@ func TestUnknownOutcomeStays(t *testing.T) {
 func TestUnroutable(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	b, err := Open(ctx, rabbittest.URL(t))
+	b, err := Open(ctx, rabbittest.URL(t), broker.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer b.Close()
 	ps := make([]*publication, 3)
 	for i := range ps {
-		if ps[i], err = b.publication(&dtask.Message{ID: "i", Task: "t", Queue: "q", Attempt: 1, Attempts: 1}); err != nil {
+		if ps[i], err = b.publication(&broker.Message{ID: "i", Task: "t", Queue: "q", Attempt: 1, Attempts: 1}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for _, p := range ps[:2] {
 		p.class, p.name = classRenewed, b.topology.renewed("nobody's") // who publishes does not declare it
 	}
-	if err := b.publish(ctx, ps[0]); !errors.Is(err, dtask.ErrUnroutable) {
+	if err := b.publish(ctx, ps[0]); !errors.Is(err, broker.ErrUnroutable) {
 		t.Errorf("publish: %v, want ErrUnroutable", err)
 	}
 	errs := make([]error, len(ps))
 	b.publishMany(ctx, ps, errs)
 	for i, err := range errs {
-		if unroutable := errors.Is(err, dtask.ErrUnroutable); unroutable != (i < 2) || !unroutable && err != nil {
+		if unroutable := errors.Is(err, broker.ErrUnroutable); unroutable != (i < 2) || !unroutable && err != nil {
 			t.Errorf("publication %d of a batch: %v", i, err)
 		}
 	}
 }
 
-// publishing returns a channel of a session that publishes to a server that does
-// not read, and where it is told whether the server is blocked.
-func publishing(t *testing.T) (*channel, net.Conn, chan<- amqp.Blocking) {
-	ch, server := piped(t)
-	ch.session.conn = closedConn()
-	t.Cleanup(func() { ch.end(errSessionClosed) })
-	p := &pubChannel{ch: ch, session: ch.session}
-	blocking := make(chan amqp.Blocking)
-	go p.watch(blocking)
-	return ch, server, blocking
+// publishing returns a session that publishes, and its server, which confirms
+// nothing.
+func publishing(t *testing.T) (*wiretest.Server, *session) {
+	server, s := fakeSession(t)
+	if err := openPubChannel(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	return server, s
 }
 
-// closedConn returns a connection of the library that is closed already.
-func closedConn() *amqp.Connection {
-	client, server := net.Pipe()
-	server.Close()
-	conn, _ := amqp.Open(client, amqp.Config{})
-	synctest.Wait()
-	return conn
+func publishOne(t *testing.T, s *session) {
+	t.Helper()
+	if err := s.pub.take(t.Context(), s.pub.window); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.pub.send(&envelope{body: []byte("{}")}, direct("q")); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// fakeSession returns a session with a server of wiretest.
+func fakeSession(t *testing.T) (*wiretest.Server, *session) {
+	t.Helper()
+	server, client := wiretest.New(t)
+	server.Serve()
+	conn, err := wire.Open(t.Context(), client, wire.Config{Host: "test", Vhost: "/", Heartbeat: 5 * time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.End(wire.ErrClosed) })
+	return server, newSession(conn)
 }
 
 // await returns how long it takes until a server is given up.

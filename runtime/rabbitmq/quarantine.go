@@ -3,12 +3,12 @@ package rabbitmq
 import (
 	"sync"
 
-	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/frame"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
 
 // quarantine moves a message to the quarantine of its queue.
 func (sub *subscription) quarantine(d *delivery) {
-	var h frame.Builder
+	var h wire.Builder
 	h.Int(headerAttempt, int64(d.message.Attempts))
 	p := sub.publicationTo(classQuarantine, forward(d.raw, h.Table()))
 	moved := sub.consumer.quarantining.begin(d.message.ID)
@@ -19,7 +19,7 @@ func (sub *subscription) quarantine(d *delivery) {
 			sub.acks.flush(true)
 			// The answer says that RabbitMQ has the acknowledgement. Else it could
 			// die with this process, which the message is about to kill.
-			sub.ch.inspect(p.name)
+			sub.ch.Ready(p.name)
 		}
 	})
 }

@@ -7,7 +7,8 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/runtime/broker"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
 
 const (
@@ -31,18 +32,18 @@ var errStale = errors.New("the channel for publishing does not find the leader")
 func (a *attempt) judgeRefusal(ctx context.Context) verdict {
 	a.refused++
 	v := verdict{
-		err:   fmt.Errorf("%w: RabbitMQ refuses messages for %s; see the max-length of its policy", dtask.ErrQueueFull, a.m.queue),
+		err:   fmt.Errorf("%w: RabbitMQ refuses messages for %s; see the max-length of its policy", broker.ErrQueueFull, a.m.queue),
 		pause: backoff(min(a.refused, fullRetries)),
 	}
 	if a.refused == 1 {
 		return v
 	}
-	if a.onNewChannel(ctx) == confirmed {
+	if a.onNewChannel(ctx) == wire.Confirmed {
 		a.session.pub.suspect(a.route.queue())
 		return verdict{done: true}
 	}
 	n, err := within(ctx, func() (int, error) {
-		n, _, err := queueLength(a.session.conn, a.route.queue())
+		n, _, err := queueLength(ctx, a.session, a.route.queue())
 		return n, err
 	}, nil)
 	switch {
@@ -63,27 +64,27 @@ func (a *attempt) judgeRefusal(ctx context.Context) verdict {
 // onNewChannel publishes the message once more, on a channel that knows nothing
 // of the past. Only one publication does so at a time; the outcome of the others
 // is refused, as before.
-func (a *attempt) onNewChannel(ctx context.Context) outcome {
+func (a *attempt) onNewChannel(ctx context.Context) wire.Outcome {
 	select {
 	case a.b.retrying <- struct{}{}:
 		defer func() { <-a.b.retrying }()
 	default:
-		return refused
+		return wire.Refused
 	}
-	ch, err := openConfirming(ctx, a.session)
+	ch, err := a.session.Publisher(ctx, nil)
 	if err != nil {
-		return refused
+		return wire.Refused
 	}
-	defer ch.close()
+	defer ch.Close()
 	a.route = a.m.route(a.b.topology.names)
 	properties := a.m.message.Properties
 	properties.Expiration = a.route.expiration
-	c, err := ch.publish(a.route.exchange, a.route.key, &properties, a.m.message.body)
+	c, err := ch.Publish(a.route.exchange, a.route.key, &properties, a.m.message.body)
 	if err != nil {
-		return refused
+		return wire.Refused
 	}
-	o := pending{c: c}.wait(ctx)
-	a.sent = a.sent || o == lost
+	o := c.Wait(ctx)
+	a.sent = a.sent || o == wire.Lost
 	return o
 }
 

@@ -9,8 +9,8 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/dtaskhq/dtask/runtime/dtask"
-	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/frame"
+	"github.com/dtaskhq/dtask/runtime/broker"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
 
 // The registry is a queue that holds the names of all queues, one a message: AMQP
@@ -24,7 +24,7 @@ func (t *topology) enter(ctx context.Context, s *session, queue string) error {
 	if _, ok := t.known.Load(dead); ok {
 		return nil
 	}
-	exists, err := within(ctx, func() (bool, error) { return queueExists(s.conn, dead) }, nil)
+	exists, err := within(ctx, func() (bool, error) { return queueExists(ctx, s, dead) }, nil)
 	if err != nil || exists {
 		return err
 	}
@@ -38,7 +38,7 @@ func (t *topology) enter(ctx context.Context, s *session, queue string) error {
 func (b *Broker) register(ctx context.Context, s *session, queue string) error {
 	entry := &publication{
 		message: envelope{
-			Properties: frame.Properties{ContentType: "text/plain", DeliveryMode: frame.Persistent, Timestamp: time.Now().Unix()},
+			Properties: wire.Properties{ContentType: "text/plain", DeliveryMode: wire.Persistent, Timestamp: time.Now().Unix()},
 			body:       []byte(queue),
 		},
 		queue: queue,
@@ -53,7 +53,7 @@ func (b *Broker) register(ctx context.Context, s *session, queue string) error {
 		return err
 	}
 	b.registering.Go(func() {
-		if err := b.publish(context.Background(), entry); err != nil && !errors.Is(err, dtask.ErrClosed) {
+		if err := b.publish(context.Background(), entry); err != nil && !errors.Is(err, broker.ErrClosed) {
 			slog.Error("queue cannot be registered, and will not be listed", "queue", queue, "err", err)
 		}
 	})
@@ -71,9 +71,9 @@ func (t *topology) ensureRegistry(ctx context.Context, s *session) error {
 // registered returns the names of all queues, sorted.
 func (b *Broker) registered(ctx context.Context, s *session) ([]string, error) {
 	var queues []string
-	err := b.browse(ctx, s, b.topology.registry(), maxBrowse, arrivalGap, func(ds []*incoming) ([]uint64, error) {
+	err := b.browse(ctx, s, b.topology.registry(), maxBrowse, arrivalGap, func(ds []*wire.Delivery) ([]uint64, error) {
 		for _, d := range ds {
-			queues = append(queues, string(d.body))
+			queues = append(queues, string(d.Body))
 		}
 		return nil, nil
 	})

@@ -10,8 +10,8 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/dtaskhq/dtask/runtime/dtask"
-	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/frame"
+	"github.com/dtaskhq/dtask/runtime/broker"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
 
 // RabbitMQ closes a channel on which a message is not acknowledged in time
@@ -90,7 +90,7 @@ func (sub *subscription) renew(now time.Time) {
 	for _, d := range old {
 		name := rand.Text()
 		r.add(name, d)
-		var h frame.Builder
+		var h wire.Builder
 		h.Text(headerRenewed, name)
 		h.Int(headerAttempt, int64(d.attempt)+1)
 		p := &publication{message: forward(d.raw, h.Table()), queue: sub.consumer.queue, class: classRenewed, name: r.queue}
@@ -110,7 +110,7 @@ func (sub *subscription) sendCopy(p *publication) error {
 	if err != nil {
 		return err
 	}
-	if err = sub.consumer.b.publish(sub.ctx, p); errors.Is(err, dtask.ErrUnroutable) {
+	if err = sub.consumer.b.publish(sub.ctx, p); errors.Is(err, broker.ErrUnroutable) {
 		r := &sub.renewal
 		r.starting.Lock()
 		defer r.starting.Unlock()
@@ -150,7 +150,7 @@ func (sub *subscription) startRenewing(queue string) error {
 }
 
 // renewed takes a copy that has come back.
-func (sub *subscription) renewed(raw *incoming) {
+func (sub *subscription) renewed(raw *wire.Delivery) {
 	r := &sub.renewal
 	v, _ := raw.Headers.Get(headerRenewed)
 	name, _ := v.Text()
@@ -169,9 +169,9 @@ func (sub *subscription) endRenewing(ctx context.Context) {
 	defer cancel()
 	for r.awaits() {
 		select {
-		case <-sub.ch.arrived:
+		case <-sub.ch.Arrived():
 			sub.fetch()
-		case <-sub.ch.closed:
+		case <-sub.ch.Done():
 			return
 		case <-ctx.Done():
 			return

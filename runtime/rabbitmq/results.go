@@ -9,8 +9,8 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/dtaskhq/dtask/runtime/dtask"
-	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/frame"
+	"github.com/dtaskhq/dtask/runtime/broker"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
 
 // What becomes of the messages whose Keep is set is recorded in a stream
@@ -64,8 +64,8 @@ type record struct {
 
 // decodeRecord returns the record of a delivery. One that is malformed has no
 // kind.
-func decodeRecord(d *incoming) record {
-	rec := record{id: d.MessageID, task: d.Type, nonce: d.CorrelationID, body: d.body}
+func decodeRecord(d *wire.Delivery) record {
+	rec := record{id: d.MessageID, task: d.Type, nonce: d.CorrelationID, body: d.Body}
 	var r headerReader
 	var kind string
 	for name, v := range d.Headers.All() {
@@ -85,22 +85,22 @@ func decodeRecord(d *incoming) record {
 }
 
 // result returns the outcome that a record holds.
-func (r *record) result() dtask.Result {
-	result := dtask.Result{Task: r.task}
+func (r *record) result() broker.Result {
+	result := broker.Result{Task: r.task}
 	if r.kind == recordDone {
 		result.Value = r.body
 		return result
 	}
-	var fs []dtask.Failure
+	var fs []broker.Failure
 	if err := json.Unmarshal(r.body, &fs); err != nil || len(fs) == 0 {
-		fs = []dtask.Failure{{Kind: dtask.FailureUndecodable, Error: "the record of the failure is malformed"}}
+		fs = []broker.Failure{{Kind: broker.FailureUndecodable, Error: "the record of the failure is malformed"}}
 	}
 	result.Failure = &fs[len(fs)-1]
 	return result
 }
 
 // acceptance returns the record that m is on its way.
-func (b *Broker) acceptance(m *dtask.Message) (*publication, error) {
+func (b *Broker) acceptance(m *broker.Message) (*publication, error) {
 	if m.Keep > maxKeep {
 		return nil, fmt.Errorf("keep %v: RabbitMQ keeps results for %v at most", m.Keep, maxKeep)
 	}
@@ -110,29 +110,29 @@ func (b *Broker) acceptance(m *dtask.Message) (*publication, error) {
 }
 
 // doneRecord returns the record that m was executed.
-func (b *Broker) doneRecord(m *dtask.Message) *publication {
-	return b.record(recordDone, m.ID, m.Task, time.Now().Add(m.Keep), m.Result)
+func (b *Broker) doneRecord(m *broker.Message, result []byte) *publication {
+	return b.record(recordDone, m.ID, m.Task, time.Now().Add(m.Keep), result)
 }
 
 // deadRecord returns the record that m is among the dead letters, by the last
 // of its failures.
-func (b *Broker) deadRecord(m *dtask.Message, failures []dtask.Failure) *publication {
+func (b *Broker) deadRecord(m *broker.Message, failures []broker.Failure) *publication {
 	last := encodeFailures(failures[max(0, len(failures)-1):], maxFailures)
 	return b.record(recordDead, m.ID, m.Task, time.Now().Add(m.Keep), []byte(last))
 }
 
 // record returns a record on its way to the stream.
 func (b *Broker) record(kind recordKind, id, task string, expires time.Time, body []byte) *publication {
-	var h frame.Builder
+	var h wire.Builder
 	h.Text(headerRecord, string(kind))
 	setTime(&h, headerExpires, expires)
 	stream := b.topology.results()
 	return &publication{
 		message: envelope{
-			Properties: frame.Properties{
+			Properties: wire.Properties{
 				Headers:      h.Table(),
 				ContentType:  "application/json",
-				DeliveryMode: frame.Persistent,
+				DeliveryMode: wire.Persistent,
 				MessageID:    id,
 				Type:         task,
 				Timestamp:    time.Now().Unix(),
@@ -147,7 +147,7 @@ func (b *Broker) record(kind recordKind, id, task string, expires time.Time, bod
 
 // accept records that m is on its way, before it is: nobody can have executed
 // it by then.
-func (b *Broker) accept(ctx context.Context, m *dtask.Message) error {
+func (b *Broker) accept(ctx context.Context, m *broker.Message) error {
 	p, err := b.acceptance(m)
 	if err != nil {
 		return err
@@ -158,7 +158,7 @@ func (b *Broker) accept(ctx context.Context, m *dtask.Message) error {
 // acceptMany does what accept does for those of ms whose Keep is set and whose
 // publication is not nil. One that fails sets the error, and the publication
 // to nil.
-func (b *Broker) acceptMany(ctx context.Context, ms []*dtask.Message, ps []*publication, errs []error) {
+func (b *Broker) acceptMany(ctx context.Context, ms []*broker.Message, ps []*publication, errs []error) {
 	records := make([]*publication, len(ms))
 	kept := false
 	for i, m := range ms {

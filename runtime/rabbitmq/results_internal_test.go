@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
 func TestHistory(t *testing.T) {
@@ -47,7 +47,7 @@ func TestHistory(t *testing.T) {
 			switch {
 			case pending:
 				got = "pending"
-			case errors.Is(err, dtask.ErrNoResult):
+			case errors.Is(err, broker.ErrNoResult):
 				got = "none"
 			case r.Failure != nil:
 				got = r.Failure.Error

@@ -12,7 +12,7 @@ import (
 
 	"github.com/dtaskhq/dtask/internal/testenv/rabbitnode"
 	"github.com/dtaskhq/dtask/internal/testenv/rabbittest"
-	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/runtime/broker"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq"
 )
 
@@ -49,7 +49,7 @@ func uuid(at time.Time) string {
 }
 
 // kept returns a message whose outcome is kept.
-func kept(queue string) *dtask.Message {
+func kept(queue string) *broker.Message {
 	m := message(queue)
 	m.ID = uuid(time.Now())
 	m.Keep = time.Hour
@@ -58,15 +58,14 @@ func kept(queue string) *dtask.Message {
 
 // execute settles the next n messages of a queue as done, with their ids as
 // the values. It returns when that is durable.
-func execute(t *testing.T, b dtask.Broker, queue string, n int) {
+func execute(t *testing.T, b broker.Broker, queue string, n int) {
 	t.Helper()
-	settle(t, b, queue, n, func(m *dtask.Message) dtask.Verdict {
-		m.Result = fmt.Appendf(nil, "%q", m.ID)
-		return dtask.Done
+	settle(t, b, queue, n, func(m *broker.Message) broker.Settlement {
+		return broker.Settlement{Verdict: broker.Done, Result: fmt.Appendf(nil, "%q", m.ID)}
 	})
 }
 
-func settle(t *testing.T, b dtask.Broker, queue string, n int, f func(*dtask.Message) dtask.Verdict) {
+func settle(t *testing.T, b broker.Broker, queue string, n int, f func(*broker.Message) broker.Settlement) {
 	t.Helper()
 	c := consume(t, b, queue, n)
 	for range n {
@@ -79,7 +78,7 @@ func settle(t *testing.T, b dtask.Broker, queue string, n int, f func(*dtask.Mes
 }
 
 // checkValue checks that a message has the outcome that execute gives it.
-func checkValue(ctx context.Context, b *rabbitmq.Broker, m *dtask.Message) error {
+func checkValue(ctx context.Context, b *rabbitmq.Broker, m *broker.Message) error {
 	r, err := b.Result(ctx, m.ID)
 	switch {
 	case err != nil:
@@ -92,7 +91,7 @@ func checkValue(ctx context.Context, b *rabbitmq.Broker, m *dtask.Message) error
 
 func checkNoResult(t *testing.T, b *rabbitmq.Broker, id string) {
 	t.Helper()
-	if r, err := b.Result(testContext(t), id); !errors.Is(err, dtask.ErrNoResult) {
+	if r, err := b.Result(testContext(t), id); !errors.Is(err, broker.ErrNoResult) {
 		t.Errorf("result of %s: %+v, %v, want ErrNoResult", id, r, err)
 	}
 }
@@ -187,7 +186,7 @@ func testManyWaiters(t *testing.T, url, _ string) {
 	const messages, waiters = 100, 3
 	worker, b := open(t, url), open(t, url)
 	ctx := testContext(t)
-	var ms []*dtask.Message
+	var ms []*broker.Message
 	results := make(chan error, messages*waiters)
 	for range messages {
 		m := kept("work")
@@ -225,14 +224,14 @@ func testResultSearch(t *testing.T, url, _ string) {
 		checkNoResult(t, b, id)
 	}
 	const records = 1000 // many times the prefetch
-	var ms []*dtask.Message
+	var ms []*broker.Message
 	for range records {
 		ms = append(ms, kept("work"))
 	}
 	ms[0].ID = "my own id/7"
 	ms[1].ID = uuid(now.Add(-time.Hour)) // made long before it was enqueued
 	ms[2].ID = uuid(now.Add(time.Hour))  // by a clock that is wrong
-	ms[3].ID = strings.Repeat("x", dtask.MaxIDSize)
+	ms[3].ID = strings.Repeat("x", broker.MaxIDSize)
 	for _, err := range b.EnqueueMany(testContext(t), ms) {
 		if err != nil {
 			t.Fatal(err)
@@ -254,15 +253,15 @@ func testResultOfRetried(t *testing.T, url, _ string) {
 	b := open(t, url)
 	m := kept("work")
 	enqueue(t, b, m)
-	settle(t, b, "work", 1, func(m *dtask.Message) dtask.Verdict {
-		m.Failures = []dtask.Failure{{Attempt: 1, Error: "first"}, {Attempt: 2, Kind: dtask.FailurePanic, Error: "last", Stack: "goroutine 1"}}
-		return dtask.Bury
+	settle(t, b, "work", 1, func(m *broker.Message) broker.Settlement {
+		m.Failures = []broker.Failure{{Attempt: 1, Error: "first"}, {Attempt: 2, Kind: broker.FailurePanic, Error: "last", Stack: "goroutine 1"}}
+		return broker.Settlement{Verdict: broker.Dead}
 	})
 	r, err := b.Result(testContext(t), m.ID)
 	if err != nil || r.Task != m.Task || r.Failure == nil {
 		t.Fatalf("result of a dead letter: %+v, %v", r, err)
 	}
-	if f := *r.Failure; f.Attempt != 2 || f.Kind != dtask.FailurePanic || f.Error != "last" || f.Stack != "goroutine 1" {
+	if f := *r.Failure; f.Attempt != 2 || f.Kind != broker.FailurePanic || f.Error != "last" || f.Stack != "goroutine 1" {
 		t.Errorf("the failure kept is %+v", f)
 	}
 	if n, err := b.RetryDead(testContext(t), "work"); n != 1 || err != nil {
@@ -322,7 +321,7 @@ func testResultStreamDeleted(t *testing.T, url, namespace string) {
 	if _, err := rawChannel(t, url).QueueDelete(namespace+".results", false, false, false); err != nil {
 		t.Fatal(err)
 	}
-	if err := <-result; !errors.Is(err, dtask.ErrNoResult) {
+	if err := <-result; !errors.Is(err, broker.ErrNoResult) {
 		t.Errorf("result after the stream was deleted: %v, want ErrNoResult", err)
 	}
 	next := kept("work")
@@ -341,7 +340,7 @@ func testKeepTooLong(t *testing.T, url, _ string) {
 	if err := b.Enqueue(testContext(t), long); err == nil || err.Error() != want {
 		t.Errorf("Enqueue: %v, want %s", err, want)
 	}
-	errs := b.EnqueueMany(testContext(t), []*dtask.Message{kept("work"), long, message("work")})
+	errs := b.EnqueueMany(testContext(t), []*broker.Message{kept("work"), long, message("work")})
 	if errs[0] != nil || errs[1] == nil || errs[1].Error() != want || errs[2] != nil {
 		t.Errorf("EnqueueMany: %v, want an error for the second", errs)
 	}
@@ -357,7 +356,7 @@ func testResultClosed(t *testing.T, url, _ string) {
 	go func() { result <- checkValue(testContext(t), b, m) }()
 	eventually(t, func() string { return unwatched(b, m.ID) })
 	b.Close()
-	if err := <-result; !errors.Is(err, dtask.ErrClosed) {
+	if err := <-result; !errors.Is(err, broker.ErrClosed) {
 		t.Errorf("result after Close: %v, want ErrClosed", err)
 	}
 }

@@ -1,6 +1,7 @@
 package rabbitmq
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -11,8 +12,8 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/dtaskhq/dtask/runtime/dtask"
-	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/frame"
+	"github.com/dtaskhq/dtask/runtime/broker"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
 
 // Every schedule has a queue of its own, with a single active consumer: the
@@ -39,11 +40,11 @@ const (
 	activeWait = 500 * time.Millisecond
 )
 
-var _ dtask.Scheduler = (*Broker)(nil)
+var _ broker.TickStore = (*Broker)(nil)
 
 // A tickChannel is the channel of a session through which schedules tick.
 type tickChannel struct {
-	ch      *channel
+	ch      *wire.Channel
 	session *session
 
 	// renewAfter is the age at which what is kept is replaced by a copy.
@@ -78,7 +79,7 @@ type post struct {
 
 // openTickChannel prepares a session for schedules.
 func (b *Broker) openTickChannel(ctx context.Context, s *session) error {
-	ch, err := openConfirming(ctx, s)
+	ch, err := s.Publisher(ctx, nil)
 	if err != nil {
 		return err
 	}
@@ -92,12 +93,12 @@ func (b *Broker) openTickChannel(ctx context.Context, s *session) error {
 
 // run passes what arrives to the posts, until the channel ends.
 func (t *tickChannel) run() {
-	var in []*incoming
+	var in []*wire.Delivery
 	for {
 		select {
-		case <-t.ch.arrived:
-		case <-t.ch.closed:
-			t.session.end(fmt.Errorf("channel lost: %w", t.ch.err)) // begin anew
+		case <-t.ch.Arrived():
+		case <-t.ch.Done():
+			t.session.End(fmt.Errorf("channel lost: %w", t.ch.Err())) // begin anew
 			t.tagsMu.Lock()
 			defer t.tagsMu.Unlock()
 			for _, p := range t.tags {
@@ -105,19 +106,20 @@ func (t *tickChannel) run() {
 			}
 			return
 		}
-		in = t.ch.take(in)
+		var cancelled []string
+		in, cancelled = t.ch.Take(in)
 		for _, d := range in {
-			p := t.post(d.consumer)
+			p := t.post(d.Consumer)
 			if p == nil {
-				t.session.end(fmt.Errorf("RabbitMQ delivers to a consumer %q that does not exist", d.consumer))
+				t.session.End(fmt.Errorf("RabbitMQ delivers to a consumer %q that does not exist", d.Consumer))
 				continue
 			}
 			if err := p.receive(d); err != nil {
-				t.session.end(err)
+				t.session.End(err)
 			}
 		}
-		for _, tag := range t.ch.takeCancelled() {
-			t.session.end(fmt.Errorf("consumer %s: %w", tag, errCancelled)) // begin anew
+		for _, tag := range cancelled {
+			t.session.End(fmt.Errorf("consumer %s: %w", tag, wire.ErrCancelled)) // begin anew
 		}
 	}
 }
@@ -128,7 +130,7 @@ func (t *tickChannel) post(tag string) *post {
 	return t.tags[tag]
 }
 
-// LastTick implements [dtask.Scheduler]. The first call for a schedule makes
+// LastTick implements [broker.TickStore]. The first call for a schedule makes
 // this process one of those that wait to tick.
 func (b *Broker) LastTick(ctx context.Context, schedule string) (time.Time, error) {
 	p, err := b.postAt(ctx, schedule)
@@ -143,16 +145,16 @@ func (b *Broker) LastTick(ctx context.Context, schedule string) (time.Time, erro
 		defer p.mu.Unlock()
 		return p.newest, p.renew()
 	case <-wait.C:
-		return time.Time{}, dtask.ErrNotScheduler
+		return time.Time{}, broker.ErrNotScheduler
 	case <-p.ended:
-		return time.Time{}, dtask.ErrNotScheduler
+		return time.Time{}, broker.ErrNotScheduler
 	case <-ctx.Done():
 		return time.Time{}, ctx.Err()
 	}
 }
 
-// Tick implements [dtask.Scheduler]. Times are compared by the millisecond.
-func (b *Broker) Tick(ctx context.Context, schedule string, from, to time.Time, m *dtask.Message) (bool, error) {
+// Tick implements [broker.TickStore]. Times are compared by the millisecond.
+func (b *Broker) Tick(ctx context.Context, schedule string, from, to time.Time, m *broker.Message) (bool, error) {
 	p, err := b.postAt(ctx, schedule)
 	if err != nil {
 		return false, err
@@ -162,7 +164,7 @@ func (b *Broker) Tick(ctx context.Context, schedule string, from, to time.Time, 
 	select {
 	case <-p.ready:
 	default:
-		return false, dtask.ErrNotScheduler
+		return false, broker.ErrNotScheduler
 	}
 	p.mu.Lock()
 	newest := p.newest
@@ -209,14 +211,14 @@ func unixMilli(t time.Time) int64 {
 
 // token returns a message that records a tick.
 func token(tick time.Time) envelope {
-	var h frame.Builder
+	var h wire.Builder
 	h.Int(headerTick, tick.UnixMilli())
-	return envelope{Properties: frame.Properties{DeliveryMode: frame.Persistent, Headers: h.Table()}}
+	return envelope{Properties: wire.Properties{DeliveryMode: wire.Persistent, Headers: h.Table()}}
 }
 
 // send publishes without waiting for the confirm.
 func (t *tickChannel) send(queue string, m envelope) error {
-	_, err := t.ch.publish("", queue, &m.Properties, m.body)
+	_, err := t.ch.Publish("", queue, &m.Properties, m.body)
 	return err
 }
 
@@ -224,20 +226,15 @@ func (t *tickChannel) send(queue string, m envelope) error {
 // over, and with it the right to tick: what became of the message is found out
 // by who becomes active next.
 func (t *tickChannel) publish(ctx context.Context, queue string, m envelope) error {
-	c, err := t.ch.publish("", queue, &m.Properties, m.body)
+	c, err := t.ch.Publish("", queue, &m.Properties, m.body)
 	if err == nil {
-		select {
-		case o := <-c.done:
-			if o == confirmed {
-				return nil
-			}
-			err = errors.New("RabbitMQ did not take the tick; the queue may be full")
-		case <-ctx.Done():
-			err = ctx.Err()
+		if c.Wait(ctx) == wire.Confirmed {
+			return nil
 		}
+		err = cmp.Or(ctx.Err(), errors.New("RabbitMQ did not take the tick; the queue may be full"))
 	}
-	t.session.end(fmt.Errorf("tick unconfirmed: %w", err))
-	return fmt.Errorf("%w: %w", dtask.ErrUnknownOutcome, err)
+	t.session.End(fmt.Errorf("tick unconfirmed: %w", err))
+	return fmt.Errorf("%w: %w", broker.ErrUnknownOutcome, err)
 }
 
 // postAt returns the post of this process at a schedule, on one session after
@@ -259,7 +256,7 @@ func (b *Broker) postAt(ctx context.Context, schedule string) (*post, error) {
 		if isPermanent(err) || ctx.Err() != nil {
 			break
 		}
-		s.end(err) // next returns another
+		s.End(err) // next returns another
 		s, err = b.scheduling.next(ctx, s)
 	}
 	return nil, err
@@ -296,11 +293,12 @@ func (b *Broker) postOn(ctx context.Context, s *session, queue string) (*post, e
 
 // take begins to consume the queue of the schedule.
 func (p *post) take() error {
+	const unbounded = 0
 	t, tag := p.t, rand.Text()
 	t.tagsMu.Lock()
 	t.tags[tag] = p
 	t.tagsMu.Unlock()
-	if err := t.ch.consume(p.queue, tag, ""); err != nil {
+	if err := t.ch.Consume(p.queue, tag, unbounded, ""); err != nil {
 		return err
 	}
 	// In an empty queue nothing would tell an active consumer that it is one.
@@ -318,13 +316,13 @@ func (p *post) end() {
 
 // raise publishes a fence.
 func (p *post) raise(name string) error {
-	var h frame.Builder
+	var h wire.Builder
 	h.Text(headerFence, name)
-	return p.t.send(p.queue, envelope{Properties: frame.Properties{DeliveryMode: frame.Persistent, Headers: h.Table()}})
+	return p.t.send(p.queue, envelope{Properties: wire.Properties{DeliveryMode: wire.Persistent, Headers: h.Table()}})
 }
 
 // receive takes what is in the queue: this process is active.
-func (p *post) receive(d *incoming) error {
+func (p *post) receive(d *wire.Delivery) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.active {
@@ -333,15 +331,15 @@ func (p *post) receive(d *incoming) error {
 			return err
 		}
 	}
-	outdated := d.tag // the message to be removed
+	outdated := d.Tag // the message to be removed
 	if v, ok := d.Headers.Get(headerTick); ok {
 		ms, _ := v.Int()
 		if tick := time.UnixMilli(ms); !tick.Before(p.newest) {
 			p.newest = tick
-			outdated, p.tickTag = p.tickTag, d.tag
+			outdated, p.tickTag = p.tickTag, d.Tag
 		}
 	} else if v, _ := d.Headers.Get(headerFence); v.Is(p.fence) {
-		outdated, p.keptTag = p.keptTag, d.tag
+		outdated, p.keptTag = p.keptTag, d.Tag
 		p.renewed = time.Now()
 		if !isClosed(p.ready) {
 			close(p.ready)
@@ -351,7 +349,7 @@ func (p *post) receive(d *incoming) error {
 	if outdated == 0 {
 		return nil
 	}
-	return p.t.ch.ack(outdated, false)
+	return p.t.ch.Ack(outdated, false)
 }
 
 // renew replaces what is kept by copies, if it is old. p.mu is held.

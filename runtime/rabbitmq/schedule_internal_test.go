@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/dtaskhq/dtask/internal/testenv/rabbittest"
+	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
 // What a process keeps of a schedule is replaced by copies before RabbitMQ
@@ -14,7 +15,7 @@ func TestScheduleRenewed(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	url := rabbittest.URL(t)
-	b, err := Open(ctx, url)
+	b, err := Open(ctx, url, broker.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +56,7 @@ func TestScheduleRenewed(t *testing.T) {
 	kept(fence, token)
 
 	b.Close()
-	next, err := Open(ctx, url)
+	next, err := Open(ctx, url, broker.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +66,7 @@ func TestScheduleRenewed(t *testing.T) {
 		t.Fatal(err)
 	}
 	for { // until RabbitMQ has noticed that b is gone
-		n, _, err := queueLength(s.conn, p.queue)
+		n, _, err := queueLength(ctx, s, p.queue)
 		if err != nil || n > 2 {
 			t.Fatalf("the queue holds %d messages, %v, want a fence and a token", n, err)
 		}

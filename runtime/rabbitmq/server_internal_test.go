@@ -9,8 +9,8 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/dtaskhq/dtask/internal/testenv/rabbittest"
-	"github.com/dtaskhq/dtask/runtime/dtask"
-	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/frame"
+	"github.com/dtaskhq/dtask/runtime/broker"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
 
 // Tests that need a server, and look inside.
@@ -19,7 +19,7 @@ func openInternal(t *testing.T) (context.Context, *Broker) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	t.Cleanup(cancel)
-	b, err := Open(ctx, rabbittest.URL(t))
+	b, err := Open(ctx, rabbittest.URL(t), broker.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,8 +27,8 @@ func openInternal(t *testing.T) (context.Context, *Broker) {
 	return ctx, b
 }
 
-func storedMessage(id string) *dtask.Message {
-	return &dtask.Message{ID: id, Task: "pkg.Task", Queue: "q", Body: []byte("{}"), Attempt: 1, Attempts: 1, EnqueuedAt: time.Now()}
+func storedMessage(id string) *broker.Message {
+	return &broker.Message{ID: id, Task: "pkg.Task", Queue: "q", Body: []byte("{}"), Attempt: 1, Attempts: 1, EnqueuedAt: time.Now()}
 }
 
 // A channel that we close while RabbitMQ closes it costs no other: its number is
@@ -40,17 +40,17 @@ func TestCrossedClose(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 20 {
-		ch, err := openChannel(s)
+		ch, err := s.Publisher(ctx, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := ch.publish("no such exchange", "k", &frame.Properties{MessageID: "x"}, []byte("{}")); err != nil {
+		if _, err := ch.Publish("no such exchange", "k", &wire.Properties{MessageID: "x"}, []byte("{}")); err != nil {
 			t.Fatal(err)
 		}
-		ch.close() // RabbitMQ is about to close it for the exchange
+		ch.Close() // RabbitMQ is about to close it for the exchange
 	}
-	if isClosed(s.closed) {
-		t.Errorf("the connection was lost: %v", s.err)
+	if err := s.Err(); err != nil {
+		t.Errorf("the connection was lost: %v", err)
 	}
 }
 
@@ -58,21 +58,18 @@ func TestCrossedClose(t *testing.T) {
 // told. It is declared again before long.
 func TestLowerLevelDeleted(t *testing.T) {
 	ctx, b := openInternal(t)
-	c, err := b.Consume(ctx, dtask.ConsumeOptions{Queue: "q", Concurrency: 1})
+	c, err := b.Consume(ctx, broker.ConsumeOptions{Queue: "q", Concurrency: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close(ctx)
 	err = b.change(ctx, func(s *session) error {
-		ch, err := s.conn.Channel()
-		if err != nil {
-			return err
-		}
-		defer ch.Close()
-		if _, err := ch.QueueDelete(b.topology.names.level(0), false, false, false); err != nil {
-			return err
-		}
-		return ch.ExchangeDelete(b.topology.names.level(0), false, false)
+		return s.Declare(ctx, func(ch *amqp.Channel) error {
+			if _, err := ch.QueueDelete(b.topology.names.level(0), false, false, false); err != nil {
+				return err
+			}
+			return ch.ExchangeDelete(b.topology.names.level(0), false, false)
+		})
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -85,7 +82,7 @@ func TestLowerLevelDeleted(t *testing.T) {
 	}
 	select {
 	case d := <-c.Deliveries():
-		d.Settle(dtask.Done)
+		d.Settle(broker.Settlement{Verdict: broker.Done})
 	case <-ctx.Done():
 		t.Error("the message does not pass the levels")
 	}

@@ -123,12 +123,7 @@ func (sub *subscription) begin(cs []*prefetching) error {
 
 // start starts a consumer of a queue of RabbitMQ.
 func (sub *subscription) start(queue, tag string, prefetch int) error {
-	sub.starting.Lock() // the prefetch is that of the next consumer
-	defer sub.starting.Unlock()
-	if err := sub.ch.qos(prefetch); err != nil {
-		return err
-	}
-	return sub.ch.consume(queue, tag, "")
+	return sub.ch.Consume(queue, tag, prefetch, "")
 }
 
 // less takes the newest consumers from every source without which its prefetch

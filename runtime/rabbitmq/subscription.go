@@ -7,7 +7,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/runtime/broker"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
 
 // A subscription consumes all classes of a queue through one channel. It ends
@@ -15,16 +16,16 @@ import (
 type subscription struct {
 	consumer  *consumer
 	session   *session
-	ch        *channel
+	ch        *wire.Channel
 	acks      *acker
 	sources   [len(consumed)]source
 	consumers map[string]*prefetching // by tag, also those cancelled
 	tags      int                     // how many were used
 	active    bool                    // not paused
 	growing   chan error              // if not nil: consumers are being started; receives once
-	received  []*incoming             // reused
+	received  []*wire.Delivery        // reused
+	cancelled []string                // tags of consumers that RabbitMQ has cancelled
 	renewal   renewal
-	starting  sync.Mutex
 
 	ctx       context.Context // ends with the channel
 	cancelCtx context.CancelCauseFunc
@@ -43,12 +44,12 @@ func subscribe(ctx context.Context, c *consumer, s *session) (*subscription, err
 		return nil, err
 	}
 	prefetch := c.pace.prefetch
-	return within(ctx, func() (*subscription, error) { return openSubscription(c, s, prefetch) }, (*subscription).abandon)
+	return within(ctx, func() (*subscription, error) { return openSubscription(ctx, c, s, prefetch) }, (*subscription).abandon)
 }
 
 // openSubscription begins to consume a queue on s, unless it is paused.
-func openSubscription(c *consumer, s *session, prefetch int) (*subscription, error) {
-	ch, err := openChannel(s)
+func openSubscription(ctx context.Context, c *consumer, s *session, prefetch int) (*subscription, error) {
+	ch, err := s.Channel(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -65,10 +66,10 @@ func openSubscription(c *consumer, s *session, prefetch int) (*subscription, err
 		sub.sources[i].class = class
 	}
 	go func() {
-		<-ch.closed
-		sub.cancelCtx(fmt.Errorf("channel: %w", ch.err))
+		<-ch.Done()
+		sub.cancelCtx(fmt.Errorf("channel: %w", ch.Err()))
 	}()
-	if err := sub.pauseOrResume(prefetch); err != nil {
+	if err := sub.pauseOrResume(ctx, prefetch); err != nil {
 		sub.abandon()
 		return nil, err
 	}
@@ -76,9 +77,9 @@ func openSubscription(c *consumer, s *session, prefetch int) (*subscription, err
 }
 
 // pauseOrResume starts or stops the consumption as the queue is paused or not.
-func (sub *subscription) pauseOrResume(prefetch int) error {
+func (sub *subscription) pauseOrResume(ctx context.Context, prefetch int) error {
 	c := sub.consumer
-	paused, err := queueExists(sub.session.conn, c.b.topology.paused(c.queue))
+	paused, err := queueExists(ctx, sub.session, c.b.topology.paused(c.queue))
 	if err != nil {
 		return err
 	}
@@ -118,8 +119,8 @@ func (sub *subscription) adapt(prefetch int) error {
 // attempts have run out by deaths gets another chance in quarantine, a queue
 // of which a worker has one message at a time; a death there, too, may be
 // another's fault, the second one no more.
-func (sub *subscription) accept(from *prefetching, raw *incoming, now time.Time) *delivery {
-	d := &delivery{sub: sub, from: from, raw: raw, body: raw.body, since: now}
+func (sub *subscription) accept(from *prefetching, raw *wire.Delivery, now time.Time) *delivery {
+	d := &delivery{sub: sub, from: from, raw: raw, body: raw.Body, since: now}
 	from.received++
 	move := sub.judge(d)
 	d.attempt = d.message.Attempt
@@ -178,14 +179,16 @@ func (sub *subscription) fetch() {
 	if sub.ctx.Err() != nil {
 		return
 	}
-	sub.received = sub.ch.take(sub.received)
+	var cancelled []string
+	sub.received, cancelled = sub.ch.Take(sub.received)
+	sub.cancelled = append(sub.cancelled, cancelled...)
 	now := time.Now()
 	for _, raw := range sub.received {
-		from := sub.consumers[raw.consumer]
+		from := sub.consumers[raw.Consumer]
 		if from == nil {
-			err := fmt.Errorf("RabbitMQ delivers to a consumer %q that does not exist", raw.consumer)
+			err := fmt.Errorf("RabbitMQ delivers to a consumer %q that does not exist", raw.Consumer)
 			sub.cancelCtx(err)
-			sub.session.end(err)
+			sub.session.End(err)
 			return
 		}
 		if from == &sub.renewal.from {
@@ -202,7 +205,7 @@ func (sub *subscription) fetch() {
 type delivery struct {
 	sub     *subscription
 	from    *prefetching
-	message dtask.Message
+	message broker.Message
 
 	// As it came; the worker may change those of message.
 	attempt int
@@ -210,20 +213,20 @@ type delivery struct {
 	receipt receipt // but for the hash of the body
 
 	// The acker guards these, for a copy may take the place of the original.
-	raw      *incoming
+	raw      *wire.Delivery
 	since    time.Time // when it came
 	renewing bool      // a copy is on its way
 	again    time.Time // when to try again to renew it
 }
 
-// Message implements dtask.Delivery.
-func (d *delivery) Message() *dtask.Message { return &d.message }
+// Message implements broker.Delivery.
+func (d *delivery) Message() *broker.Message { return &d.message }
 
-// Settle implements dtask.Delivery.
-func (d *delivery) Settle(v dtask.Verdict) {
+// Settle implements broker.Delivery.
+func (d *delivery) Settle(s broker.Settlement) {
 	sub := d.sub
-	switch v {
-	case dtask.Done:
+	switch s.Verdict {
+	case broker.Done:
 		if d.message.Keep == 0 {
 			r := d.receipt.of(d.body)
 			if !sub.acks.finish(d, r) {
@@ -231,10 +234,10 @@ func (d *delivery) Settle(v dtask.Verdict) {
 			}
 			return
 		}
-		sub.acks.take(d, func() { sub.move(d, sub.consumer.b.doneRecord(&d.message)) })
-	case dtask.Requeue:
+		sub.acks.take(d, func() { sub.move(d, sub.consumer.b.doneRecord(&d.message, s.Result)) })
+	case broker.Requeue:
 		sub.acks.take(d, func() { sub.requeue(d, true) })
-	case dtask.Bury:
+	case broker.Dead:
 		sub.acks.take(d, func() { sub.buryChanged(d) })
 	}
 }

@@ -4,24 +4,28 @@ import (
 	"context"
 	"testing"
 
-	"github.com/dtaskhq/dtask/runtime/dtask"
-	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/frame"
+	"github.com/dtaskhq/dtask/runtime/broker"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire/wiretest"
 )
 
 // A delivery to a consumer that does not exist is the end of the subscription.
 // What comes after it is not taken: the acker would take its tag for another's.
 func TestUnknownConsumer(t *testing.T) {
-	ch := offline(t)
-	ch.session.once.Do(func() { close(ch.session.closed) }) // it has no connection to be closed
+	server, s := fakeSession(t)
+	ch, err := s.Channel(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
 	from := &source{class: classDefault}
 	sub := &subscription{
-		consumer: &consumer{queue: "q"}, session: ch.session, ch: ch, acks: newAcker(ch),
+		consumer: &consumer{queue: "q"}, session: s, ch: ch, acks: newAcker(ch),
 		consumers: map[string]*prefetching{"known": {source: from}},
 	}
 	defer sub.acks.close()
 	sub.ctx, sub.cancelCtx = context.WithCancelCause(t.Context())
 	deliver := func(tag uint64, consumer string) {
-		ch.inbox = append(ch.inbox, &incoming{tag: tag, consumer: consumer, Properties: frame.Properties{Type: "t"}})
+		server.Send(wiretest.Delivery(wiretest.FirstChannel, tag, consumer, "q", "t", "{}")...)
+		ch.Ready("q") // when the answer has come, the message has
 	}
 	deliver(1, "known")
 	deliver(2, "unknown")
@@ -36,6 +40,6 @@ func TestUnknownConsumer(t *testing.T) {
 		t.Errorf("%d messages were taken, want 1", len(from.fetched))
 	}
 	for _, d := range from.fetched {
-		d.Settle(dtask.Done)
+		d.Settle(broker.Settlement{Verdict: broker.Done})
 	}
 }

@@ -83,7 +83,7 @@ func startTail(s *session, stream string) *tail {
 
 // run reads until the session is lost or ctx ends.
 func (t *tail) run(ctx context.Context, stream string) error {
-	r, err := readStream(t.session, stream, "next")
+	r, err := readStream(ctx, t.session, stream, "next")
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,7 @@ import (
 
 	"github.com/dtaskhq/dtask/internal/testenv/rabbitnode"
 	"github.com/dtaskhq/dtask/internal/testenv/rabbittest"
+	"github.com/dtaskhq/dtask/runtime/broker"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq"
 )
 
@@ -133,7 +134,7 @@ func TestTLS(t *testing.T) {
 		if d.Message().ID != m.ID {
 			t.Errorf("delivered %s, want %s", d.Message().ID, m.ID)
 		}
-		d.Settle(1)
+		d.Settle(broker.Settlement{Verdict: broker.Done})
 		if err := c.Close(testContext(t)); err != nil {
 			t.Error(err)
 		}
@@ -150,7 +151,7 @@ func TestTLS(t *testing.T) {
 		{"certificate without permission", external("newcomer"), `does not let the user of the certificate "CN=newcomer" into virtual host "/"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := rabbitmq.Open(testContext(t), c.url)
+			_, err := rabbitmq.Open(testContext(t), c.url, broker.Config{})
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("open: %v, want %q", err, c.want)
 			}
@@ -185,7 +186,7 @@ func TestExpiredCertificate(t *testing.T) {
 			c.Close()
 		}
 	})
-	_, err = rabbitmq.Open(testContext(t), "amqps://guest:guest@"+l.Addr().String()+"/?ca="+filepath.Join(dir, "ca.pem"))
+	_, err = rabbitmq.Open(testContext(t), "amqps://guest:guest@"+l.Addr().String()+"/?ca="+filepath.Join(dir, "ca.pem"), broker.Config{})
 	l.Close()
 	serving.Wait()
 	if err == nil || !strings.Contains(err.Error(), "renew the server's certificate") || accepted != 1 {

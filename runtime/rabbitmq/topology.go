@@ -140,17 +140,12 @@ func (t *topology) declare(ctx context.Context, s *session, f func(*amqp.Channel
 	case s.declaring <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-s.closed:
-		return s.err
+	case <-s.Done():
+		return s.Err()
 	}
 	_, err := within(ctx, func() (struct{}, error) {
 		defer func() { <-s.declaring }()
-		ch, err := s.conn.Channel()
-		if err != nil {
-			return struct{}{}, err
-		}
-		defer ch.Close()
-		return struct{}{}, f(ch)
+		return struct{}{}, s.Declare(context.Background(), f)
 	}, nil)
 	return err
 }
@@ -162,14 +157,7 @@ func (t *topology) ensureAlone(ctx context.Context, s *session, name string, arg
 	if _, ok := t.known.Load(name); ok {
 		return nil
 	}
-	_, err := within(ctx, func() (struct{}, error) {
-		ch, err := s.conn.Channel()
-		if err != nil {
-			return struct{}{}, err
-		}
-		defer ch.Close()
-		return struct{}{}, declareQueue(ch, name, args)
-	}, nil)
+	err := s.Declare(ctx, func(ch *amqp.Channel) error { return declareQueue(ch, name, args) })
 	if err == nil {
 		t.known.Store(name, struct{}{})
 	}
@@ -219,20 +207,19 @@ func (t *topology) declareClasses(ch *amqp.Channel, queue string, classes ...cla
 
 // queueExists reports whether a queue exists. It takes a channel of its own:
 // that nothing is found closes it.
-func queueExists(conn *amqp.Connection, name string) (bool, error) {
-	_, ok, err := queueLength(conn, name)
+func queueExists(ctx context.Context, s *session, name string) (bool, error) {
+	_, ok, err := queueLength(ctx, s, name)
 	return ok, err
 }
 
 // queueLength returns the number of messages that are ready in a queue, and
 // whether the queue exists.
-func queueLength(conn *amqp.Connection, name string) (n int, ok bool, err error) {
-	ch, err := conn.Channel()
-	if err != nil {
-		return 0, false, err
-	}
-	defer ch.Close()
-	q, err := ch.QueueDeclarePassive(name, true, false, false, false, nil)
+func queueLength(ctx context.Context, s *session, name string) (n int, ok bool, err error) {
+	var q amqp.Queue
+	err = s.Declare(ctx, func(ch *amqp.Channel) (err error) {
+		q, err = ch.QueueDeclarePassive(name, true, false, false, false, nil)
+		return err
+	})
 	if isCode(err, amqp.NotFound) {
 		return 0, false, nil
 	}

@@ -11,8 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	amqp "github.com/rabbitmq/amqp091-go"
 )
 
 // A config is what a URL says.
@@ -190,20 +188,4 @@ func (c *config) setTLS(params map[string]string) error {
 		return errors.New("broker URL: auth=external needs the client certificate: cert and key")
 	}
 	return nil
-}
-
-// who names the user, for errors.
-func (c *config) who() string {
-	if c.external {
-		return fmt.Sprintf("the user of the certificate %q", c.tls.Certificates[0].Leaf.Subject)
-	}
-	return fmt.Sprintf("user %q", c.user)
-}
-
-// sasl returns the credentials for one connection.
-func (c *config) sasl() []amqp.Authentication {
-	if c.external {
-		return []amqp.Authentication{&amqp.ExternalAuth{}}
-	}
-	return []amqp.Authentication{&amqp.PlainAuth{Username: c.user, Password: c.password}}
 }

@@ -10,14 +10,14 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/dtaskhq/dtask/runtime/dtask"
-	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/frame"
+	"github.com/dtaskhq/dtask/runtime/broker"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
 
 const (
 	// maxCatchUps is how many calls read the stream at once, and
 	// streamPrefetch how many records RabbitMQ sends ahead of each, acknowledged
-	// by halves. They bound the memory that results of dtask.MaxBodySize take.
+	// by halves. They bound the memory that results of broker.MaxBodySize take.
 	maxCatchUps    = 16
 	streamPrefetch = 64
 
@@ -40,42 +40,42 @@ func newWaiting(c *config) *waiting {
 	return &waiting{link: newLink(c, "waiting", plain), room: make(chan struct{}, maxCatchUps)}
 }
 
-// Result implements [dtask.Results]. For a message that was purged, or that
+// Result implements [broker.ResultStore]. For a message that was purged, or that
 // RabbitMQ itself has moved to the dead letters, it waits until ctx ends.
-func (b *Broker) Result(ctx context.Context, id string) (dtask.Result, error) {
+func (b *Broker) Result(ctx context.Context, id string) (broker.Result, error) {
 	if err := b.waiting.link.start(ctx); err != nil {
-		return dtask.Result{}, err
+		return broker.Result{}, err
 	}
 	for attempt := 0; ; attempt++ {
 		s, err := b.waiting.link.session(ctx)
 		if err != nil {
-			return dtask.Result{}, err
+			return broker.Result{}, err
 		}
 		r, err := b.await(ctx, s, id)
-		if err == nil || errors.Is(err, dtask.ErrNoResult) || errors.Is(err, dtask.ErrClosed) || isPermanent(err) || ctx.Err() != nil {
+		if err == nil || errors.Is(err, broker.ErrNoResult) || errors.Is(err, broker.ErrClosed) || isPermanent(err) || ctx.Err() != nil {
 			return r, err
 		}
 		// The connection is lost, or the stream was deleted: read again.
 		b.topology.known.Delete(b.topology.results())
 		if !sleep(ctx, backoff(min(attempt, 3))) {
-			return dtask.Result{}, fmt.Errorf("%w: %w", ctx.Err(), err)
+			return broker.Result{}, fmt.Errorf("%w: %w", ctx.Err(), err)
 		}
 	}
 }
 
 // await waits for the outcome of a message on s.
-func (b *Broker) await(ctx context.Context, s *session, id string) (dtask.Result, error) {
+func (b *Broker) await(ctx context.Context, s *session, id string) (broker.Result, error) {
 	if err := b.topology.ensureResults(ctx, s); err != nil {
-		return dtask.Result{}, err
+		return broker.Result{}, err
 	}
 	w, err := b.waiting.watch(ctx, s, b.topology.results(), id)
 	if err != nil {
-		return dtask.Result{}, err
+		return broker.Result{}, err
 	}
 	defer b.waiting.leave(w)
 	h, err := b.lookUp(ctx, s, id)
 	if err != nil {
-		return dtask.Result{}, err
+		return broker.Result{}, err
 	}
 	for {
 		r, pending, err := h.outcome()
@@ -88,9 +88,9 @@ func (b *Broker) await(ctx context.Context, s *session, id string) (dtask.Result
 				h.add(rec)
 			}
 		case <-w.tail.ended:
-			return dtask.Result{}, w.tail.err
+			return broker.Result{}, w.tail.err
 		case <-ctx.Done():
-			return dtask.Result{}, ctx.Err()
+			return broker.Result{}, ctx.Err()
 		}
 	}
 }
@@ -118,14 +118,14 @@ func (b *Broker) lookUp(ctx context.Context, s *session, id string) (*history, e
 // time. To know where the present end is it publishes a fence, a record of its
 // own, and reads up to it.
 func (b *Broker) catchUp(ctx context.Context, s *session, from any, h *history) error {
-	r, err := within(ctx, func() (*streamReader, error) { return readStream(s, b.topology.results(), from) }, (*streamReader).close)
+	r, err := within(ctx, func() (*streamReader, error) { return readStream(ctx, s, b.topology.results(), from) }, (*streamReader).close)
 	if err != nil {
 		return err
 	}
 	defer r.close()
 	fence := rand.Text()
 	if err := b.publish(ctx, b.record(recordFence, fence, "", time.Time{}, nil)); err != nil {
-		if ctx.Err() != nil && errors.Is(err, dtask.ErrUnknownOutcome) {
+		if ctx.Err() != nil && errors.Is(err, broker.ErrUnknownOutcome) {
 			return ctx.Err() // what became of the fence is of no interest
 		}
 		return err
@@ -179,14 +179,14 @@ func (h *history) add(rec record) {
 }
 
 // outcome returns the outcome, or that it is still to come.
-func (h *history) outcome() (r dtask.Result, pending bool, err error) {
+func (h *history) outcome() (r broker.Result, pending bool, err error) {
 	switch {
 	case h.newest == nil:
-		return r, false, dtask.ErrNoResult
+		return r, false, broker.ErrNoResult
 	case h.newest.kind == recordAccepted:
 		return r, true, nil
 	case time.Now().After(h.newest.expires):
-		return r, false, dtask.ErrNoResult
+		return r, false, broker.ErrNoResult
 	}
 	return h.newest.result(), false, nil
 }
@@ -200,20 +200,20 @@ func uuidTime(id string) (time.Time, bool) {
 
 // A streamReader reads a stream from a place on.
 type streamReader struct {
-	ch   *channel
-	read []*incoming // and not returned yet
+	ch   *wire.Channel
+	read []*wire.Delivery // and not returned yet
 }
 
 // readStream begins to read a stream on s, from "first", "next" or a time. When
 // it returns, the place is fixed: what is published from then on is read for
 // certain.
-func readStream(s *session, stream string, from any) (*streamReader, error) {
-	ch, err := openChannel(s)
+func readStream(ctx context.Context, s *session, stream string, from any) (*streamReader, error) {
+	ch, err := s.Channel(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if err := consumeStream(ch, stream, from); err != nil {
-		go ch.close()
+		go ch.Close()
 		switch {
 		case isCode(err, amqp.PreconditionFailed):
 			err = permanent(fmt.Errorf("%w; every node of the cluster needs a replica, see rabbitmq-streams add_replica", err))
@@ -225,37 +225,29 @@ func readStream(s *session, stream string, from any) (*streamReader, error) {
 	return &streamReader{ch: ch}, nil
 }
 
-func consumeStream(ch *channel, stream string, from any) error {
-	if err := ch.qos(streamPrefetch); err != nil {
-		return err
-	}
-	var arguments frame.Builder
+func consumeStream(ch *wire.Channel, stream string, from any) error {
+	var arguments wire.Builder
 	switch from := from.(type) {
 	case string:
 		arguments.Text(headerStreamOffset, from)
 	case time.Time:
 		arguments.Time(headerStreamOffset, from.Unix())
 	}
-	if err := ch.consume(stream, "results", arguments.Table()); err != nil {
-		return err
-	}
-	// RabbitMQ answers before it has looked up the place. One channel is served
-	// in order: with a second answer that is done.
-	return ch.qos(streamPrefetch)
+	return ch.Consume(stream, "results", streamPrefetch, arguments.Table())
 }
 
 // next returns the next record.
 func (r *streamReader) next(ctx context.Context) (record, error) {
 	if len(r.read) == 0 {
 		var err error
-		if r.read, err = r.ch.wait(ctx); err != nil {
+		if r.read, err = r.ch.Wait(ctx); err != nil {
 			return record{}, err
 		}
 	}
 	d := r.read[0]
 	r.read = r.read[1:]
-	if d.tag%(streamPrefetch/2) == 0 {
-		if err := r.ch.ack(d.tag, true); err != nil {
+	if d.Tag%(streamPrefetch/2) == 0 {
+		if err := r.ch.Ack(d.Tag, true); err != nil {
 			return record{}, err
 		}
 	}
@@ -263,4 +255,4 @@ func (r *streamReader) next(ctx context.Context) (record, error) {
 }
 
 // close ends the reading. It does not wait for RabbitMQ.
-func (r *streamReader) close() { go r.ch.close() }
+func (r *streamReader) close() { go r.ch.Close() }

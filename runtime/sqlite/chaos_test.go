@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
 // chaosEnv makes the test binary a process of the chaos test: it names the
@@ -62,7 +62,7 @@ func TestChaos(t *testing.T) {
 			select {
 			case d := <-c.Deliveries():
 				executed[d.Message().ID]++
-				d.Settle(dtask.Done)
+				d.Settle(broker.Settlement{Verdict: broker.Done})
 			default:
 				s := queueState(t, b, "chaos")
 				return s.Ready+s.Running+s.Delayed == 0
@@ -164,11 +164,11 @@ func chaos(file string) error {
 	if err != nil {
 		return err
 	}
-	b, err := Open(ctx, "sqlite:"+file)
+	b, err := Open(ctx, "sqlite:"+file, broker.Config{})
 	if err != nil {
 		return err
 	}
-	c, err := b.Consume(ctx, dtask.ConsumeOptions{Queue: "chaos", Concurrency: chaosConcurrency})
+	c, err := b.Consume(ctx, broker.ConsumeOptions{Queue: "chaos", Concurrency: chaosConcurrency})
 	if err != nil {
 		return err
 	}
@@ -181,12 +181,12 @@ func chaos(file string) error {
 				case strings.HasSuffix(m.ID, "0") && m.Attempt == 1: // fails once
 					m.Attempt++
 					m.NotBefore = time.Now().Add(10 * time.Millisecond)
-					d.Settle(dtask.Requeue)
+					d.Settle(broker.Settlement{Verdict: broker.Requeue})
 				default:
 					if err := executed(m.ID); err != nil {
 						errs <- err
 					}
-					d.Settle(dtask.Done)
+					d.Settle(broker.Settlement{Verdict: broker.Done})
 				}
 			}
 		}()
@@ -195,7 +195,7 @@ func chaos(file string) error {
 	for i := range 2 {
 		go func() {
 			for n := 0; ; n++ {
-				m := &dtask.Message{
+				m := &broker.Message{
 					ID: fmt.Sprintf("%d-%d-%d-%d", os.Getpid(), start, i, n), Task: "t", Queue: "chaos",
 					Attempt: 1, Attempts: 1_000_000, EnqueuedAt: time.Now(),
 				}

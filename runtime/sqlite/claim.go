@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
 // The classes of waiting messages. A claim knows for each when it has
@@ -20,11 +20,11 @@ const (
 	classes
 )
 
-func classOf(p dtask.PriorityLevel) int {
+func classOf(p broker.Priority) int {
 	switch {
-	case p > dtask.PriorityDefault:
+	case p > broker.PriorityDefault:
 		return high
-	case p < dtask.PriorityDefault:
+	case p < broker.PriorityDefault:
 		return low
 	}
 	return normal
@@ -39,7 +39,7 @@ var cycle = [...]int{high, normal, high, high, low, high, normal, high, high, no
 // two calls into SQLite; the rows that have more are asked for singly.
 const (
 	pickColumns = "seq, due, id, task, body, schema, priority, attempt, attempts, enqueued_at, " +
-		"expires IS NULL AND keep = 0 AND headers IS NULL AND failures IS NULL AND returned = 0 AND crashes = 0 AND quarantine = 0"
+		"expires IS NULL AND keep = 0 AND headers IS NULL AND failures IS NULL AND handed_back = 0 AND crashes = 0 AND quarantine = 0"
 	selectWhole = "SELECT crashes, quarantine, " + columns + " FROM dtask_messages WHERE seq = ?"
 )
 
@@ -59,9 +59,9 @@ type classQueries struct {
 // an expression. (SQLite goes by the values of parameters that it compares to
 // columns, if they are 0 or 1, or that limit a sorted result.)
 var queries = [classes]classQueries{
-	high:   priorityQueries(dtask.PriorityHigh),
-	normal: priorityQueries(dtask.PriorityDefault),
-	low:    priorityQueries(dtask.PriorityLow),
+	high:   priorityQueries(broker.PriorityHigh),
+	normal: priorityQueries(broker.PriorityDefault),
+	low:    priorityQueries(broker.PriorityLow),
 	quarantine: {
 		due: "SELECT min(due) FROM dtask_messages INDEXED BY dtask_quarantine WHERE state = 0 AND quarantine > 0 AND queue = ?",
 		pick: "SELECT " + pickColumns + " FROM dtask_messages INDEXED BY dtask_quarantine" +
@@ -71,7 +71,7 @@ var queries = [classes]classQueries{
 	},
 }
 
-func priorityQueries(p dtask.PriorityLevel) classQueries {
+func priorityQueries(p broker.Priority) classQueries {
 	from := " dtask_messages INDEXED BY dtask_waiting"
 	where := fmt.Sprintf(" WHERE state = 0 AND quarantine = 0 AND queue = ? AND priority = %d", p)
 	return classQueries{

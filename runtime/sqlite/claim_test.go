@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
 // fixAhead makes c fetch n messages ahead, however fast it works.
@@ -20,7 +20,7 @@ func fixAhead(t *testing.T, c *consumer, n int) {
 
 // putInQuarantine makes messages such as have been in the hands of a process
 // that died.
-func putInQuarantine(t *testing.T, c *conn, ms ...*dtask.Message) {
+func putInQuarantine(t *testing.T, c *conn, ms ...*broker.Message) {
 	t.Helper()
 	for _, m := range ms {
 		mustExec(t, c, "UPDATE dtask_messages SET crashes = 1, quarantine = 1, due = 1 WHERE id = ?", m.ID)
@@ -50,7 +50,7 @@ func TestQuarantineInBacklog(t *testing.T) {
 					t.Errorf("while it runs %d messages are held, want it and %d ahead", held, ahead)
 				}
 			}
-			d.Settle(dtask.Done)
+			d.Settle(broker.Settlement{Verdict: broker.Done})
 			flush(t, b) // it is settled, and its slot filled
 			if alone {
 				break
@@ -66,7 +66,7 @@ func TestQuarantineNotOvertaken(t *testing.T) {
 	c := mustConsume(t, b, "q", 1)
 	fixAhead(t, c, 1)
 	first, second := newMessage("q"), newMessage("q")
-	for _, m := range []*dtask.Message{first, second} {
+	for _, m := range []*broker.Message{first, second} {
 		m.NotBefore = time.Now().Add(time.Hour)
 		mustEnqueue(t, b, m)
 	}
@@ -77,7 +77,7 @@ func TestQuarantineNotOvertaken(t *testing.T) {
 	running := receive(t, c)
 
 	mustExec(t, other, "BEGIN IMMEDIATE")
-	running.Settle(dtask.Done)
+	running.Settle(broker.Settlement{Verdict: broker.Done})
 	stored := make(chan error)
 	go func() { stored <- b.Enqueue(testContext(t), newMessage("q")) }()
 	eventually(t, "the message waits to be stored", func() bool { return b.writer.waiting() == 1 })
@@ -89,6 +89,6 @@ func TestQuarantineNotOvertaken(t *testing.T) {
 	if d.Message().ID != second.ID {
 		t.Error("another message took the slot")
 	}
-	d.Settle(dtask.Done)
-	receive(t, c).Settle(dtask.Done)
+	d.Settle(broker.Settlement{Verdict: broker.Done})
+	receive(t, c).Settle(broker.Settlement{Verdict: broker.Done})
 }

@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
 // consumer delivers the messages of one queue. The writer claims for it and
@@ -18,7 +18,7 @@ type consumer struct {
 	id          int64 // in dtask_consumers
 	queue       string
 	concurrency int
-	deliveries  chan dtask.Delivery
+	deliveries  chan broker.Delivery
 	held        atomic.Int64 // delivered into the channel, and not settled
 	settled     atomic.Int64 // in all
 
@@ -34,15 +34,15 @@ type consumer struct {
 	picking int // position in the cycle of priorities
 }
 
-var _ dtask.Consumer = (*consumer)(nil)
+var _ broker.Consumer = (*consumer)(nil)
 
-// Consume implements [dtask.Broker].
-func (b *Broker) Consume(ctx context.Context, o dtask.ConsumeOptions) (dtask.Consumer, error) {
+// Consume implements [broker.Broker].
+func (b *Broker) Consume(ctx context.Context, o broker.ConsumeOptions) (broker.Consumer, error) {
 	c := &consumer{
 		writer:      b.writer,
 		queue:       o.Queue,
 		concurrency: o.Concurrency,
-		deliveries:  make(chan dtask.Delivery, o.Concurrency+maxAhead),
+		deliveries:  make(chan broker.Delivery, o.Concurrency+maxAhead),
 	}
 	w := b.writer
 	err := w.await(ctx, newOperation(
@@ -60,7 +60,7 @@ func (b *Broker) Consume(ctx context.Context, o dtask.ConsumeOptions) (dtask.Con
 // enter makes c known to the file.
 func (w *writer) enter(conn *conn, c *consumer) error {
 	if w.isClosing() {
-		return dtask.ErrClosed
+		return broker.ErrClosed
 	}
 	if err := w.process.join(conn, w.file); err != nil {
 		return err
@@ -81,10 +81,10 @@ func (w *writer) remove(c *consumer) {
 	}
 }
 
-// Deliveries implements [dtask.Consumer].
-func (c *consumer) Deliveries() <-chan dtask.Delivery { return c.deliveries }
+// Deliveries implements [broker.Consumer].
+func (c *consumer) Deliveries() <-chan broker.Delivery { return c.deliveries }
 
-// Stop implements [dtask.Consumer].
+// Stop implements [broker.Consumer].
 func (c *consumer) Stop() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -95,11 +95,11 @@ func (c *consumer) Stop() {
 	close(c.deliveries)
 }
 
-// Close implements [dtask.Consumer].
+// Close implements [broker.Consumer].
 func (c *consumer) Close(ctx context.Context) error {
 	c.Stop()
 	err := c.writer.handIn(ctx, c.leaving())
-	if errors.Is(err, dtask.ErrClosed) {
+	if errors.Is(err, broker.ErrClosed) {
 		return nil // the broker gave up for it
 	}
 	return err

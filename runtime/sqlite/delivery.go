@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
 // delivery is a claimed message. Its row is settled only while it is the
@@ -17,7 +17,7 @@ type delivery struct {
 	owner    int64 // the consumer's id at the claim
 	alone    bool  // in quarantine
 	settled  atomic.Bool
-	message  dtask.Message
+	message  broker.Message
 }
 
 // readPlain fills the message from a row of a claim, after seq, if the message
@@ -61,23 +61,23 @@ func (d *delivery) read(row []driver.Value) error {
 	return nil
 }
 
-// Message implements [dtask.Delivery].
-func (d *delivery) Message() *dtask.Message { return &d.message }
+// Message implements [broker.Delivery].
+func (d *delivery) Message() *broker.Message { return &d.message }
 
-// Settle implements [dtask.Delivery].
-func (d *delivery) Settle(v dtask.Verdict) {
+// Settle implements [broker.Delivery].
+func (d *delivery) Settle(what broker.Settlement) {
 	if !d.settled.CompareAndSwap(false, true) {
 		return
 	}
-	s := settlement{delivery: d, verdict: v}
+	s := settlement{delivery: d, verdict: what.Verdict}
 	switch {
-	case v != dtask.Done:
+	case what.Verdict != broker.Done:
 		s.record = lastingRecord(&d.message)
-		if v == dtask.Bury {
+		if what.Verdict == broker.Dead {
 			s.record[dueColumn] = time.Now().UnixMilli()
 		}
 	case d.message.Keep > 0:
-		s.result = newResult(&d.message)
+		s.result = newResult(&d.message, what.Result)
 	}
 	d.consumer.held.Add(-1)
 	d.consumer.settled.Add(1)
@@ -86,12 +86,12 @@ func (d *delivery) Settle(v dtask.Verdict) {
 
 // lastingRecord returns m as a record, without headers and history if these
 // cannot be written.
-func lastingRecord(m *dtask.Message) *record {
+func lastingRecord(m *broker.Message) *record {
 	r, err := newRecord(m, time.Now())
 	if err != nil {
 		bare := *m
 		bare.Headers = nil
-		bare.Failures = []dtask.Failure{{Attempt: m.Attempt, At: time.Now(), Error: "headers and history lost: " + err.Error()}}
+		bare.Failures = []broker.Failure{{Attempt: m.Attempt, At: time.Now(), Error: "headers and history lost: " + err.Error()}}
 		r, _ = newRecord(&bare, time.Now())
 	}
 	return &r
@@ -100,13 +100,13 @@ func lastingRecord(m *dtask.Message) *record {
 // settlement is the outcome of a delivery on its way to the file.
 type settlement struct {
 	delivery *delivery
-	verdict  dtask.Verdict
+	verdict  broker.Verdict
 	record   *record // Requeue, Bury: the message as it is to be stored
 	result   *result // Done: what is to be kept, or nil
 }
 
 // released is the verdict on a message that nobody has received.
-const released dtask.Verdict = 0
+const released broker.Verdict = 0
 
 const fence = " WHERE seq = ? AND owner = ?"
 
@@ -155,7 +155,7 @@ func (w *writer) settleAll(ss []settlement) error {
 
 // deletes reports whether all that the outcome does is to delete the message.
 func (s *settlement) deletes() bool {
-	return s.verdict == dtask.Done && s.result == nil && !s.delivery.alone
+	return s.verdict == broker.Done && s.result == nil && !s.delivery.alone
 }
 
 // settle applies an outcome. If the claim no longer stands it has no effect.
@@ -169,10 +169,10 @@ func (w *writer) settle(s *settlement) error {
 	case released:
 		sql = settleReleased
 		w.lookAgain()
-	case dtask.Requeue:
+	case broker.Requeue:
 		sql = settleRequeue
 		w.arrived(s.record)
-	case dtask.Bury:
+	case broker.Dead:
 		sql = settleBury
 	}
 	args := w.args[:0]
@@ -190,7 +190,7 @@ func (w *writer) settle(s *settlement) error {
 // damagedRow is a row that cannot be read; message is what could be.
 type damagedRow struct {
 	seq     int64
-	message *dtask.Message
+	message *broker.Message
 	err     error
 }
 
@@ -198,7 +198,7 @@ type damagedRow struct {
 func (w *writer) buryDamaged(rows []damagedRow, now time.Time) error {
 	for _, d := range rows {
 		failures, err := jsonText(append(d.message.Failures,
-			dtask.Failure{Attempt: d.message.Attempt, At: now, Kind: dtask.FailureUndecodable, Error: d.err.Error()}))
+			broker.Failure{Attempt: d.message.Attempt, At: now, Kind: broker.FailureUndecodable, Error: d.err.Error()}))
 		if err != nil {
 			return err
 		}

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
 // One query finds out for all classes of a queue when they have their next
@@ -13,17 +13,17 @@ func TestLookUpUnknown(t *testing.T) {
 	b := openBroker(t, newFile(t))
 	now := time.Now().Truncate(time.Millisecond)
 	want := [classes]time.Time{high: now.Add(3 * time.Hour), normal: now.Add(time.Hour), low: never, quarantine: now.Add(4 * time.Hour)}
-	later := func(queue string, p dtask.PriorityLevel, due time.Time) *dtask.Message {
+	later := func(queue string, p broker.Priority, due time.Time) *broker.Message {
 		m := newMessage(queue)
 		m.Priority, m.NotBefore = p, due
 		return m
 	}
-	alone := later("q", dtask.PriorityDefault, want[quarantine])
+	alone := later("q", broker.PriorityDefault, want[quarantine])
 	mustEnqueue(t, b,
-		later("q", dtask.PriorityHigh, want[high]),
-		later("q", dtask.PriorityDefault, now.Add(2*time.Hour)),
-		later("q", dtask.PriorityDefault, want[normal]),
-		later("other", dtask.PriorityLow, now.Add(time.Minute)),
+		later("q", broker.PriorityHigh, want[high]),
+		later("q", broker.PriorityDefault, now.Add(2*time.Hour)),
+		later("q", broker.PriorityDefault, want[normal]),
+		later("other", broker.PriorityLow, now.Add(time.Minute)),
 		alone,
 	)
 	conn := openConn(t, b.file)

@@ -4,37 +4,28 @@ import (
 	"bytes"
 	"context"
 	"database/sql/driver"
-	"fmt"
 	"slices"
 	"time"
 
-	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
-// Enqueue implements [dtask.Broker]. If ctx comes from [WithTx] the message is
-// durable when that transaction is committed.
-func (b *Broker) Enqueue(ctx context.Context, m *dtask.Message) error {
-	return b.EnqueueMany(ctx, []*dtask.Message{m})[0]
+// Enqueue implements [broker.Broker].
+func (b *Broker) Enqueue(ctx context.Context, m *broker.Message) error {
+	return b.EnqueueMany(ctx, []*broker.Message{m})[0]
 }
 
-// EnqueueMany implements [dtask.Broker].
-func (b *Broker) EnqueueMany(ctx context.Context, ms []*dtask.Message) []error {
+// RefusesDuplicates implements [broker.Deduplicator].
+func (b *Broker) RefusesDuplicates() {}
+
+// EnqueueMany implements [broker.Broker].
+func (b *Broker) EnqueueMany(ctx context.Context, ms []*broker.Message) []error {
 	if len(ms) == 0 {
 		return nil
 	}
-	in, now := newInsert(len(ms)), time.Now()
-	for i, m := range ms {
-		var err error
-		if in.records[i], err = newRecord(m, now); err != nil {
-			return failAll(in.errs, err)
-		}
-	}
-	switch tx := dtask.TransactionFromContext(ctx).(type) {
-	case nil:
-	case *userTx:
-		return tx.insert(ctx, b, in)
-	default:
-		return failAll(in.errs, fmt.Errorf("%w: it is not from WithTx of package sqlite", dtask.ErrTransaction))
+	in, err := insertOf(ms)
+	if err != nil {
+		return failAll(in.errs, err)
 	}
 	if err := ctx.Err(); err != nil {
 		return failAll(in.errs, err)
@@ -52,6 +43,17 @@ func (b *Broker) EnqueueMany(ctx context.Context, ms []*dtask.Message) []error {
 	}
 	<-in.done // its transaction is under way: the outcome is known soon
 	return in.errs
+}
+
+// insertOf returns the messages as records.
+func insertOf(ms []*broker.Message) (in *insert, err error) {
+	in, now := newInsert(len(ms)), time.Now()
+	for i, m := range ms {
+		if in.records[i], err = newRecord(m, now); err != nil {
+			return in, err
+		}
+	}
+	return in, nil
 }
 
 func failAll(errs []error, err error) []error {
@@ -170,7 +172,7 @@ func (w *writer) dropDuplicates(messages []storing, n int, first int64) (stored 
 			stored = append(stored, m)
 			continue
 		}
-		*m.err = dtask.ErrDuplicate
+		*m.err = broker.ErrDuplicate
 		if d := m.taken; d != nil {
 			d.consumer.batch = slices.DeleteFunc(d.consumer.batch, func(other *delivery) bool { return other == d })
 		}

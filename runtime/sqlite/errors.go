@@ -9,9 +9,10 @@ import (
 	"path/filepath"
 	"strconv"
 
-	"github.com/dtaskhq/dtask/runtime/dtask"
 	driversqlite "modernc.org/sqlite"
 	lib "modernc.org/sqlite/lib"
+
+	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
 // explain says what is wrong with the file and what to do about it, where it
@@ -25,7 +26,7 @@ func explain(file string, err error) error {
 		return nil
 	}
 	if isFull(e) {
-		return fmt.Errorf("sqlite %s: %w: the disk is full, or the file has reached its limit; make room (%w)", file, dtask.ErrBlocked, err)
+		return fmt.Errorf("sqlite %s: %w: the disk is full, or the file has reached its limit; make room (%w)", file, broker.ErrBlocked, err)
 	}
 	remedy := ""
 	switch e.Code() & 0xff {

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
 // fillDisk makes the file as large as it can get.
@@ -24,7 +24,7 @@ func fillDisk(t *testing.T, b *Broker) {
 }
 
 // newLargeMessage returns a message that does not fit on a full disk.
-func newLargeMessage(queue string) *dtask.Message {
+func newLargeMessage(queue string) *broker.Message {
 	m := newMessage(queue)
 	m.Body = []byte(`"` + strings.Repeat("x", 900_000) + `"`)
 	return m
@@ -39,7 +39,7 @@ func TestDiskFull(t *testing.T) {
 	for range 5 {
 		mustEnqueue(t, b, newMessage("q"))
 	}
-	var held []dtask.Delivery
+	var held []broker.Delivery
 	for range 5 {
 		held = append(held, receive(t, c))
 	}
@@ -52,12 +52,12 @@ func TestDiskFull(t *testing.T) {
 	for range 8 { // they share transactions
 		callers.Go(func() {
 			err := b.Enqueue(testContext(t), newLargeMessage("other"))
-			if !errors.Is(err, dtask.ErrBlocked) || !strings.Contains(err.Error(), "disk is full") {
+			if !errors.Is(err, broker.ErrBlocked) || !strings.Contains(err.Error(), "disk is full") {
 				t.Errorf("error %v, want ErrBlocked: the disk is full", err)
 			}
 		})
 	}
-	errs := b.EnqueueMany(testContext(t), []*dtask.Message{newLargeMessage("other"), small, newLargeMessage("other")})
+	errs := b.EnqueueMany(testContext(t), []*broker.Message{newLargeMessage("other"), small, newLargeMessage("other")})
 	callers.Wait()
 	if errs[0] == nil || errs[2] == nil {
 		t.Error("enqueued on a full disk")
@@ -69,10 +69,10 @@ func TestDiskFull(t *testing.T) {
 	// Outcomes that need more room than there is wait for it.
 	for _, d := range held {
 		m := d.Message()
-		m.Failures = []dtask.Failure{{Attempt: 1, At: time.Now(), Kind: dtask.FailureError, Error: strings.Repeat("e", 100_000)}}
-		d.Settle(dtask.Bury)
+		m.Failures = []broker.Failure{{Attempt: 1, At: time.Now(), Kind: broker.FailureError, Error: strings.Repeat("e", 100_000)}}
+		d.Settle(broker.Settlement{Verdict: broker.Dead})
 	}
-	if err := c.Close(testContext(t)); !errors.Is(err, dtask.ErrBlocked) {
+	if err := c.Close(testContext(t)); !errors.Is(err, broker.ErrBlocked) {
 		t.Errorf("close: %v, want ErrBlocked: the outcomes are not durable", err)
 	}
 	if s := queueState(t, b, "q"); s.Dead != 0 || s.Running != 5 {
@@ -98,7 +98,7 @@ func inFailedTransaction(t *testing.T, b *Broker, f func() error) {
 	mustExec(t, other, "BEGIN IMMEDIATE")
 	var callers sync.WaitGroup
 	callers.Go(func() {
-		if err := b.Enqueue(testContext(t), newLargeMessage("other")); !errors.Is(err, dtask.ErrBlocked) {
+		if err := b.Enqueue(testContext(t), newLargeMessage("other")); !errors.Is(err, broker.ErrBlocked) {
 			t.Errorf("the message that does not fit: %v, want ErrBlocked", err)
 		}
 	})
@@ -145,16 +145,16 @@ func TestOperationsOfFailedTransaction(t *testing.T) {
 		if paused(t, c) {
 			t.Error("the consumer stays paused")
 		}
-		receive(t, c).Settle(dtask.Done)
+		receive(t, c).Settle(broker.Settlement{Verdict: broker.Done})
 	})
 	t.Run("consume", func(t *testing.T) {
 		b := openBroker(t, newFile(t))
 		if err := b.Pause(testContext(t), "q"); err != nil {
 			t.Fatal(err)
 		}
-		var c dtask.Consumer
+		var c broker.Consumer
 		inFailedTransaction(t, b, func() (err error) {
-			c, err = b.Consume(testContext(t), dtask.ConsumeOptions{Queue: "q", Concurrency: 1})
+			c, err = b.Consume(testContext(t), broker.ConsumeOptions{Queue: "q", Concurrency: 1})
 			return err
 		})
 		if !paused(t, c.(*consumer)) {
@@ -171,7 +171,7 @@ func TestOperationsOfFailedTransaction(t *testing.T) {
 		var change <-chan struct{}
 		inFailedTransaction(t, b, func() error {
 			change = b.writer.watch.next()
-			d.Settle(dtask.Done)
+			d.Settle(broker.Settlement{Verdict: broker.Done})
 			return b.Pause(testContext(t), "other")
 		})
 		select {
@@ -245,7 +245,7 @@ func TestSalvageWhileLocked(t *testing.T) {
 	early, late, patient := newInsert(3), newInsert(1), newInsert(1)
 	early.known = 1 // the first is stored
 	op := newOperation(func(*conn) error { return nil }, nil)
-	outcome := settlement{delivery: &delivery{consumer: &consumer{queue: "q"}}, verdict: dtask.Done}
+	outcome := settlement{delivery: &delivery{consumer: &consumer{queue: "q"}}, verdict: broker.Done}
 	salvage := func(in inbox) {
 		mustExec(t, other, "BEGIN IMMEDIATE")
 		w.salvage(in)
@@ -325,7 +325,7 @@ func TestSettleWhileLocked(t *testing.T) {
 	d := receive(t, c)
 	other := openConn(t, b.file)
 	mustExec(t, other, "BEGIN IMMEDIATE")
-	d.Settle(dtask.Done) // does not wait
+	d.Settle(broker.Settlement{Verdict: broker.Done}) // does not wait
 	mustExec(t, other, "ROLLBACK")
 	flush(t, b)
 	if s := queueState(t, b, "q"); s.Running != 0 || s.Ready != 0 {
@@ -341,13 +341,13 @@ func TestCloseWhileLocked(t *testing.T) {
 		"outcomes":  "outcomes of tasks could not be stored; these tasks will run again: sqlite ",
 	} {
 		t.Run(what, func(t *testing.T) {
-			b, err := Open(testContext(t), "sqlite:"+newFile(t))
+			b, err := Open(testContext(t), "sqlite:"+newFile(t), broker.Config{})
 			if err != nil {
 				t.Fatal(err)
 			}
-			var consumers []dtask.Consumer
+			var consumers []broker.Consumer
 			for i := range 4 {
-				c, err := b.Consume(testContext(t), dtask.ConsumeOptions{Queue: fmt.Sprint("q", i), Concurrency: 2})
+				c, err := b.Consume(testContext(t), broker.ConsumeOptions{Queue: fmt.Sprint("q", i), Concurrency: 2})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -359,7 +359,7 @@ func TestCloseWhileLocked(t *testing.T) {
 			other := openConn(t, b.file)
 			mustExec(t, other, "BEGIN IMMEDIATE")
 			if what == "outcomes" {
-				d.Settle(dtask.Done)
+				d.Settle(broker.Settlement{Verdict: broker.Done})
 			}
 			err = b.Close()
 			if err == nil || !strings.Contains(err.Error(), want) {
@@ -379,7 +379,7 @@ func TestCloseWhileLocked(t *testing.T) {
 			}
 			again := mustConsume(t, openBroker(t, b.file), "q0", 1)
 			for range 2 {
-				receive(t, again).Settle(dtask.Done)
+				receive(t, again).Settle(broker.Settlement{Verdict: broker.Done})
 			}
 		})
 	}
@@ -401,7 +401,7 @@ func TestCloseWithEndedContext(t *testing.T) {
 	if m := again.Message(); m.ID != held.Message().ID || m.Attempt != 1 {
 		t.Errorf("delivered %s at attempt %d, want %s at 1", m.ID, m.Attempt, held.Message().ID)
 	}
-	again.Settle(dtask.Done)
+	again.Settle(broker.Settlement{Verdict: broker.Done})
 }
 
 // A consumer whose end did not fit on the disk ends when there is room.
@@ -415,9 +415,9 @@ func TestCloseOnFullDisk(t *testing.T) {
 	mustEnqueue(t, b, filler)
 	fillDisk(t, b)
 	m := failed.Message()
-	m.Failures = []dtask.Failure{{Attempt: 1, At: time.Now(), Kind: dtask.FailureError, Error: strings.Repeat("e", 100_000)}}
-	failed.Settle(dtask.Bury)
-	if err := c.Close(testContext(t)); !errors.Is(err, dtask.ErrBlocked) {
+	m.Failures = []broker.Failure{{Attempt: 1, At: time.Now(), Kind: broker.FailureError, Error: strings.Repeat("e", 100_000)}}
+	failed.Settle(broker.Settlement{Verdict: broker.Dead})
+	if err := c.Close(testContext(t)); !errors.Is(err, broker.ErrBlocked) {
 		t.Errorf("close: %v, want ErrBlocked: an outcome is not durable", err)
 	}
 	mustExec(t, openConn(t, file), "DELETE FROM dtask_messages WHERE id = ?", filler.ID)
@@ -425,7 +425,7 @@ func TestCloseOnFullDisk(t *testing.T) {
 	if m := again.Message(); m.ID != held.Message().ID || m.Attempt != 1 {
 		t.Errorf("delivered %s at attempt %d, want %s at 1", m.ID, m.Attempt, held.Message().ID)
 	}
-	again.Settle(dtask.Done)
+	again.Settle(broker.Settlement{Verdict: broker.Done})
 	if s := queueState(t, b, "q"); s.Dead != 1 {
 		t.Errorf("state %+v, want the other one dead", s)
 	}
@@ -438,28 +438,28 @@ func TestConsumeWhileClosing(t *testing.T) {
 	b.writer.mu.Lock()
 	b.writer.inbox.closing = true // the writer sees it when it sees the consumer
 	b.writer.mu.Unlock()
-	if _, err := b.Consume(testContext(t), dtask.ConsumeOptions{Queue: "q", Concurrency: 1}); !errors.Is(err, dtask.ErrClosed) {
+	if _, err := b.Consume(testContext(t), broker.ConsumeOptions{Queue: "q", Concurrency: 1}); !errors.Is(err, broker.ErrClosed) {
 		t.Errorf("error %v, want ErrClosed", err)
 	}
 }
 
 func TestDuplicate(t *testing.T) {
 	b := openBroker(t, newFile(t))
-	again := func(m *dtask.Message) error { return b.Enqueue(testContext(t), m) }
+	again := func(m *broker.Message) error { return b.Enqueue(testContext(t), m) }
 	m := newMessage("q")
 	mustEnqueue(t, b, m)
-	if err := again(m); !errors.Is(err, dtask.ErrDuplicate) {
+	if err := again(m); !errors.Is(err, broker.ErrDuplicate) {
 		t.Errorf("while it waits: %v, want ErrDuplicate", err)
 	}
-	errs := b.EnqueueMany(testContext(t), []*dtask.Message{newMessage("p"), m, newMessage("p")})
-	if errs[0] != nil || !errors.Is(errs[1], dtask.ErrDuplicate) || errs[2] != nil {
+	errs := b.EnqueueMany(testContext(t), []*broker.Message{newMessage("p"), m, newMessage("p")})
+	if errs[0] != nil || !errors.Is(errs[1], broker.ErrDuplicate) || errs[2] != nil {
 		t.Errorf("among others: %v", errs)
 	}
 	many := newMessages("p", 40)
 	mustEnqueue(t, b, many[3], many[20])
 	many[30] = many[29]
 	for i, err := range b.EnqueueMany(testContext(t), many) {
-		if wrong := i == 3 || i == 20 || i == 30; wrong != errors.Is(err, dtask.ErrDuplicate) {
+		if wrong := i == 3 || i == 20 || i == 30; wrong != errors.Is(err, broker.ErrDuplicate) {
 			t.Errorf("message %d of many: %v", i, err)
 		}
 	}
@@ -468,19 +468,19 @@ func TestDuplicate(t *testing.T) {
 	}
 	c := mustConsume(t, b, "q", 1)
 	d := receive(t, c)
-	if err := again(m); !errors.Is(err, dtask.ErrDuplicate) {
+	if err := again(m); !errors.Is(err, broker.ErrDuplicate) {
 		t.Errorf("while it runs: %v, want ErrDuplicate", err)
 	}
-	d.Settle(dtask.Bury)
+	d.Settle(broker.Settlement{Verdict: broker.Dead})
 	flush(t, b)
-	if err := again(m); !errors.Is(err, dtask.ErrDuplicate) {
+	if err := again(m); !errors.Is(err, broker.ErrDuplicate) {
 		t.Errorf("while it is dead: %v, want ErrDuplicate", err)
 	}
 	if n, err := b.DeleteDead(testContext(t), "q", m.ID); n != 1 || err != nil {
 		t.Fatalf("delete: %d, %v", n, err)
 	}
 	mustEnqueue(t, b, m)
-	receive(t, c).Settle(dtask.Done)
+	receive(t, c).Settle(broker.Settlement{Verdict: broker.Done})
 	flush(t, b)
 	mustEnqueue(t, b, m) // done and gone: the id is free
 }
@@ -498,7 +498,7 @@ func TestTakenForDead(t *testing.T) {
 	mustExec(t, other, freeMessages, b.writer.process.lock.name)
 	mustExec(t, other, forgetConsumers, b.writer.process.lock.name)
 	mustExec(t, other, "COMMIT")
-	late.Settle(dtask.Bury)
+	late.Settle(broker.Settlement{Verdict: broker.Dead})
 	mustEnqueue(t, b, newMessage("q")) // its slot is free
 	again := receive(t, c)
 	if m := again.Message(); m.ID != late.Message().ID || m.Attempt != 2 {
@@ -507,10 +507,10 @@ func TestTakenForDead(t *testing.T) {
 	if s := queueState(t, b, "q"); s.Dead != 0 {
 		t.Errorf("state %+v: a late settlement had an effect", s)
 	}
-	again.Settle(dtask.Done)
-	receive(t, c).Settle(dtask.Done)
+	again.Settle(broker.Settlement{Verdict: broker.Done})
+	receive(t, c).Settle(broker.Settlement{Verdict: broker.Done})
 	flush(t, b)
-	if s := queueState(t, b, "q"); s != (dtask.QueueState{Queue: "q"}) {
+	if s := queueState(t, b, "q"); s != (broker.QueueState{Queue: "q"}) {
 		t.Errorf("state %+v, want nothing left", s)
 	}
 	if n := mustInt(t, other, "SELECT count(*) FROM dtask_consumers"); n != 1 {
@@ -525,11 +525,11 @@ func TestHoardIsShed(t *testing.T) {
 	c := mustConsume(t, b, "q", 1)
 	mustEnqueue(t, b, newMessages("q", 3000)...)
 	for range 2000 { // at this rate it fetches ahead
-		receive(t, c).Settle(dtask.Done)
+		receive(t, c).Settle(broker.Settlement{Verdict: broker.Done})
 	}
 	receive(t, c) // and now it is busy
 	other := mustConsume(t, openBroker(t, file), "q", 1)
 	for range 999 {
-		receive(t, other).Settle(dtask.Done)
+		receive(t, other).Settle(broker.Settlement{Verdict: broker.Done})
 	}
 }

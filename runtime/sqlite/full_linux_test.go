@@ -6,8 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dtaskhq/dtask/runtime/dtask"
 	"golang.org/x/sys/unix"
+
+	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
 // On a full disk there is no room for the index of the write-ahead log either,
@@ -25,7 +26,7 @@ func TestOpenFull(t *testing.T) {
 	if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: 1000, Max: limit.Max}); err != nil {
 		t.Fatal(err)
 	}
-	b, err := Open(testContext(t), "sqlite:"+file)
+	b, err := Open(testContext(t), "sqlite:"+file, broker.Config{})
 	if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &limit); err != nil {
 		t.Fatal(err)
 	}
@@ -33,7 +34,7 @@ func TestOpenFull(t *testing.T) {
 		b.Close()
 		t.Fatal("opened")
 	}
-	if !errors.Is(err, dtask.ErrBlocked) || !strings.Contains(err.Error(), "disk is full") {
+	if !errors.Is(err, broker.ErrBlocked) || !strings.Contains(err.Error(), "disk is full") {
 		t.Errorf("error %v, want ErrBlocked: the disk is full", err)
 	}
 }

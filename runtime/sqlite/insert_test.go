@@ -9,27 +9,27 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
 // Whatever the form of the statement, what is stored is the message.
 func TestInsertForms(t *testing.T) {
-	edits := map[*form]func(i int, m *dtask.Message){
-		alike: func(int, *dtask.Message) {},
-		plain: func(i int, m *dtask.Message) {
+	edits := map[*form]func(i int, m *broker.Message){
+		alike: func(int, *broker.Message) {},
+		plain: func(i int, m *broker.Message) {
 			m.Task = fmt.Sprint("pkg.Task", i%3)
-			m.Priority = dtask.PriorityLevel(i%3 - 1)
+			m.Priority = broker.Priority(i%3 - 1)
 			m.NotBefore = m.EnqueuedAt.Add(time.Duration(i) * time.Hour)
 		},
-		whole: func(i int, m *dtask.Message) {
+		whole: func(i int, m *broker.Message) {
 			if i%2 == 0 {
 				return
 			}
 			m.Keep = time.Minute
 			m.Expires = m.EnqueuedAt.Add(time.Hour)
 			m.Headers = map[string]string{"i": fmt.Sprint(i)}
-			m.Failures = []dtask.Failure{{Attempt: 1, At: m.EnqueuedAt, Error: "e"}}
-			m.Returned, m.ReturnedSince = i, m.EnqueuedAt
+			m.Failures = []broker.Failure{{Attempt: 1, At: m.EnqueuedAt, Error: "e"}}
+			m.HandedBack, m.HandedBackSince = i, m.EnqueuedAt
 		},
 	}
 	for want, edit := range edits {
@@ -59,7 +59,7 @@ func TestInsertForms(t *testing.T) {
 			t.Errorf("%d rows, want %d", i, len(messages))
 		}
 		for i, err := range b.EnqueueMany(testContext(t), messages) {
-			if !errors.Is(err, dtask.ErrDuplicate) {
+			if !errors.Is(err, broker.ErrDuplicate) {
 				t.Errorf("message %d again: %v, want ErrDuplicate", i, err)
 			}
 		}

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
 // read runs f on the connection for reading, which sees what is committed and
@@ -20,7 +20,7 @@ func (b *Broker) read(ctx context.Context, f func(*conn) error) error {
 	b.readerMu.Lock()
 	defer b.readerMu.Unlock()
 	if b.closed {
-		return dtask.ErrClosed
+		return broker.ErrClosed
 	}
 	if b.reader == nil {
 		c, err := connect(ctx, b.dsn)
@@ -47,13 +47,13 @@ func (b *Broker) readSnapshot(ctx context.Context, f func(*conn) error) error {
 	})
 }
 
-// Queues implements [dtask.Inspector].
-func (b *Broker) Queues(ctx context.Context) ([]dtask.QueueState, error) {
-	states := make(map[string]*dtask.QueueState)
-	state := func(queue driver.Value) *dtask.QueueState {
+// Queues implements [broker.Admin].
+func (b *Broker) Queues(ctx context.Context) ([]broker.QueueState, error) {
+	states := make(map[string]*broker.QueueState)
+	state := func(queue driver.Value) *broker.QueueState {
 		name := queue.(string)
 		if states[name] == nil {
-			states[name] = &dtask.QueueState{Queue: name}
+			states[name] = &broker.QueueState{Queue: name}
 		}
 		return states[name]
 	}
@@ -97,8 +97,8 @@ func (b *Broker) Queues(ctx context.Context) ([]dtask.QueueState, error) {
 	if err != nil {
 		return nil, err
 	}
-	var list []dtask.QueueState
-	for _, s := range slices.SortedFunc(maps.Values(states), func(a, b *dtask.QueueState) int { return cmp.Compare(a.Queue, b.Queue) }) {
+	var list []broker.QueueState
+	for _, s := range slices.SortedFunc(maps.Values(states), func(a, b *broker.QueueState) int { return cmp.Compare(a.Queue, b.Queue) }) {
 		list = append(list, *s)
 	}
 	return list, nil
@@ -111,7 +111,7 @@ const (
 	allWaiting = "SELECT seq FROM dtask_messages INDEXED BY dtask_waiting WHERE state = 0 AND quarantine = 0 AND queue = ?1" +
 		" UNION ALL SELECT seq FROM dtask_messages INDEXED BY dtask_quarantine WHERE state = 0 AND quarantine > 0 AND queue = ?1"
 
-	retryDead = "UPDATE dtask_messages SET state = 0, due = ?, attempt = 1, crashes = 0, quarantine = 0, returned = 0, returned_since = NULL" +
+	retryDead = "UPDATE dtask_messages SET state = 0, due = ?, attempt = 1, crashes = 0, quarantine = 0, handed_back = 0, handed_back_since = NULL" +
 		" WHERE state = 2 AND queue = ?"
 	deleteDead    = "DELETE FROM dtask_messages WHERE state = 2 AND queue = ?"
 	deleteWaiting = "DELETE FROM dtask_messages WHERE state = 0 AND queue = ?"
@@ -119,13 +119,13 @@ const (
 	withID        = " AND id = ?"
 )
 
-// DeadLetters implements [dtask.Inspector]. What cannot be read of a damaged
+// DeadLetters implements [broker.Admin]. What cannot be read of a damaged
 // row is left zero.
-func (b *Broker) DeadLetters(ctx context.Context, queue string, limit int) ([]*dtask.Message, error) {
-	var dead []*dtask.Message
+func (b *Broker) DeadLetters(ctx context.Context, queue string, limit int) ([]*broker.Message, error) {
+	var dead []*broker.Message
 	err := b.read(ctx, func(c *conn) error {
 		return c.query(func(row []driver.Value) error {
-			m := new(dtask.Message)
+			m := new(broker.Message)
 			readMessage(m, row)
 			m.NotBefore = time.Time{} // the column says since when it is dead
 			dead = append(dead, m)
@@ -135,7 +135,7 @@ func (b *Broker) DeadLetters(ctx context.Context, queue string, limit int) ([]*d
 	return dead, err
 }
 
-// RetryDead implements [dtask.Inspector].
+// RetryDead implements [broker.Admin].
 func (b *Broker) RetryDead(ctx context.Context, queue string, ids ...string) (int, error) {
 	now := time.Now().UnixMilli()
 	if len(ids) == 0 {
@@ -144,7 +144,7 @@ func (b *Broker) RetryDead(ctx context.Context, queue string, ids ...string) (in
 	return changeEach(ctx, b, ids, retryDead+withID, now, queue)
 }
 
-// DeleteDead implements [dtask.Inspector].
+// DeleteDead implements [broker.Admin].
 func (b *Broker) DeleteDead(ctx context.Context, queue string, ids ...string) (int, error) {
 	if len(ids) == 0 {
 		return b.changeAll(ctx, allDead, queue, deleteDead, queue)
@@ -152,7 +152,7 @@ func (b *Broker) DeleteDead(ctx context.Context, queue string, ids ...string) (i
 	return changeEach(ctx, b, ids, deleteDead+withID, queue)
 }
 
-// Purge implements [dtask.Inspector].
+// Purge implements [broker.Admin].
 func (b *Broker) Purge(ctx context.Context, queue string) (int, error) {
 	return b.changeAll(ctx, allWaiting, queue, deleteWaiting, queue)
 }
@@ -202,15 +202,15 @@ func changeEach[K int64 | string](ctx context.Context, b *Broker, keys []K, chan
 	return total, nil
 }
 
-// Pause implements [dtask.Inspector].
+// Pause implements [broker.Admin].
 func (b *Broker) Pause(ctx context.Context, queue string) error {
-	if err := dtask.ValidateQueue(queue); err != nil {
+	if err := broker.ValidateQueue(queue); err != nil {
 		return err
 	}
 	return b.setPaused(ctx, queue, 1)
 }
 
-// Resume implements [dtask.Inspector].
+// Resume implements [broker.Admin].
 func (b *Broker) Resume(ctx context.Context, queue string) error { return b.setPaused(ctx, queue, 0) }
 
 func (b *Broker) setPaused(ctx context.Context, queue string, paused int64) error {

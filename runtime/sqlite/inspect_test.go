@@ -3,7 +3,7 @@ package sqlite
 import (
 	"testing"
 
-	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
 // Queues counts a message that changes its state while it counts once.
@@ -16,7 +16,7 @@ func TestQueuesAtOneMoment(t *testing.T) {
 	go func() {
 		defer close(done)
 		for d := range c.Deliveries() {
-			d.Settle(dtask.Requeue)
+			d.Settle(broker.Settlement{Verdict: broker.Requeue})
 		}
 	}()
 	for range 100 {

@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dtaskhq/dtask/runtime/broker"
 	"github.com/dtaskhq/dtask/runtime/brokertest"
-	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
 func TestMain(m *testing.M) {
@@ -46,7 +46,7 @@ func newFile(t *testing.T) string { return filepath.Join(t.TempDir(), "tasks.db"
 // openBroker opens a broker for the length of the test.
 func openBroker(t *testing.T, file string) *Broker {
 	t.Helper()
-	b, err := Open(testContext(t), "sqlite:"+file)
+	b, err := Open(testContext(t), "sqlite:"+file, broker.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,8 +90,8 @@ func mustInt(t *testing.T, c *conn, sql string) int64 {
 
 var serial atomic.Int64
 
-func newMessage(queue string) *dtask.Message {
-	return &dtask.Message{
+func newMessage(queue string) *broker.Message {
+	return &broker.Message{
 		ID:         fmt.Sprintf("01890000-0000-7000-8000-%012d", serial.Add(1)),
 		Task:       "pkg.Task",
 		Queue:      queue,
@@ -102,15 +102,15 @@ func newMessage(queue string) *dtask.Message {
 	}
 }
 
-func newMessages(queue string, n int) []*dtask.Message {
-	ms := make([]*dtask.Message, n)
+func newMessages(queue string, n int) []*broker.Message {
+	ms := make([]*broker.Message, n)
 	for i := range ms {
 		ms[i] = newMessage(queue)
 	}
 	return ms
 }
 
-func mustEnqueue(t *testing.T, b *Broker, ms ...*dtask.Message) {
+func mustEnqueue(t *testing.T, b *Broker, ms ...*broker.Message) {
 	t.Helper()
 	for i, err := range b.EnqueueMany(testContext(t), ms) {
 		if err != nil {
@@ -121,7 +121,7 @@ func mustEnqueue(t *testing.T, b *Broker, ms ...*dtask.Message) {
 
 func mustConsume(t *testing.T, b *Broker, queue string, concurrency int) *consumer {
 	t.Helper()
-	c, err := b.Consume(testContext(t), dtask.ConsumeOptions{Queue: queue, Concurrency: concurrency})
+	c, err := b.Consume(testContext(t), broker.ConsumeOptions{Queue: queue, Concurrency: concurrency})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +129,7 @@ func mustConsume(t *testing.T, b *Broker, queue string, concurrency int) *consum
 	return c.(*consumer)
 }
 
-func receive(t *testing.T, c *consumer) dtask.Delivery {
+func receive(t *testing.T, c *consumer) broker.Delivery {
 	t.Helper()
 	select {
 	case d, ok := <-c.Deliveries():
@@ -151,7 +151,7 @@ func flush(t *testing.T, b *Broker) {
 	}
 }
 
-func queueState(t *testing.T, b *Broker, queue string) dtask.QueueState {
+func queueState(t *testing.T, b *Broker, queue string) broker.QueueState {
 	t.Helper()
 	states, err := b.Queues(testContext(t))
 	if err != nil {
@@ -162,7 +162,7 @@ func queueState(t *testing.T, b *Broker, queue string) dtask.QueueState {
 			return s
 		}
 	}
-	return dtask.QueueState{Queue: queue}
+	return broker.QueueState{Queue: queue}
 }
 
 // captureLog returns what is logged from now on, until the test ends.

@@ -13,20 +13,21 @@ import (
 	"sync"
 	"time"
 
-	"github.com/dtaskhq/dtask/runtime/dtask"
 	driversqlite "modernc.org/sqlite"
+
+	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
 // scheme is the URL scheme of this broker.
 const scheme = "sqlite"
 
 func init() {
-	dtask.RegisterBroker(scheme, func(ctx context.Context, url string) (dtask.Broker, error) {
-		return Open(ctx, url)
+	broker.Register(scheme, func(ctx context.Context, url string, c broker.Config) (broker.Broker, error) {
+		return Open(ctx, url, c)
 	})
 }
 
-// Broker is a [dtask.Broker] on a file. Make one with [Open], or through
+// Broker is a [broker.Broker] on a file. Make one with [Open], or through
 // [dtask.Open].
 type Broker struct {
 	file    string // absolute path
@@ -40,11 +41,11 @@ type Broker struct {
 	closed   bool
 }
 
-var _ dtask.Broker = (*Broker)(nil)
+var _ broker.Broker = (*Broker)(nil)
 
 // Open opens the file that url names, and makes it, or the tables in it, if
 // there are none.
-func Open(ctx context.Context, url string) (*Broker, error) {
+func Open(ctx context.Context, url string, config broker.Config) (*Broker, error) {
 	file, err := parseURL(url)
 	if err != nil {
 		return nil, err

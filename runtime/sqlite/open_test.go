@@ -10,9 +10,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dtaskhq/dtask/internal/testenv/skip"
-	"github.com/dtaskhq/dtask/runtime/dtask"
 	"go.uber.org/goleak"
+
+	"github.com/dtaskhq/dtask/internal/testenv/skip"
+	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
 func TestParseURL(t *testing.T) {
@@ -59,7 +60,7 @@ func TestOpenOddNames(t *testing.T) {
 			continue
 		}
 		file := filepath.Join(t.TempDir(), name)
-		b, err := Open(testContext(t), "sqlite:"+strings.NewReplacer("%", "%25", "?", "%3F").Replace(file))
+		b, err := Open(testContext(t), "sqlite:"+strings.NewReplacer("%", "%25", "?", "%3F").Replace(file), broker.Config{})
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -85,7 +86,7 @@ func TestOpenBySymlink(t *testing.T) {
 	}
 	other := openBroker(t, link)
 	mustEnqueue(t, other, newMessage("q"))
-	receive(t, mustConsume(t, b, "q", 1)).Settle(dtask.Done)
+	receive(t, mustConsume(t, b, "q", 1)).Settle(broker.Settlement{Verdict: broker.Done})
 	mustConsume(t, other, "q", 1)
 	locks, err := filepath.Glob(b.file + lockSuffix + "*")
 	if err != nil || len(locks) != 2 {
@@ -170,7 +171,7 @@ func TestOpenRefuses(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			file := c.file(t)
 			before, _ := os.ReadFile(file)
-			b, err := Open(testContext(t), "sqlite:"+file)
+			b, err := Open(testContext(t), "sqlite:"+file, broker.Config{})
 			if err == nil {
 				b.Close()
 				t.Fatal("opened")
@@ -208,7 +209,7 @@ func TestOpenReadOnly(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer os.Chmod(path, info.Mode())
-			b, err := Open(testContext(t), "sqlite:"+file)
+			b, err := Open(testContext(t), "sqlite:"+file, broker.Config{})
 			if err == nil {
 				b.Close()
 				t.Fatal("opened")
@@ -233,13 +234,13 @@ func TestOpenLocked(t *testing.T) {
 	mustExec(t, other, "BEGIN IMMEDIATE")
 	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
 	defer cancel()
-	_, err := Open(ctx, "sqlite:"+file)
+	_, err := Open(ctx, "sqlite:"+file, broker.Config{})
 	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "another program keeps it locked") {
 		t.Errorf("error %v, want the context's, and the reason", err)
 	}
 	opened := make(chan error)
 	go func() {
-		b, err := Open(testContext(t), "sqlite:"+file)
+		b, err := Open(testContext(t), "sqlite:"+file, broker.Config{})
 		if err == nil {
 			err = b.Close()
 		}
@@ -293,7 +294,7 @@ func TestOpenTogether(t *testing.T) {
 	errs := make(chan error)
 	for range 8 {
 		go func() {
-			b, err := Open(context.Background(), "sqlite:"+file)
+			b, err := Open(context.Background(), "sqlite:"+file, broker.Config{})
 			if err == nil {
 				err = errors.Join(b.Enqueue(context.Background(), newMessage("q")), b.Close())
 			}
@@ -315,16 +316,16 @@ func TestCloseLeavesNothing(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	file := newFile(t)
 	for range 3 {
-		b, err := Open(context.Background(), "sqlite:"+file)
+		b, err := Open(context.Background(), "sqlite:"+file, broker.Config{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		mustEnqueue(t, b, newMessage("q"), newMessage("q"))
-		c, err := b.Consume(context.Background(), dtask.ConsumeOptions{Queue: "q", Concurrency: 1})
+		c, err := b.Consume(context.Background(), broker.ConsumeOptions{Queue: "q", Concurrency: 1})
 		if err != nil {
 			t.Fatal(err)
 		}
-		(<-c.Deliveries()).Settle(dtask.Done)
+		(<-c.Deliveries()).Settle(broker.Settlement{Verdict: broker.Done})
 		queueState(t, b, "q")
 		if err := b.Close(); err != nil { // with the consumer open
 			t.Errorf("close: %v", err)
@@ -340,7 +341,7 @@ func TestCloseLeavesNothing(t *testing.T) {
 	if len(entries) != 1 {
 		t.Errorf("left in the directory: %v", entries)
 	}
-	b, err := Open(context.Background(), "sqlite:"+file)
+	b, err := Open(context.Background(), "sqlite:"+file, broker.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,10 +7,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
-var _ dtask.Results = (*Broker)(nil)
+var _ broker.ResultStore = (*Broker)(nil)
 
 // result is what is kept of a message that is done.
 type result struct {
@@ -19,8 +19,8 @@ type result struct {
 	expires  time.Time
 }
 
-func newResult(m *dtask.Message) *result {
-	return &result{m.ID, m.Task, m.Result, time.Now().Add(m.Keep)}
+func newResult(m *broker.Message, value []byte) *result {
+	return &result{m.ID, m.Task, value, time.Now().Add(m.Keep)}
 }
 
 // keepResult stores a result, and deletes some that have expired.
@@ -39,8 +39,8 @@ func (w *writer) deleteExpired(limit int) (int, error) {
 		time.Now().UnixMilli(), int64(limit))
 }
 
-// Result implements [dtask.Results].
-func (b *Broker) Result(ctx context.Context, id string) (dtask.Result, error) {
+// Result implements [broker.ResultStore].
+func (b *Broker) Result(ctx context.Context, id string) (broker.Result, error) {
 	w := b.writer
 	w.watch.enter()
 	defer w.watch.leave()
@@ -54,7 +54,7 @@ func (b *Broker) Result(ctx context.Context, id string) (dtask.Result, error) {
 		select {
 		case <-change:
 		case <-w.done:
-			return r, dtask.ErrClosed
+			return r, broker.ErrClosed
 		case <-ctx.Done():
 			return r, ctx.Err()
 		}
@@ -63,17 +63,17 @@ func (b *Broker) Result(ctx context.Context, id string) (dtask.Result, error) {
 
 // lookUpResult returns the outcome of a message, or that it is still to come.
 // The message is looked up first: when it is gone its result is there already.
-func (b *Broker) lookUpResult(ctx context.Context, id string) (r dtask.Result, pending bool, err error) {
+func (b *Broker) lookUpResult(ctx context.Context, id string) (r broker.Result, pending bool, err error) {
 	found := false
 	err = b.read(ctx, func(c *conn) error {
 		err := c.query(func(row []driver.Value) error {
 			found, pending = true, row[0].(int64) != 2
-			var m dtask.Message
+			var m broker.Message
 			if err := readMessage(&m, row[1:]); err != nil && !pending {
-				m.Failures = append(m.Failures, dtask.Failure{Kind: dtask.FailureUndecodable, Error: err.Error()})
+				m.Failures = append(m.Failures, broker.Failure{Kind: broker.FailureUndecodable, Error: err.Error()})
 			}
 			if m.Keep <= 0 {
-				return fmt.Errorf("%w: this task asked for none", dtask.ErrNoResult)
+				return fmt.Errorf("%w: this task asked for none", broker.ErrNoResult)
 			}
 			r.Task = m.Task
 			if n := len(m.Failures); !pending && n > 0 {
@@ -92,7 +92,7 @@ func (b *Broker) lookUpResult(ctx context.Context, id string) (r dtask.Result, p
 		}, "SELECT task, value FROM dtask_results WHERE id = ? AND expires > ?", id, time.Now().UnixMilli())
 	})
 	if err == nil && !found {
-		err = dtask.ErrNoResult
+		err = broker.ErrNoResult
 	}
 	return r, pending, err
 }

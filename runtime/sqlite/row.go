@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
 // columns are those that hold the message itself, in the order of a record. The
@@ -17,14 +17,14 @@ import (
 const (
 	columns    = "id, " + changeable
 	changeable = "task, queue, body, schema, priority, attempt, attempts, " +
-		"enqueued_at, due, expires, keep, headers, failures, returned, returned_since"
+		"enqueued_at, due, expires, keep, headers, failures, handed_back, handed_back_since"
 )
 
 // record is a message as values of the columns.
 type record [16]driver.Value
 
 func (r *record) queue() string { return r[2].(string) }
-func (r *record) class() int    { return classOf(dtask.PriorityLevel(r[5].(int64))) }
+func (r *record) class() int    { return classOf(broker.Priority(r[5].(int64))) }
 func (r *record) due() int64    { return r[dueColumn].(int64) }
 
 const dueColumn = 9
@@ -38,7 +38,7 @@ func (r *record) plain() bool {
 // newRecord returns m as a record. Times lose what is below a millisecond;
 // NotBefore is rounded up, so that the message is never early. Without it the
 // message is due now, even if the clock was ahead when it was enqueued.
-func newRecord(m *dtask.Message, now time.Time) (r record, err error) {
+func newRecord(m *broker.Message, now time.Time) (r record, err error) {
 	due := m.EnqueuedAt
 	if due.After(now) {
 		due = now
@@ -48,7 +48,7 @@ func newRecord(m *dtask.Message, now time.Time) (r record, err error) {
 	}
 	r = record{
 		m.ID, m.Task, m.Queue, m.Body, m.Schema, int64(m.Priority), int64(m.Attempt), int64(m.Attempts),
-		m.EnqueuedAt.UnixMilli(), due.UnixMilli(), millis(m.Expires), m.Keep.Milliseconds(), nil, nil, int64(m.Returned), millis(m.ReturnedSince),
+		m.EnqueuedAt.UnixMilli(), due.UnixMilli(), millis(m.Expires), m.Keep.Milliseconds(), nil, nil, int64(m.HandedBack), millis(m.HandedBackSince),
 	}
 	if len(m.Headers) > 0 {
 		if r[12], err = jsonText(m.Headers); err != nil {
@@ -78,7 +78,7 @@ func millis(t time.Time) driver.Value {
 
 // readMessage fills m from the values of the columns. What it cannot read it
 // leaves zero and names in the error.
-func readMessage(m *dtask.Message, row []driver.Value) error {
+func readMessage(m *broker.Message, row []driver.Value) error {
 	r := reader{row: row}
 	r.message(m)
 	return r.err()
@@ -99,7 +99,7 @@ func (r *reader) err() error {
 }
 
 // message fills m from the columns of a record.
-func (r *reader) message(m *dtask.Message) {
+func (r *reader) message(m *broker.Message) {
 	m.ID = r.text("id")
 	m.Task = r.text("task")
 	m.Queue = r.text("queue")
@@ -117,8 +117,8 @@ func (r *reader) message(m *dtask.Message) {
 	m.Keep = time.Duration(r.integer("keep", 0, math.MaxInt64/int64(time.Millisecond))) * time.Millisecond
 	r.json("headers", &m.Headers)
 	r.json("failures", &m.Failures)
-	m.Returned = r.count("returned", 0)
-	m.ReturnedSince = r.time("returned_since")
+	m.HandedBack = r.count("handed_back", 0)
+	m.HandedBackSince = r.time("handed_back_since")
 }
 
 func (r *reader) next() driver.Value {
@@ -169,8 +169,8 @@ func (r *reader) count(column string, least int64) int {
 	return int(r.integer(column, least, math.MaxInt32))
 }
 
-func (r *reader) priority() dtask.PriorityLevel {
-	return dtask.PriorityLevel(r.integer("priority", int64(dtask.PriorityLow), int64(dtask.PriorityHigh)))
+func (r *reader) priority() broker.Priority {
+	return broker.Priority(r.integer("priority", int64(broker.PriorityLow), int64(broker.PriorityHigh)))
 }
 
 // time reads Unix milliseconds; NULL is the zero time.

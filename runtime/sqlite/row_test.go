@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
 // A row that cannot be read goes to the dead letters, with the reason; its
@@ -17,17 +17,17 @@ func TestDamagedRows(t *testing.T) {
 	b := openBroker(t, file)
 	edit := openConn(t, file)
 	damage := map[string]string{ // column → what is in it
-		"headers":        `'{"a":'`,
-		"failures":       `'{"not":"an array"}'`,
-		"attempt":        `-1`,
-		"attempts":       `99999999999999`,
-		"priority":       `0`, // sound
-		"keep":           `9223372036854775807`,
-		"returned":       `-9223372036854775808`,
-		"returned_since": `9223372036854775807`, // a time, if a late one
-		"crashes":        `9223372036854775807`,
+		"headers":           `'{"a":'`,
+		"failures":          `'{"not":"an array"}'`,
+		"attempt":           `-1`,
+		"attempts":          `99999999999999`,
+		"priority":          `0`, // sound
+		"keep":              `9223372036854775807`,
+		"handed_back":       `-9223372036854775808`,
+		"handed_back_since": `9223372036854775807`, // a time, if a late one
+		"crashes":           `9223372036854775807`,
 	}
-	sound := map[string]bool{"priority": true, "returned_since": true}
+	sound := map[string]bool{"priority": true, "handed_back_since": true}
 	for column, value := range damage {
 		m := newMessage("q")
 		m.ID = column
@@ -40,7 +40,7 @@ func TestDamagedRows(t *testing.T) {
 		if !sound[d.Message().ID] {
 			t.Errorf("delivered with a damaged %s: %+v", d.Message().ID, d.Message())
 		}
-		d.Settle(dtask.Done)
+		d.Settle(broker.Settlement{Verdict: broker.Done})
 	}
 	flush(t, b)
 	dead, err := b.DeadLetters(testContext(t), "q", 100)
@@ -52,7 +52,7 @@ func TestDamagedRows(t *testing.T) {
 	}
 	for _, m := range dead {
 		n := len(m.Failures)
-		if n == 0 || m.Failures[n-1].Kind != dtask.FailureUndecodable || !strings.Contains(m.Failures[n-1].Error, m.ID+" is ") {
+		if n == 0 || m.Failures[n-1].Kind != broker.FailureUndecodable || !strings.Contains(m.Failures[n-1].Error, m.ID+" is ") {
 			t.Errorf("dead letter %s says %+v", m.ID, m.Failures)
 		}
 	}
@@ -105,7 +105,7 @@ func TestMisplacedRows(t *testing.T) {
 		if d.Message().ID != set || d.Message().Attempt < 2 || d.Message().Attempt > m.Attempts {
 			t.Errorf("%s: delivered %s at attempt %d, want one after a crash", set, d.Message().ID, d.Message().Attempt)
 		}
-		d.Settle(dtask.Done)
+		d.Settle(broker.Settlement{Verdict: broker.Done})
 		flush(t, b)
 	}
 }
@@ -136,21 +136,21 @@ func FuzzReadMessage(f *testing.F) {
 			value = float64(number)
 		}
 		row[uint(column)%uint(len(row))] = value
-		var m dtask.Message
+		var m broker.Message
 		if err := readMessage(&m, row[:]); err != nil {
 			if !strings.Contains(err.Error(), "damaged") || len(err.Error()) > 2000 {
 				t.Errorf("error %q", err)
 			}
 			return
 		}
-		if m.Attempt < 1 || m.Attempts < 1 || m.Priority < dtask.PriorityLow || m.Priority > dtask.PriorityHigh || m.Keep < 0 {
+		if m.Attempt < 1 || m.Attempts < 1 || m.Priority < broker.PriorityLow || m.Priority > broker.PriorityHigh || m.Keep < 0 {
 			t.Errorf("read %+v", m)
 		}
 		again, err := newRecord(&m, now)
 		if err != nil {
 			t.Fatalf("what was read cannot be written: %v", err)
 		}
-		var m2 dtask.Message
+		var m2 broker.Message
 		if err := readMessage(&m2, again[:]); err != nil {
 			t.Fatalf("what was written cannot be read: %v", err)
 		}
@@ -182,7 +182,7 @@ func TestDueByOurClock(t *testing.T) {
 	m = newMessage("q")
 	m.EnqueuedAt = now.Add(time.Hour)
 	mustEnqueue(t, b, m)
-	receive(t, mustConsume(t, b, "q", 1)).Settle(dtask.Done)
+	receive(t, mustConsume(t, b, "q", 1)).Settle(broker.Settlement{Verdict: broker.Done})
 }
 
 // A message is never due before its time: what is below a millisecond counts.

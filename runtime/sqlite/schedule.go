@@ -4,14 +4,14 @@ import (
 	"context"
 	"time"
 
-	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
-var _ dtask.Scheduler = (*Broker)(nil)
+var _ broker.TickStore = (*Broker)(nil)
 
 const lastTick = "SELECT tick FROM dtask_schedules WHERE name = ?"
 
-// LastTick implements [dtask.Scheduler].
+// LastTick implements [broker.TickStore].
 func (b *Broker) LastTick(ctx context.Context, schedule string) (tick time.Time, err error) {
 	err = b.read(ctx, func(c *conn) error {
 		ms, err := c.int(lastTick, schedule)
@@ -23,8 +23,8 @@ func (b *Broker) LastTick(ctx context.Context, schedule string) (tick time.Time,
 	return tick, err
 }
 
-// Tick implements [dtask.Scheduler]. Times are compared by the millisecond.
-func (b *Broker) Tick(ctx context.Context, schedule string, from, to time.Time, m *dtask.Message) (bool, error) {
+// Tick implements [broker.TickStore]. Times are compared by the millisecond.
+func (b *Broker) Tick(ctx context.Context, schedule string, from, to time.Time, m *broker.Message) (bool, error) {
 	var r record
 	if m != nil {
 		var err error

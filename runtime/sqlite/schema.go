@@ -32,8 +32,8 @@ CREATE TABLE dtask_messages (
   keep           INTEGER NOT NULL DEFAULT 0,   -- how long to keep the result, in milliseconds
   headers        TEXT,                         -- a JSON object of strings
   failures       TEXT,                         -- a JSON array, oldest first
-  returned       INTEGER NOT NULL DEFAULT 0,
-  returned_since INTEGER,
+  handed_back       INTEGER NOT NULL DEFAULT 0,
+  handed_back_since INTEGER,
   state          INTEGER NOT NULL DEFAULT 0,   -- 0 waiting, 1 running, 2 dead
   owner          INTEGER,                      -- running: the consumer (dtask_consumers)
   crashes        INTEGER NOT NULL DEFAULT 0,   -- attempts whose process died

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
 // plan returns how SQLite executes a statement.
@@ -81,7 +81,7 @@ func TestFileShrinks(t *testing.T) {
 	b := openBroker(t, newFile(t))
 	look := openConn(t, b.file)
 	pages := func() int64 { return mustInt(t, look, "PRAGMA page_count") }
-	backlog := func(n int) []*dtask.Message {
+	backlog := func(n int) []*broker.Message {
 		ms := newMessages("q", n)
 		for _, m := range ms {
 			m.Body = make([]byte, 4000) // a page each
@@ -93,7 +93,7 @@ func TestFileShrinks(t *testing.T) {
 	for range 20 {
 		mustEnqueue(t, b, backlog(50)...)
 		for range 50 {
-			receive(t, c).Settle(dtask.Done)
+			receive(t, c).Settle(broker.Settlement{Verdict: broker.Done})
 		}
 		flush(t, b)
 		most = max(most, pages())
@@ -121,7 +121,7 @@ func TestResultsExpire(t *testing.T) {
 		m := newMessage("q")
 		m.Keep = time.Millisecond
 		mustEnqueue(t, b, m)
-		receive(t, c).Settle(dtask.Done)
+		receive(t, c).Settle(broker.Settlement{Verdict: broker.Done})
 	}
 	flush(t, b)
 	look := openConn(t, b.file)

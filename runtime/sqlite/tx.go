@@ -7,7 +7,7 @@ import (
 	"os"
 	"strings"
 
-	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
 // WithTx returns a context in which tasks are enqueued through tx, a
@@ -36,16 +36,24 @@ import (
 // in between, would wait for tx until it fails.
 //
 // A client of another broker, or of another file, refuses to enqueue in this
-// context ([dtask.ErrTransaction]).
+// context ([broker.ErrTransaction]).
 func WithTx(ctx context.Context, tx *sql.Tx) context.Context {
-	return dtask.WithTransaction(ctx, &userTx{tx})
+	return broker.WithTransaction(ctx, &userTx{tx})
 }
 
 // userTx is a transaction of the application.
 type userTx struct{ tx *sql.Tx }
 
-// insert inserts messages through the transaction.
-func (u *userTx) insert(ctx context.Context, b *Broker, in *insert) []error {
+// EnqueueTx implements [broker.Transactor].
+func (b *Broker) EnqueueTx(ctx context.Context, tx any, ms []*broker.Message) []error {
+	in, err := insertOf(ms)
+	if err != nil {
+		return failAll(in.errs, err)
+	}
+	u, ok := tx.(*userTx)
+	if !ok {
+		return failAll(in.errs, fmt.Errorf("%w: it is not from WithTx of package sqlite", broker.ErrTransaction))
+	}
 	if err := u.check(ctx, b); err != nil {
 		return failAll(in.errs, err)
 	}
@@ -65,7 +73,7 @@ func (u *userTx) insertOne(ctx context.Context, r *record) error {
 		return inTx(err)
 	}
 	if n, err := result.RowsAffected(); err == nil && n == 0 {
-		return dtask.ErrDuplicate
+		return broker.ErrDuplicate
 	}
 	return nil
 }
@@ -89,7 +97,7 @@ const library = "sqlite_source_id() || (SELECT group_concat(compile_options) FRO
 // one in this process closes the file, that drops the broker's locks.
 func (u *userTx) check(ctx context.Context, b *Broker) error {
 	if u.tx == nil {
-		return fmt.Errorf("%w: it is nil", dtask.ErrTransaction)
+		return fmt.Errorf("%w: it is nil", broker.ErrTransaction)
 	}
 	var file, theirLibrary sql.NullString
 	err := u.tx.QueryRowContext(ctx, "SELECT file, "+library+" FROM pragma_database_list WHERE name = 'main'").Scan(&file, &theirLibrary)
@@ -99,10 +107,10 @@ func (u *userTx) check(ctx context.Context, b *Broker) error {
 	theirs, err1 := os.Stat(file.String)
 	ours, err2 := os.Stat(b.file)
 	if err1 != nil || err2 != nil || !os.SameFile(theirs, ours) {
-		return fmt.Errorf("%w: it is on database %q, the broker on %q; open both on one file", dtask.ErrTransaction, file.String, b.file)
+		return fmt.Errorf("%w: it is on database %q, the broker on %q; open both on one file", broker.ErrTransaction, file.String, b.file)
 	}
 	if theirLibrary.String != b.library {
-		return fmt.Errorf("%w: its driver has an SQLite library of its own, and two of them in one process damage a file (howtocorrupt.html, 2.2); open %q with the driver modernc.org/sqlite", dtask.ErrTransaction, b.file)
+		return fmt.Errorf("%w: its driver has an SQLite library of its own, and two of them in one process damage a file (howtocorrupt.html, 2.2); open %q with the driver modernc.org/sqlite", broker.ErrTransaction, b.file)
 	}
 	return nil
 }

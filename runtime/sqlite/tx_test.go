@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
 // appDB opens the file as the application does.
@@ -30,7 +30,7 @@ func TestWithTx(t *testing.T) {
 	if _, err := db.Exec("CREATE TABLE orders (id TEXT)"); err != nil {
 		t.Fatal(err)
 	}
-	order := func(m *dtask.Message, end func(*sql.Tx) error) {
+	order := func(m *broker.Message, end func(*sql.Tx) error) {
 		t.Helper()
 		tx, err := db.Begin()
 		if err != nil {
@@ -39,7 +39,7 @@ func TestWithTx(t *testing.T) {
 		if _, err := tx.Exec("INSERT INTO orders VALUES (?)", m.ID); err != nil {
 			t.Fatal(err)
 		}
-		if err := b.Enqueue(WithTx(testContext(t), tx), m); err != nil {
+		if err := enqueueTx(t, b, tx, m)[0]; err != nil {
 			t.Fatal(err)
 		}
 		if err := end(tx); err != nil {
@@ -53,7 +53,7 @@ func TestWithTx(t *testing.T) {
 	if d.Message().ID != kept.ID {
 		t.Errorf("delivered %s, want the one that was committed, %s", d.Message().ID, kept.ID)
 	}
-	d.Settle(dtask.Done)
+	d.Settle(broker.Settlement{Verdict: broker.Done})
 	flush(t, b)
 	if s := queueState(t, b, "q"); s.Ready+s.Running != 0 {
 		t.Errorf("state %+v, want nothing left", s)
@@ -66,8 +66,8 @@ func TestWithTx(t *testing.T) {
 	defer tx.Rollback()
 	ctx := WithTx(testContext(t), tx)
 	m := newMessage("q")
-	errs := b.EnqueueMany(ctx, []*dtask.Message{m, m})
-	if errs[0] != nil || !errors.Is(errs[1], dtask.ErrDuplicate) {
+	errs := b.EnqueueTx(ctx, broker.Transaction(ctx), []*broker.Message{m, m})
+	if errs[0] != nil || !errors.Is(errs[1], broker.ErrDuplicate) {
 		t.Errorf("twice in one transaction: %v", errs)
 	}
 	if _, err := tx.Exec("INSERT INTO orders VALUES ('after')"); err != nil {
@@ -85,11 +85,11 @@ func TestWithTxElsewhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer tx.Rollback()
-	err = b.Enqueue(WithTx(testContext(t), tx), newMessage("q"))
-	if !errors.Is(err, dtask.ErrTransaction) || !strings.Contains(err.Error(), "open both on one file") {
+	err = enqueueTx(t, b, tx, newMessage("q"))[0]
+	if !errors.Is(err, broker.ErrTransaction) || !strings.Contains(err.Error(), "open both on one file") {
 		t.Errorf("error %v, want a refusal", err)
 	}
-	if err := b.Enqueue(WithTx(testContext(t), nil), newMessage("q")); !errors.Is(err, dtask.ErrTransaction) {
+	if err := enqueueTx(t, b, nil, newMessage("q"))[0]; !errors.Is(err, broker.ErrTransaction) {
 		t.Errorf("without a transaction: error %v, want a refusal", err)
 	}
 }
@@ -106,8 +106,8 @@ func TestWithTxOfAnotherLibrary(t *testing.T) {
 	if _, err := tx.Exec("CREATE TEMP TABLE pragma_compile_options AS SELECT 'COMPILER=gcc-1.0' AS compile_options"); err != nil {
 		t.Fatal(err)
 	}
-	err = b.Enqueue(WithTx(testContext(t), tx), newMessage("q"))
-	if !errors.Is(err, dtask.ErrTransaction) || !strings.Contains(err.Error(), "with the driver modernc.org/sqlite") {
+	err = enqueueTx(t, b, tx, newMessage("q"))[0]
+	if !errors.Is(err, broker.ErrTransaction) || !strings.Contains(err.Error(), "with the driver modernc.org/sqlite") {
 		t.Errorf("error %v, want a refusal", err)
 	}
 }
@@ -132,8 +132,14 @@ func TestWithTxDeferred(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustEnqueue(t, b, newMessage("q"))
-	err = b.Enqueue(WithTx(testContext(t), tx), newMessage("q"))
+	err = enqueueTx(t, b, tx, newMessage("q"))[0]
 	if err == nil || !strings.Contains(err.Error(), "_txlock=immediate") {
 		t.Errorf("error %v, want the remedy", err)
 	}
+}
+
+// enqueueTx enqueues messages in a transaction, as a client does.
+func enqueueTx(t *testing.T, b *Broker, tx *sql.Tx, ms ...*broker.Message) []error {
+	ctx := WithTx(testContext(t), tx)
+	return b.EnqueueTx(ctx, broker.Transaction(ctx), ms)
 }

@@ -10,7 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
 // writer is the one goroutine of a broker that writes. Callers leave what they
@@ -139,13 +139,13 @@ func (w *writer) wakeUp() {
 	}
 }
 
-// put adds to the inbox. It returns [dtask.ErrClosed] once the writer takes
+// put adds to the inbox. It returns [broker.ErrClosed] once the writer takes
 // nothing more.
 func (w *writer) put(add func(*inbox)) error {
 	w.mu.Lock()
 	if w.inbox.closed {
 		w.mu.Unlock()
-		return dtask.ErrClosed
+		return broker.ErrClosed
 	}
 	add(&w.inbox)
 	w.mu.Unlock()

@@ -20,8 +20,9 @@ import (
 
 // list prints the dispatch table.
 func (p *program) list() error {
-	tasks := p.handlers()
-	slices.SortFunc(tasks, func(a, b dtask.Handler) int { return cmp.Compare(a.Name, b.Name) })
+	tasks := p.boundTasks()
+	names := tasks.ShortNames()
+	slices.SortFunc(tasks, func(a, b dtask.BoundTask) int { return cmp.Compare(a.Name, b.Name) })
 	w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "TASK\tQUEUE\tRETRIES\tTIMEOUT\tBACKOFF\tPRIORITY\tSCHEDULE")
 	for _, t := range tasks {
@@ -30,7 +31,7 @@ func (p *program) list() error {
 			timeout = short(t.Spec.Timeout)
 		}
 		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\t%s\n",
-			t.Name, t.Spec.Queue, t.Spec.Retries, timeout, short(t.Spec.Backoff), t.Spec.Priority, cmp.Or(t.Spec.Cron, "-"))
+			names[t.Name], t.Spec.Queue, t.Spec.Retries, timeout, short(t.Spec.Backoff), t.Spec.Priority, cmp.Or(t.Spec.Cron, "-"))
 	}
 	return w.Flush()
 }
@@ -38,10 +39,9 @@ func (p *program) list() error {
 // runTask runs one task in this process, with its arguments as JSON, and prints
 // its result, if it has one.
 func (p *program) runTask(name, args string) error {
-	tasks := p.handlers()
-	i := slices.IndexFunc(tasks, func(h dtask.Handler) bool { return h.Name == name })
-	if i < 0 {
-		return p.noTask(name)
+	task, err := p.find(name)
+	if err != nil {
+		return err
 	}
 	if args == "-" {
 		input, err := io.ReadAll(p.stdin)
@@ -60,7 +60,7 @@ func (p *program) runTask(name, args string) error {
 		defer client.Close()
 	}
 	start := time.Now()
-	result, err := tasks[i].Run(ctx, []byte(args))
+	result, err := task.Run(ctx, []byte(args))
 	var panicked *dtask.PanicError
 	switch {
 	case errors.Is(err, dtask.ErrArguments):
@@ -79,26 +79,36 @@ func (p *program) runTask(name, args string) error {
 	return nil
 }
 
-// noTask returns the error of a task that the program does not have.
-func (p *program) noTask(name string) error {
+// find returns the task with the given name, or with the given end of its name
+// where no other task has it.
+func (p *program) find(name string) (dtask.BoundTask, error) {
+	var found []dtask.BoundTask
 	var names []string
-	for _, h := range p.handlers() {
-		names = append(names, h.Name)
+	tasks := p.boundTasks()
+	short := tasks.ShortNames()
+	for _, t := range tasks {
+		if t.Name == name {
+			return t, nil
+		}
+		if strings.HasSuffix(t.Name, "/"+name) {
+			found = append(found, t)
+		}
+		names = append(names, short[t.Name])
 	}
-	if near := spelling.Nearest(name, names); near != "" {
-		return usagef("no task %q in this program; did you mean %s?", name, near)
+	switch len(found) {
+	case 1:
+		return found[0], nil
+	case 0:
+		if near := spelling.Nearest(name, names); near != "" {
+			return dtask.BoundTask{}, usagef("no task %q in this program; did you mean %s?", name, near)
+		}
+		return dtask.BoundTask{}, usagef("no task %q in this program; list prints them", name)
 	}
-	return usagef("no task %q in this program; list prints them", name)
+	return dtask.BoundTask{}, usagef("%d tasks of this program are called %s; use %s or %s", len(found), name, short[found[0].Name], short[found[1].Name])
 }
 
-// handlers returns the entries of all tables.
-func (p *program) handlers() []dtask.Handler {
-	var all []dtask.Handler
-	for _, t := range p.tables {
-		all = append(all, t...)
-	}
-	return all
-}
+// boundTasks returns the entries of all tables.
+func (p *program) boundTasks() dtask.Table { return slices.Concat(p.tables...) }
 
 // short prints a duration without its zero parts: 1h, not 1h0m0s.
 func short(d time.Duration) string {

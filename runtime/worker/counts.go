@@ -11,16 +11,16 @@ import (
 
 // taskCounts counts the outcomes of one task.
 type taskCounts struct {
-	Done     int64         `json:"done"`
-	Retried  int64         `json:"retried"`
-	Buried   int64         `json:"buried"`
-	Snoozed  int64         `json:"snoozed"`
-	Returned int64         `json:"returned"`
-	Took     time.Duration `json:"took_ns"` // of all attempts together
+	Done       int64         `json:"done"`
+	Retried    int64         `json:"retried"`
+	Dead       int64         `json:"dead"`
+	Snoozed    int64         `json:"snoozed"`
+	HandedBack int64         `json:"handed_back"`
+	Took       time.Duration `json:"took_ns"` // of all attempts together
 }
 
 func (c taskCounts) plus(d taskCounts) taskCounts {
-	return taskCounts{c.Done + d.Done, c.Retried + d.Retried, c.Buried + d.Buried, c.Snoozed + d.Snoozed, c.Returned + d.Returned, c.Took + d.Took}
+	return taskCounts{c.Done + d.Done, c.Retried + d.Retried, c.Dead + d.Dead, c.Snoozed + d.Snoozed, c.HandedBack + d.HandedBack, c.Took + d.Took}
 }
 
 // counts counts the outcomes by task.
@@ -37,21 +37,21 @@ func (c *counts) middleware(next dtask.HandleFunc) dtask.HandleFunc {
 	return func(ctx context.Context, m *dtask.Message) dtask.Outcome {
 		start := time.Now()
 		o := next(ctx, m)
-		if o.Kind == dtask.GivenUp {
+		if o.Kind == dtask.OutcomeGivenUp {
 			return o
 		}
 		one := taskCounts{Took: time.Since(start)}
 		switch o.Kind {
-		case dtask.Executed:
+		case dtask.OutcomeDone:
 			one.Done = 1
-		case dtask.Retried:
+		case dtask.OutcomeRetried:
 			one.Retried = 1
-		case dtask.Buried:
-			one.Buried = 1
-		case dtask.Snoozed:
+		case dtask.OutcomeDead:
+			one.Dead = 1
+		case dtask.OutcomeSnoozed:
 			one.Snoozed = 1
 		default:
-			one.Returned = 1
+			one.HandedBack = 1
 		}
 		c.mu.Lock()
 		c.tasks[m.Task] = c.tasks[m.Task].plus(one)

@@ -19,7 +19,7 @@ func TestDrain(t *testing.T) {
 		}
 
 		b.delay(noteTask, "a", "b", "c")
-		later, err := noteTask.Delay(dtask.NewContext(t.Context(), b.client), textArgs{"later"}, dtask.Delay(time.Hour))
+		later, err := noteTask.Delay(dtask.NewContext(t.Context(), b.client), textArgs{"later"}, dtask.In(time.Hour))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -38,8 +38,8 @@ func TestDrain(t *testing.T) {
 
 		b.delay(failTask, "x")
 		p = b.start(nil, "-drain", "-drain-retries")
-		if code := p.exit(t); code != exitBuried {
-			t.Errorf("exit code %d, want %d for a dead letter", code, exitBuried)
+		if code := p.exit(t); code != exitDead {
+			t.Errorf("exit code %d, want %d for a dead letter", code, exitDead)
 		}
 		if s := b.state("work"); s.Dead != 1 || s.Ready != 0 {
 			t.Errorf("after the drain: %+v", s)
@@ -95,7 +95,7 @@ func TestDrainPaused(t *testing.T) {
 		if code := b.start(nil, "-drain").exit(t); code != exitOK { // makes the queues
 			t.Fatalf("exit code %d", code)
 		}
-		if err := b.client.Broker().Pause(t.Context(), "work"); err != nil {
+		if err := b.admin().Pause(t.Context(), "work"); err != nil {
 			t.Fatal(err)
 		}
 		b.delay(noteTask, "x")

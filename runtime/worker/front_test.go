@@ -170,7 +170,7 @@ func TestHealth(t *testing.T) {
 			if err := json.Unmarshal([]byte(body), &vars); err != nil || code != http.StatusOK {
 				t.Fatalf("/debug/vars: %d, %v:\n%s", code, err, body)
 			}
-			if vars.Uptime <= 0 || vars.Memory < 1<<20 || vars.Stats.Done != 3 || vars.Tasks["test.Note"].Done != 3 || vars.Tasks["test.Fail"].Buried != 1 {
+			if vars.Uptime <= 0 || vars.Memory < 1<<20 || vars.Stats.Done != 3 || vars.Tasks["test.Note"].Done != 3 || vars.Tasks["test.Fail"].Dead != 1 {
 				t.Errorf("/debug/vars: %s", body)
 			}
 

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"time"
 
 	"github.com/dtaskhq/dtask/runtime/dtask"
@@ -20,7 +19,7 @@ const (
 	exitOK     = 0 // stopped in good order, or drained
 	exitFailed = 1
 	exitUsage  = 2
-	exitBuried = 3 // drained, and something went to the dead letters
+	exitDead   = 3 // drained, and something went to the dead letters
 )
 
 // Main runs the program that the command line asks for, on the given tables,
@@ -44,8 +43,8 @@ type Program struct {
 	// Middleware wraps the handling of every message.
 	Middleware []dtask.Middleware
 
-	// EnqueueMiddleware wraps what the tasks enqueue. Periodic tasks do not
-	// pass through it.
+	// EnqueueMiddleware wraps what is enqueued: by the tasks, and by the
+	// schedules of periodic ones.
 	EnqueueMiddleware []dtask.EnqueueMiddleware
 }
 
@@ -114,9 +113,9 @@ func (p *program) run(args []string) int {
 	case p.config.processes > 0:
 		return p.fail(p.supervise())
 	case p.config.drain:
-		buried, err := p.drain()
-		if err == nil && buried > 0 {
-			return exitBuried
+		dead, err := p.drain()
+		if err == nil && dead > 0 {
+			return exitDead
 		}
 		return p.fail(err)
 	}
@@ -161,7 +160,7 @@ const openTimeout = 15 * time.Second
 func (p *program) open(ctx context.Context) (client *dtask.Client, silent bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
-	client, err = dtask.Open(ctx, p.config.url)
+	client, err = dtask.Open(ctx, p.config.url, dtask.WithLogger(p.log))
 	if err != nil {
 		return nil, ctx.Err() != nil, err
 	}
@@ -170,19 +169,4 @@ func (p *program) open(ctx context.Context) (client *dtask.Client, silent bool, 
 	}
 	dtask.SetDefault(client)
 	return client, false, nil
-}
-
-// version says which build this is.
-func version(name string) string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return name
-	}
-	text := fmt.Sprintf("%s %s %s", name, info.Main.Version, info.GoVersion)
-	for _, m := range append(info.Deps, &info.Main) {
-		if m.Path == "github.com/dtaskhq/dtask" && m != &info.Main {
-			text += " dtask " + m.Version
-		}
-	}
-	return text
 }

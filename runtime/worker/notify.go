@@ -51,7 +51,7 @@ func (n *notifier) publish(r report) {
 	if r.Live && n.watchdog > 0 {
 		lines = append(lines, "WATCHDOG=1")
 	}
-	status := fmt.Sprintf("STATUS=%d running, %d done, %d retried, %d dead", r.Stats.Running, r.Stats.Done, r.Stats.Retried, r.Stats.Buried)
+	status := fmt.Sprintf("STATUS=%d running, %d done, %d retried, %d dead", r.Stats.Running, r.Stats.Done, r.Stats.Retried, r.Stats.Dead)
 	if r.Problem != "" {
 		status = "STATUS=" + strings.ReplaceAll(r.Problem, "\n", " ")
 	}

@@ -5,6 +5,8 @@ package worker
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"fmt"
 	"os"
 	"reflect"
 	"regexp"
@@ -15,6 +17,7 @@ import (
 	"time"
 
 	"github.com/dtaskhq/dtask/internal/testenv/rabbittest"
+	"github.com/dtaskhq/dtask/runtime/broker"
 	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
@@ -54,7 +57,7 @@ func TestEachSecondOnce(t *testing.T) {
 			workers = append(workers, b.start(env, "-grace", "1s", "-concurrency", "2"))
 		}
 		last := begin.Add(time.Duration(seconds-1) * time.Second)
-		awaitTick(t, b, tickID(tickTask.Name(), last))
+		awaitTick(t, b, tickIDOf(tickTask.Name(), last))
 		for _, p := range workers {
 			p.cmd.Process.Signal(syscall.SIGTERM) // some are gone
 		}
@@ -82,7 +85,7 @@ func TestEachSecondOnce(t *testing.T) {
 		}
 		for i := range seconds {
 			tick := begin.Add(time.Duration(i) * time.Second)
-			if !runs[tickID(tickTask.Name(), tick)] {
+			if !runs[tickIDOf(tickTask.Name(), tick)] {
 				t.Errorf("tick %v was never run", tick)
 			}
 		}
@@ -157,7 +160,7 @@ func TestTicksThroughCuts(t *testing.T) {
 	for range 3 { // they schedule, and leave the ticks where they are
 		b.start([]string{cronEnv + "=* * * * * *"}, "-queues", "other")
 	}
-	c, err := b.client.Broker().Consume(t.Context(), dtask.ConsumeOptions{Queue: "work", Concurrency: 1})
+	c, err := b.client.Broker().Consume(t.Context(), broker.ConsumeOptions{Queue: "work", Concurrency: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,8 +169,8 @@ func TestTicksThroughCuts(t *testing.T) {
 	next := func() (tick time.Time) {
 		select {
 		case d := <-c.Deliveries():
-			defer d.Settle(dtask.Done)
-			if tick, err = time.Parse(time.RFC3339, d.Message().Headers[TickHeader]); err != nil {
+			defer d.Settle(broker.Settlement{Verdict: broker.Done})
+			if tick, err = time.Parse(time.RFC3339, d.Message().Headers[dtask.TickHeader]); err != nil {
 				t.Fatal(err)
 			}
 			return tick
@@ -192,4 +195,12 @@ func TestTicksThroughCuts(t *testing.T) {
 		}
 		delete(left, tick)
 	}
+}
+
+// tickIDOf returns the id of a tick's message as docs/wire.md defines it.
+func tickIDOf(task string, tick time.Time) string {
+	u := sha256.Sum256([]byte(task + "@" + tick.UTC().Format(time.RFC3339)))
+	u[6] = 0x80 | u[6]&0x0f
+	u[8] = 0x80 | u[8]&0x3f
+	return fmt.Sprintf("%x-%x-%x-%x-%x", u[0:4], u[4:6], u[6:8], u[8:10], u[10:16])
 }

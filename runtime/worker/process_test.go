@@ -22,7 +22,10 @@ import (
 
 	"github.com/dtaskhq/dtask/internal/crontab"
 	"github.com/dtaskhq/dtask/internal/testenv/rabbittest"
+	"github.com/dtaskhq/dtask/runtime/broker"
 	"github.com/dtaskhq/dtask/runtime/dtask"
+	_ "github.com/dtaskhq/dtask/runtime/rabbitmq"
+	_ "github.com/dtaskhq/dtask/runtime/sqlite"
 )
 
 // The tests start this binary again as a worker program. Its tasks report to
@@ -85,7 +88,7 @@ func overflow(n int) error {
 }
 
 func testTable() dtask.Table {
-	bind := func(t dtask.Task[textArgs, dtask.None], fn func(context.Context, string) error) dtask.Handler {
+	bind := func(t dtask.Task[textArgs, dtask.None], fn func(context.Context, string) error) dtask.BoundTask {
 		return t.Bind(func(ctx context.Context, a textArgs) (dtask.None, error) {
 			say(ctx, "start", a.Text)
 			err := fn(ctx, a.Text)
@@ -281,6 +284,15 @@ func newBench(t *testing.T, url string) *bench {
 	return &bench{t, url, newLedger(t), client}
 }
 
+func (b *bench) admin() broker.Admin {
+	b.t.Helper()
+	admin, err := b.client.Admin()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return admin
+}
+
 // delay enqueues a task once for each of the texts.
 func (b *bench) delay(task dtask.Task[textArgs, dtask.None], texts ...string) {
 	b.t.Helper()
@@ -382,9 +394,9 @@ func (p *proc) logged(t *testing.T, n int, text string) {
 }
 
 // state returns the state of a queue.
-func (b *bench) state(queue string) dtask.QueueState {
+func (b *bench) state(queue string) broker.QueueState {
 	b.t.Helper()
-	states, err := b.client.Broker().Queues(context.Background())
+	states, err := b.admin().Queues(context.Background())
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -393,5 +405,5 @@ func (b *bench) state(queue string) dtask.QueueState {
 			return s
 		}
 	}
-	return dtask.QueueState{Queue: queue}
+	return broker.QueueState{Queue: queue}
 }

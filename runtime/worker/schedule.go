@@ -2,7 +2,6 @@ package worker
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"github.com/dtaskhq/dtask/internal/crontab"
+	"github.com/dtaskhq/dtask/runtime/broker"
 	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
@@ -50,7 +50,11 @@ func Schedule(ctx context.Context, client *dtask.Client, tables ...dtask.Table) 
 	if err != nil {
 		return err
 	}
-	newScheduler(client.Broker(), schedules, slog.Default()).run(ctx)
+	s, err := newScheduler(client, schedules, slog.Default())
+	if err != nil {
+		return err
+	}
+	s.run(ctx)
 	<-ctx.Done() // where there are no periodic tasks
 	return nil
 }
@@ -58,12 +62,12 @@ func Schedule(ctx context.Context, client *dtask.Client, tables ...dtask.Table) 
 // A schedule says when a periodic task is due. Its name at the broker is that
 // of the task.
 type schedule struct {
-	task dtask.Handler
+	task dtask.BoundTask
 	when crontab.Schedule
 }
 
 // schedulesOf returns the schedules of the periodic tasks.
-func schedulesOf(tasks []dtask.Handler) ([]schedule, error) {
+func schedulesOf(tasks []dtask.BoundTask) ([]schedule, error) {
 	var schedules []schedule
 	for _, h := range tasks {
 		if h.Spec.Cron == "" {
@@ -82,13 +86,18 @@ func schedulesOf(tasks []dtask.Handler) ([]schedule, error) {
 // schedulers may run: the broker lets each tick pass once. The nil scheduler
 // does nothing.
 type scheduler struct {
-	broker    dtask.Scheduler
+	client    *dtask.Client
+	store     broker.TickStore // of the client
 	schedules []schedule
 	log       *slog.Logger
 }
 
-func newScheduler(broker dtask.Scheduler, schedules []schedule, log *slog.Logger) *scheduler {
-	return &scheduler{broker, schedules, log}
+func newScheduler(client *dtask.Client, schedules []schedule, log *slog.Logger) (*scheduler, error) {
+	store, err := broker.As[broker.TickStore](client.Broker())
+	if err != nil {
+		return nil, err
+	}
+	return &scheduler{client, store, schedules, log}, nil
 }
 
 // run watches the clock until ctx ends.
@@ -112,7 +121,7 @@ func (s *scheduler) watch(ctx context.Context, sch schedule) {
 		switch {
 		case ctx.Err() != nil:
 			return
-		case errors.Is(err, dtask.ErrNotScheduler):
+		case errors.Is(err, broker.ErrNotScheduler):
 			wait, failing = retryScheduler, false
 		case err != nil:
 			if !failing {
@@ -137,7 +146,7 @@ func (s *scheduler) catchUp(ctx context.Context) error {
 		return nil
 	}
 	for _, sch := range s.schedules {
-		if _, err := s.step(ctx, sch); err != nil && !errors.Is(err, dtask.ErrNotScheduler) {
+		if _, err := s.step(ctx, sch); err != nil && !errors.Is(err, broker.ErrNotScheduler) {
 			return fmt.Errorf("schedule of %s: %w", sch.task.Name, err)
 		}
 	}
@@ -149,13 +158,13 @@ func (s *scheduler) step(ctx context.Context, sch schedule) (next time.Time, err
 	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
 	defer cancel()
 	for {
-		last, err := s.broker.LastTick(ctx, sch.task.Name)
+		last, err := s.store.LastTick(ctx, sch.task.Name)
 		if err != nil {
 			return time.Time{}, err
 		}
 		now := time.Now()
 		if last.IsZero() { // its first start: it ticks from now on
-			if _, err := s.broker.Tick(ctx, sch.task.Name, last, now, nil); err != nil {
+			if _, err := s.store.Tick(ctx, sch.task.Name, last, now, nil); err != nil {
 				return time.Time{}, err
 			}
 			continue
@@ -164,85 +173,25 @@ func (s *scheduler) step(ctx context.Context, sch schedule) (next time.Time, err
 		if tick.IsZero() {
 			return sch.when.Next(last), nil
 		}
-		var m *dtask.Message
 		missed := now.Sub(tick) > lateAfter
-		if !missed || !sch.task.Spec.SkipMissed {
-			m = sch.message(tick, now)
+		skip := missed && sch.task.Spec.SkipMissed
+		var id string
+		var ticked bool
+		if skip {
+			ticked, err = s.store.Tick(ctx, sch.task.Name, last, tick, nil)
+		} else {
+			id, ticked, err = s.client.Tick(ctx, sch.task, last, tick)
 		}
-		ticked, err := s.broker.Tick(ctx, sch.task.Name, last, tick, m)
 		switch {
 		case err != nil:
 			return time.Time{}, err
 		case !ticked: // another scheduler was faster
-		case m == nil:
+		case skip:
 			s.log.Warn("periodic task missed its time; left out", "task", sch.task.Name, "tick", tick)
 		case missed:
-			s.log.Warn("periodic task missed its time; enqueued late", "task", sch.task.Name, "tick", tick, "id", m.ID)
+			s.log.Warn("periodic task missed its time; enqueued late", "task", sch.task.Name, "tick", tick, "id", id)
 		default:
-			s.log.Info("periodic task enqueued", "task", sch.task.Name, "tick", tick, "id", m.ID)
+			s.log.Info("periodic task enqueued", "task", sch.task.Name, "tick", tick, "id", id)
 		}
 	}
-}
-
-// due returns the tick to enqueue at now, or the zero time if there is none
-// after last: the first that is not missed, or else the newest of the missed
-// ones, which stands for them all.
-func (sch schedule) due(last, now time.Time) time.Time {
-	for reach := lateAfter; ; reach *= 2 {
-		from := now.Add(-reach)
-		if from.Before(last) {
-			from = last
-		}
-		if tick := sch.when.Next(from); !tick.After(now) {
-			if reach == lateAfter {
-				return tick
-			}
-			return sch.newest(tick, now)
-		}
-		if from.Equal(last) {
-			return time.Time{}
-		}
-	}
-}
-
-// newest returns the newest tick up to now, of which tick is one.
-func (sch schedule) newest(tick, now time.Time) time.Time {
-	for {
-		next := sch.when.Next(tick)
-		if next.After(now) {
-			return tick
-		}
-		tick = next
-	}
-}
-
-// TickHeader is the header of a periodic task's message that holds the time of
-// its tick, in the format of RFC 3339.
-const TickHeader = "dtask-tick"
-
-// message returns the message of a tick.
-func (sch schedule) message(tick, now time.Time) *dtask.Message {
-	spec := sch.task.Spec
-	return &dtask.Message{
-		ID:         tickID(sch.task.Name, tick),
-		Task:       sch.task.Name,
-		Queue:      spec.Queue,
-		Body:       []byte("{}"),
-		Schema:     spec.Schema,
-		Priority:   spec.Priority,
-		Attempt:    1,
-		Attempts:   spec.Retries + 1,
-		EnqueuedAt: now,
-		Keep:       spec.Keep,
-		Headers:    map[string]string{TickHeader: tick.UTC().Format(time.RFC3339)},
-	}
-}
-
-// tickID returns the id of a tick's message, the same in whichever process: a
-// UUIDv8 of a SHA-256 (RFC 9562, section 5.8 and appendix B.2).
-func tickID(task string, tick time.Time) string {
-	u := sha256.Sum256([]byte(task + "@" + tick.UTC().Format(time.RFC3339)))
-	u[6] = 0x80 | u[6]&0x0f
-	u[8] = 0x80 | u[8]&0x3f
-	return fmt.Sprintf("%x-%x-%x-%x-%x", u[0:4], u[4:6], u[6:8], u[8:10], u[10:16])
 }

@@ -12,12 +12,13 @@ import (
 	"time"
 
 	"github.com/dtaskhq/dtask/internal/crontab"
+	"github.com/dtaskhq/dtask/runtime/broker"
 	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
-// ticks is a dtask.Scheduler in memory, and no more of a broker than that.
+// ticks is a broker.TickStore in memory, and no more of a broker than that.
 type ticks struct {
-	dtask.Broker
+	broker.Broker
 
 	mu       sync.Mutex
 	last     map[string]time.Time
@@ -65,7 +66,7 @@ func (b *ticks) times() (times []string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, m := range b.enqueued {
-		times = append(times, m.Headers[TickHeader])
+		times = append(times, m.Headers[dtask.TickHeader])
 	}
 	return times
 }
@@ -76,11 +77,15 @@ func periodic(t *testing.T, cron string, skipMissed bool) schedule {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return schedule{dtask.Handler{Name: "pkg.Purge", Spec: dtask.Spec{Queue: "q", Cron: cron, SkipMissed: skipMissed, Retries: 2, Schema: "s"}}, when}
+	return schedule{dtask.BoundTask{Name: "pkg.Purge", Spec: dtask.Spec{Queue: "q", Cron: cron, SkipMissed: skipMissed, Retries: 2, Schema: "s"}}, when}
 }
 
 func testScheduler(b *ticks, s schedule) *scheduler {
-	return newScheduler(b, []schedule{s}, slog.New(slog.DiscardHandler))
+	scheduler, err := newScheduler(dtask.NewClient(b), []schedule{s}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		panic(err)
+	}
+	return scheduler
 }
 
 func TestDue(t *testing.T) {
@@ -219,7 +224,7 @@ func TestBrokerAway(t *testing.T) {
 		for range 10 {
 			b.set(func() { b.down = errors.New("connection refused") })
 			time.Sleep(20 * time.Second)
-			b.set(func() { b.down = dtask.ErrNotScheduler })
+			b.set(func() { b.down = broker.ErrNotScheduler })
 			time.Sleep(5 * time.Second)
 			b.set(func() { b.down, b.lost = nil, true })
 			time.Sleep(5 * time.Second)
@@ -246,7 +251,7 @@ func TestCatchUp(t *testing.T) {
 			}
 			time.Sleep(24 * time.Hour)
 		}
-		b.down = dtask.ErrNotScheduler
+		b.down = broker.ErrNotScheduler
 		if err := s.catchUp(context.Background()); err != nil {
 			t.Errorf("another process is the scheduler: %v", err)
 		}

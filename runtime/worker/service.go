@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/dtaskhq/dtask/runtime/broker"
 	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
@@ -54,6 +55,7 @@ func (p *program) work(stop *stopper, interval time.Duration, publish func(repor
 // A service is what runs the tasks of one process.
 type service struct {
 	client    *dtask.Client
+	admin     broker.Admin
 	worker    *dtask.Worker
 	scheduler *scheduler
 	queues    []string
@@ -70,8 +72,13 @@ func (p *program) newService(ctx context.Context, middleware ...dtask.Middleware
 		return nil, err
 	}
 	s := &service{client: client, queues: p.queueNames(), counts: newCounts(), log: p.log}
+	if s.admin, err = client.Admin(); err != nil {
+		return nil, err
+	}
 	if p.config.scheduler {
-		s.scheduler = newScheduler(client.Broker(), p.schedules, p.log)
+		if s.scheduler, err = newScheduler(client, p.schedules, p.log); err != nil {
+			return nil, err
+		}
 	}
 	middleware = slices.Concat([]dtask.Middleware{s.counts.middleware}, middleware, p.additions.Middleware)
 	s.worker, err = dtask.NewWorker(client, p.config.workerConfig(p.log, middleware...), p.tables...)
@@ -84,7 +91,7 @@ func (p *program) checkTables() (err error) {
 	if _, err := dtask.NewWorker(dtask.NewClient(nil), p.config.workerConfig(p.log), p.tables...); err != nil {
 		return usageError{err}
 	}
-	if p.schedules, err = schedulesOf(p.handlers()); err != nil {
+	if p.schedules, err = schedulesOf(p.boundTasks()); err != nil {
 		return usageError{err}
 	}
 	return nil

@@ -11,12 +11,14 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/dtaskhq/dtask/runtime/broker"
 	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/runtime/sqlite"
 )
 
 // A worker that cannot consume ends with the error, scheduler and all.
 func TestConsumeFails(t *testing.T) {
-	dtask.RegisterBroker("worker-test", openUnconsumable)
+	broker.Register("worker-test", openUnconsumable)
 	url := "worker-test:" + filepath.Join(t.TempDir(), "tasks.db")
 	p := &program{
 		name: "worker", getenv: func(string) string { return "" }, stdout: io.Discard, stderr: io.Discard,
@@ -36,15 +38,15 @@ func TestConsumeFails(t *testing.T) {
 }
 
 // unconsumable is a broker of SQLite whose queues cannot be consumed.
-type unconsumable struct{ dtask.Broker }
+type unconsumable struct{ *sqlite.Broker }
 
-func openUnconsumable(ctx context.Context, url string) (dtask.Broker, error) {
+func openUnconsumable(ctx context.Context, url string, c broker.Config) (broker.Broker, error) {
 	_, file, _ := strings.Cut(url, ":")
-	b, err := dtask.OpenBroker(ctx, "sqlite:"+file)
+	b, err := sqlite.Open(ctx, "sqlite:"+file, c)
 	return unconsumable{b}, err
 }
 
-func (unconsumable) Consume(context.Context, dtask.ConsumeOptions) (dtask.Consumer, error) {
+func (unconsumable) Consume(context.Context, broker.ConsumeOptions) (broker.Consumer, error) {
 	return nil, errors.New("no queue for you")
 }
 

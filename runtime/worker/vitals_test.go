@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/runtime/dtasktest"
 )
 
 // A worker is live while it works, waits, or has nothing to do; it is not when
@@ -21,7 +22,7 @@ func TestVitals(t *testing.T) {
 		t.Errorf("before the broker has answered: %+v", r)
 	}
 
-	client := dtask.NewInline()
+	client := dtasktest.NewInline()
 	worker, err := dtask.NewWorker(client, dtask.WorkerConfig{Logger: slog.New(slog.DiscardHandler)}, dtask.Table{greetTask.Bind(nil)})
 	if err != nil {
 		t.Fatal(err)
@@ -58,9 +59,9 @@ func TestVitals(t *testing.T) {
 // Reports add up, for the supervisor.
 func TestReportPlus(t *testing.T) {
 	a := report{Memory: 1, Stats: dtask.WorkerStats{Done: 1, Running: 2}, Tasks: map[string]taskCounts{"x": {Done: 1}}}
-	b := report{Memory: 2, Stats: dtask.WorkerStats{Done: 3, Buried: 1}, Tasks: map[string]taskCounts{"x": {Retried: 1}, "y": {Done: 2}}}
+	b := report{Memory: 2, Stats: dtask.WorkerStats{Done: 3, Dead: 1}, Tasks: map[string]taskCounts{"x": {Retried: 1}, "y": {Done: 2}}}
 	sum := report{}.plus(a).plus(b)
-	if sum.Memory != 3 || sum.Stats.Done != 4 || sum.Stats.Running != 2 || sum.Stats.Buried != 1 || sum.Tasks["x"] != (taskCounts{Done: 1, Retried: 1}) || sum.Tasks["y"].Done != 2 {
+	if sum.Memory != 3 || sum.Stats.Done != 4 || sum.Stats.Running != 2 || sum.Stats.Dead != 1 || sum.Tasks["x"] != (taskCounts{Done: 1, Retried: 1}) || sum.Tasks["y"].Done != 2 {
 		t.Errorf("sum %+v", sum)
 	}
 	if len(a.Tasks) != 1 || a.Tasks["x"].Retried != 0 {
@@ -72,9 +73,9 @@ func TestReportPlus(t *testing.T) {
 // drain of no retry.
 func TestGivenUpCountsAsNothing(t *testing.T) {
 	c, r := newCounts(), newRetries()
-	kinds := []dtask.OutcomeKind{dtask.Retried, dtask.GivenUp}
+	kinds := []dtask.OutcomeKind{dtask.OutcomeRetried, dtask.OutcomeGivenUp}
 	handle := c.middleware(r.middleware(func(context.Context, *dtask.Message) dtask.Outcome {
-		o := dtask.Outcome{Kind: kinds[0], Err: errors.New("late"), Delay: time.Minute}
+		o := dtask.Outcome{Kind: kinds[0], Err: errors.New("late"), In: time.Minute}
 		kinds = kinds[1:]
 		return o
 	}))

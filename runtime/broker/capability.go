@@ -1,0 +1,27 @@
+package broker
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+)
+
+// ErrUnsupported: the broker lacks a capability.
+var ErrUnsupported = errors.New("not supported by this broker")
+
+// A Deduplicator is the capability to refuse a message whose id is stored
+// already: Enqueue then returns [ErrDuplicate].
+type Deduplicator interface {
+	// RefusesDuplicates does nothing: to have it is to promise.
+	RefusesDuplicates()
+}
+
+// As returns b as one of the capabilities of this package, or an error that
+// wraps [ErrUnsupported] and names both.
+func As[Capability any](b Broker) (Capability, error) {
+	c, ok := b.(Capability)
+	if !ok {
+		return c, fmt.Errorf("%w: %T has no %s", ErrUnsupported, b, reflect.TypeFor[Capability]().Name())
+	}
+	return c, nil
+}

@@ -1,0 +1,43 @@
+package broker
+
+import "errors"
+
+// What can become of an enqueue. Brokers wrap these, so that errors.Is finds
+// them in the error of Delay.
+var (
+	// ErrUnknownOutcome: the connection was lost, or the context ended, after
+	// the message was sent and before the broker confirmed it. It may run.
+	ErrUnknownOutcome = errors.New("the message may or may not have been enqueued")
+
+	// ErrTooLarge: the message exceeds [MaxBodySize] or the broker's own limit.
+	ErrTooLarge = errors.New("message too large")
+
+	// ErrUnroutable: the broker has no queue for the message.
+	ErrUnroutable = errors.New("no such queue at the broker")
+
+	// ErrBlocked: the broker refuses messages for want of memory or disk, and
+	// still did when the context ended.
+	ErrBlocked = errors.New("the broker accepts no messages at the moment")
+
+	// ErrQueueFull: the queue has reached the length its operator allows.
+	ErrQueueFull = errors.New("the queue is full")
+
+	// ErrDuplicate: a message with the same id is stored already.
+	ErrDuplicate = errors.New("a message with this id is already enqueued")
+
+	// ErrTransaction: the context has a transaction of the application in which
+	// the broker cannot enqueue.
+	ErrTransaction = errors.New("the context has a transaction in which the broker cannot enqueue")
+)
+
+var (
+	// ErrClosed: the client, the broker or the consumer was closed.
+	ErrClosed = errors.New("closed")
+
+	// ErrNoResult: nothing of that id is enqueued, its outcome is not kept, or
+	// not any more.
+	ErrNoResult = errors.New("no result is kept under this id; tasks keep one by the option keep= or dtask.Keep")
+
+	// ErrNotScheduler: another process watches the clock for this schedule.
+	ErrNotScheduler = errors.New("another process is the scheduler")
+)

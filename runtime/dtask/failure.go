@@ -1,0 +1,61 @@
+package dtask
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/dtaskhq/dtask/runtime/broker"
+)
+
+// addFailure adds a failure of the current attempt to the history of m, within
+// its bounds.
+func addFailure(m *Message, at time.Time, err error) {
+	kind, stack := describeFailure(err)
+	m.Failures = slices.Clone(m.Failures)
+	for i := range m.Failures {
+		m.Failures[i].Stack = ""
+	}
+	m.Failures = append(m.Failures, Failure{
+		Attempt: m.Attempt,
+		At:      at,
+		Kind:    kind,
+		Error:   truncate(err.Error(), broker.MaxErrorSize),
+		Stack:   truncate(stack, broker.MaxStackSize),
+	})
+	if n := len(m.Failures) - broker.MaxFailures; n > 0 {
+		m.Failures = m.Failures[n:]
+	}
+}
+
+// A failureError is an error of the worker, rather than of the function.
+type failureError struct {
+	kind string
+	err  error
+}
+
+func (e *failureError) Error() string { return e.err.Error() }
+func (e *failureError) Unwrap() error { return e.err }
+
+func failuref(kind, format string, args ...any) error {
+	return &failureError{kind, fmt.Errorf(format, args...)}
+}
+
+// describeFailure returns the kind of failure that err is, and the stack of a
+// panic.
+func describeFailure(err error) (kind, stack string) {
+	var (
+		failure  *failureError
+		panicked *PanicError
+	)
+	switch {
+	case errors.As(err, &failure):
+		return failure.kind, ""
+	case errors.As(err, &panicked):
+		return broker.FailurePanic, panicked.Stack
+	case errors.As(err, new(*undecodableError)):
+		return broker.FailureUndecodable, ""
+	}
+	return broker.FailureError, ""
+}

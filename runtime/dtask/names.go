@@ -1,0 +1,76 @@
+package dtask
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// ShortNames returns, for the name of each task of the table, the form that
+// people read and type: the shortest end of the name, cut at a slash, that no
+// other task of the table has. It is mail.Mailer.SendDigest for
+// github.com/acme/shop/mail.Mailer.SendDigest.
+func (t Table) ShortNames() map[string]string {
+	ends := make(map[string]int) // how many names have it
+	for _, b := range t {
+		for end := range nameEnds(b.Name) {
+			ends[end]++
+		}
+	}
+	short := make(map[string]string, len(t))
+	for _, b := range t {
+		short[b.Name] = b.Name
+		for end := range nameEnds(b.Name) {
+			if ends[end] == 1 {
+				short[b.Name] = end
+				break
+			}
+		}
+	}
+	return short
+}
+
+// nameEnds yields the ends of a name that begin after a slash, the shortest
+// first, and the name itself.
+func nameEnds(name string) func(yield func(string) bool) {
+	return func(yield func(string) bool) {
+		for i := len(name); i > 0; {
+			i = strings.LastIndexByte(name[:i], '/')
+			if !yield(name[i+1:]) {
+				return
+			}
+		}
+	}
+}
+
+// shortName returns the end of a name after its last slash: the short form
+// where the table is not known.
+func shortName(name string) string { return name[strings.LastIndexByte(name, '/')+1:] }
+
+// noTask says that this build does not have the task of m: it is one of another
+// build, or of another service, whose messages should not come here.
+func (w *Worker) noTask(m *Message) error {
+	if len(w.modules) == 0 || !strings.Contains(m.Task, "/") || slices.ContainsFunc(w.modules, func(module string) bool { return inModule(m.Task, module) }) {
+		return &foreignError{fmt.Errorf("this build has no task %s", m.Task)}
+	}
+	return &foreignError{fmt.Errorf("task %s is of another module than %s, and both use queue %q of this broker; give each service a namespace of its own: ?namespace= in its broker URL",
+		m.Task, strings.Join(w.modules, ", "), m.Queue)}
+}
+
+// inModule reports whether a task is of a package of the module.
+func inModule(task, module string) bool {
+	rest, ok := strings.CutPrefix(task, module)
+	return ok && (strings.HasPrefix(rest, "/") || strings.HasPrefix(rest, "."))
+}
+
+// modules returns the modules that define the tasks, sorted.
+func (d dispatch) modules() []string {
+	var modules []string
+	for _, b := range d {
+		if b.Spec.Module != "" {
+			modules = append(modules, b.Spec.Module)
+		}
+	}
+	slices.Sort(modules)
+	return slices.Compact(modules)
+}

@@ -1,0 +1,60 @@
+package dtask
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"time"
+
+	"github.com/dtaskhq/dtask/runtime/broker"
+)
+
+// TickHeader is the header of a periodic task's message that holds the time of
+// its tick, in the format of RFC 3339.
+const TickHeader = "dtask-tick"
+
+// Tick enqueues a periodic task for the tick at to of its schedule, if the
+// newest tick before it is still from: however many processes call it for a
+// tick, one message is enqueued. It reports whether this call did it, and the id
+// of the message. The message passes through the middleware of the client, as
+// that of any Delay. Package worker calls Tick when the task is due.
+//
+// The error wraps [ErrUnsupported] if the broker keeps no ticks. After another
+// error the tick may or may not have happened.
+func (c *Client) Tick(ctx context.Context, task BoundTask, from, to time.Time) (id string, ticked bool, err error) {
+	store, err := broker.As[broker.TickStore](c.broker)
+	if err != nil {
+		return "", false, err
+	}
+	m := newMessage(task.Name, &task.Spec, c.now())
+	m.ID = tickID(task.Name, to)
+	m.Body = []byte("{}")
+	m.SetHeader(TickHeader, to.UTC().Format(time.RFC3339))
+	if err := m.Validate(); err != nil {
+		return "", false, &EnqueueError{Task: task.Name, Err: err}
+	}
+	tried := false
+	tick := func(ctx context.Context, ms []*Message) []error {
+		var err error
+		tried = true
+		ticked, err = store.Tick(ctx, task.Name, from, to, ms[0])
+		return []error{err}
+	}
+	err = c.through(tick)(ctx, []*Message{&m})[0]
+	if err == nil && !tried { // middleware has dropped the message: its tick is over
+		ticked, err = store.Tick(ctx, task.Name, from, to, nil)
+	}
+	if err != nil {
+		return m.ID, false, &EnqueueError{Task: task.Name, ID: m.ID, Err: err}
+	}
+	return m.ID, ticked, nil
+}
+
+// tickID returns the id of a tick's message, the same in whichever process: a
+// UUIDv8 of a SHA-256 (RFC 9562, section 5.8 and appendix B.2).
+func tickID(task string, tick time.Time) string {
+	u := sha256.Sum256([]byte(task + "@" + tick.UTC().Format(time.RFC3339)))
+	u[6] = 0x80 | u[6]&0x0f
+	u[8] = 0x80 | u[8]&0x3f
+	return fmt.Sprintf("%x-%x-%x-%x-%x", u[0:4], u[4:6], u[6:8], u[8:10], u[10:16])
+}

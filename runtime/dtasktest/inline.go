@@ -1,0 +1,76 @@
+package dtasktest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/dtaskhq/dtask/internal/inside"
+	"github.com/dtaskhq/dtask/runtime/broker"
+	"github.com/dtaskhq/dtask/runtime/dtask"
+)
+
+// NewInline returns a client that runs a task at once, within Delay, through
+// the same encoding and decoding as a real one: for tests and scripts.
+//
+// Delay returns the error of the task, wrapped in a [dtask.EnqueueError]. There
+// is one attempt; delays, priorities and expiry are ignored. NewInline panics if
+// two tables bind the same task.
+func NewInline(tables ...dtask.Table) *dtask.Client {
+	b := &inline{tasks: make(map[string]dtask.BoundTask)}
+	for _, t := range tables {
+		for _, task := range t {
+			if _, bound := b.tasks[task.Name]; bound {
+				panic(fmt.Sprintf("dtasktest: NewInline: task %q is bound twice; pass each Tasks(…) once", task.Name))
+			}
+			b.tasks[task.Name] = task
+		}
+	}
+	b.client = dtask.NewClient(b)
+	return b.client
+}
+
+// inline is a broker that has no queues.
+type inline struct {
+	tasks   map[string]dtask.BoundTask
+	client  *dtask.Client
+	results sync.Map // id → broker.Result, of the tasks that ask to keep it
+}
+
+func (b *inline) Enqueue(ctx context.Context, m *broker.Message) error {
+	task, ok := b.tasks[m.Task]
+	if !ok {
+		return fmt.Errorf("no table passed to NewInline has task %q", m.Task)
+	}
+	value, err := inside.Attempt(ctx, b.client, task, m)
+	if err != nil {
+		return err
+	}
+	if m.Keep > 0 {
+		b.results.Store(m.ID, broker.Result{Task: m.Task, Value: value})
+	}
+	return nil
+}
+
+func (b *inline) EnqueueMany(ctx context.Context, ms []*broker.Message) []error {
+	errs := make([]error, len(ms))
+	for i, m := range ms {
+		errs[i] = b.Enqueue(ctx, m)
+	}
+	return errs
+}
+
+// Result implements [broker.ResultStore].
+func (b *inline) Result(_ context.Context, id string) (broker.Result, error) {
+	if r, ok := b.results.Load(id); ok {
+		return r.(broker.Result), nil
+	}
+	return broker.Result{}, broker.ErrNoResult
+}
+
+func (b *inline) Consume(context.Context, broker.ConsumeOptions) (broker.Consumer, error) {
+	return nil, errors.New("an inline client runs tasks at once and has no queues")
+}
+
+func (b *inline) Close() error { return nil }
