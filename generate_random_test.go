@@ -109,10 +109,11 @@ import (
 
 	a "example.com/random"
 	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/runtime/dtasktest"
 )
 
 func Main() {
-	ctx := dtask.NewContext(context.Background(), dtask.NewInline(a.Tasks()))
+	ctx := dtask.NewContext(context.Background(), dtasktest.NewInline(a.Tasks()))
 `)
 	for i, ok := range accepted {
 		if ok {
