@@ -22,8 +22,7 @@ func spec(t *scan.Task) *Statement {
 	return Custom(Options{Open: "{", Close: "}", Separator: ",", Multi: true}, fields...)
 }
 
-// settings emits the fields that options set, without those whose value is
-// nothing.
+// settings emits the fields that options set, except those that stay zero.
 func settings(all directive.Settings) []Code {
 	var fields []Code
 	for _, s := range all {
@@ -34,8 +33,8 @@ func settings(all directive.Settings) []Code {
 	return fields
 }
 
-// literal emits the value of an option, or nil if it is nothing. The number 0 is
-// something: no retries.
+// literal emits the value of an option, or returns nil if the field stays zero. A
+// number is always written: people want to see that there are 0 retries.
 func literal(value any) *Statement {
 	switch v := value.(type) {
 	case string, int:

@@ -12,8 +12,8 @@ type Package struct {
 	Name string
 	Dir  string // absolute
 
-	// Tasks are its tasks, sorted by the names they generate, so that moving
-	// code about in the package does not change what is generated.
+	// Tasks are its tasks, sorted by the names that are generated for them. So
+	// moving code about in the package does not change the generated file.
 	Tasks []*Task
 
 	// Receivers are the types of the methods among the tasks, sorted.
