@@ -24,6 +24,7 @@ const maxWireLines = 60
 //		Retries: 5,
 //		Timeout: 30 * time.Second,
 //		Backoff: time.Second,
+//		Module:  "github.com/acme/shop",
 //		Schema:  "2b7c6c0e5d3f4a11",
 //	})
 func (w *writer) definition(t *scan.Task) *Statement {

@@ -10,14 +10,15 @@ import (
 	"github.com/dtaskhq/dtask/internal/scan"
 )
 
-// spec emits the policy of a task: the options of its directives, and the
-// fingerprint of its arguments.
+// spec emits the policy of a task: the options of its directives, its module, and
+// the fingerprint of its arguments.
 func spec(t *scan.Task) *Statement {
 	fields := settings(t.Options)
 	if t.Cron != nil {
 		fields = append(fields, Id("Cron").Op(":").Lit(t.Cron.Schedule))
 		fields = append(fields, settings(t.Cron.Options)...)
 	}
+	fields = append(fields, Id("Module").Op(":").Lit(t.Module))
 	fields = append(fields, Id("Schema").Op(":").Lit(t.Schema))
 	return Custom(Options{Open: "{", Close: "}", Separator: ",", Multi: true}, fields...)
 }

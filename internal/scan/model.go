@@ -66,6 +66,9 @@ type Task struct {
 	Options directive.Settings // of //dtask:task
 	Cron    *Cron              // nil if the task is not periodic
 
+	// Module is the path of the module that has the task, without a major version.
+	Module string
+
 	// Wire is what the arguments look like in a message, one line a field.
 	Wire []string
 
