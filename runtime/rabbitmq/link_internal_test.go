@@ -2,6 +2,7 @@ package rabbitmq
 
 import (
 	"context"
+	"log/slog"
 	"net"
 	"strings"
 	"sync/atomic"
@@ -39,7 +40,7 @@ func newSilentHost(t *testing.T) *silentHost {
 // a host that was tried.
 func TestSilentHosts(t *testing.T) {
 	first, second := newSilentHost(t), newSilentHost(t)
-	l := newLink(&config{}, "test", nil)
+	l := newLink(&config{}, slog.Default(), "test", nil)
 	connect := func(timeout time.Duration) error {
 		l.hosts = []string{first.addr, second.addr}
 		ctx, cancel := context.WithTimeout(t.Context(), timeout)

@@ -81,18 +81,8 @@ func (p *pubChannel) watch() {
 // ready waits until the server accepts messages and there is room in the
 // window, which it takes.
 func (p *pubChannel) ready(ctx context.Context, size int) error {
-	for {
-		accepting := p.session.Blocked()
-		if accepting == nil {
-			break
-		}
-		select {
-		case <-accepting:
-		case <-p.session.Done():
-			return p.session.Err()
-		case <-ctx.Done():
-			return fmt.Errorf("%w: %w", broker.ErrBlocked, ctx.Err())
-		}
+	if err := p.session.awaitAccepting(ctx); err != nil {
+		return err
 	}
 	if size > large {
 		if err := p.take(ctx, p.large); err != nil {

@@ -79,11 +79,8 @@ func (a *attempt) send(ctx context.Context) (pending, error) {
 		if err != nil {
 			return pending{}, a.fail(err)
 		}
-		if limit := a.b.maxMessage.Load(); limit > 0 && int64(len(a.m.message.body)) > limit {
-			return pending{}, fmt.Errorf("%w: %d bytes of arguments, this RabbitMQ takes %d (its max_message_size)", broker.ErrTooLarge, len(a.m.message.body), limit)
-		}
-		if size, limit := a.m.message.Size(), s.MaxProperties(); size > limit && !a.m.message.shorten(size-limit) {
-			return pending{}, fmt.Errorf("%w: %d bytes of headers and properties, this RabbitMQ takes %d (its frame_max)", broker.ErrTooLarge, size, limit)
+		if err := a.b.fit(s, &a.m.message); err != nil {
+			return pending{}, err
 		}
 		r := a.m.route(a.b.topology.names)
 		if err := a.b.topology.ensure(ctx, s, a.m.class, a.m.queue, r.level); err != nil {
@@ -113,6 +110,18 @@ func (a *attempt) send(ctx context.Context) (pending, error) {
 		a.route = r
 		return w, nil
 	}
+}
+
+// fit makes a message one that the server takes, at the cost of its history of
+// failures. Published as it is, one too large would close the channel.
+func (b *Broker) fit(s *session, m *envelope) error {
+	if limit := b.maxMessage.Load(); limit > 0 && int64(len(m.body)) > limit {
+		return fmt.Errorf("%w: %d bytes of arguments, this RabbitMQ takes %d (its max_message_size)", broker.ErrTooLarge, len(m.body), limit)
+	}
+	if size, limit := m.Size(), s.MaxProperties(); size > limit && !m.shorten(size-limit) {
+		return fmt.Errorf("%w: %d bytes of headers and properties, this RabbitMQ takes %d (its frame_max)", broker.ErrTooLarge, size, limit)
+	}
+	return nil
 }
 
 // nextSession returns a session other than one that is over.

@@ -121,7 +121,7 @@ func fakeSession(t *testing.T) (*wiretest.Server, *session) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.End(wire.ErrClosed) })
-	return server, newSession(conn)
+	return server, newSession(conn, "test")
 }
 
 // await returns how long it takes until a server is given up.

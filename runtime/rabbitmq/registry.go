@@ -3,7 +3,6 @@ package rabbitmq
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"slices"
 	"time"
 
@@ -54,7 +53,7 @@ func (b *Broker) register(ctx context.Context, s *session, queue string) error {
 	}
 	b.registering.Go(func() {
 		if err := b.publish(context.Background(), entry); err != nil && !errors.Is(err, broker.ErrClosed) {
-			slog.Error("queue cannot be registered, and will not be listed", "queue", queue, "err", err)
+			b.log.Error("queue cannot be registered, and will not be listed", "queue", queue, "err", err)
 		}
 	})
 	return nil

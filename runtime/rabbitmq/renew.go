@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"log/slog"
 	"sync"
 	"time"
 
@@ -96,7 +95,7 @@ func (sub *subscription) renew(now time.Time) {
 		p := &publication{message: forward(d.raw, h.Table()), queue: sub.consumer.queue, class: classRenewed, name: r.queue}
 		sub.moving.Go(func() {
 			if err := sub.sendCopy(p); err != nil && sub.ctx.Err() == nil {
-				slog.Error("the message of a task that runs for long cannot be renewed; trying on", "queue", sub.consumer.queue, "id", p.message.MessageID, "err", err)
+				sub.consumer.log.Error("the message of a task that runs for long cannot be renewed; trying on", "id", p.message.MessageID, "err", err)
 				r.take(name)
 				sub.acks.renewAgain(d, time.Now().Add(timeout/30))
 			}

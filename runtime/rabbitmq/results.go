@@ -1,6 +1,7 @@
 package rabbitmq
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -99,14 +100,15 @@ func (r *record) result() broker.Result {
 	return result
 }
 
-// acceptance returns the record that m is on its way.
-func (b *Broker) acceptance(m *broker.Message) (*publication, error) {
-	if m.Keep > maxKeep {
-		return nil, fmt.Errorf("keep %v: RabbitMQ keeps results for %v at most", m.Keep, maxKeep)
+// acceptance returns the record that m is on its way, or nil if its result is
+// not kept. An empty nonce stands for a new one.
+func (b *Broker) acceptance(m *broker.Message, nonce string) *publication {
+	if m.Keep == 0 {
+		return nil
 	}
 	p := b.record(recordAccepted, m.ID, m.Task, time.Time{}, nil)
-	p.message.CorrelationID = rand.Text()
-	return p, nil
+	p.message.CorrelationID = cmp.Or(nonce, rand.Text())
+	return p
 }
 
 // doneRecord returns the record that m was executed.
@@ -142,39 +144,6 @@ func (b *Broker) record(kind recordKind, id, task string, expires time.Time, bod
 		queue: stream,
 		class: classResults,
 		name:  stream,
-	}
-}
-
-// accept records that m is on its way, before it is: nobody can have executed
-// it by then.
-func (b *Broker) accept(ctx context.Context, m *broker.Message) error {
-	p, err := b.acceptance(m)
-	if err != nil {
-		return err
-	}
-	return b.publish(ctx, p)
-}
-
-// acceptMany does what accept does for those of ms whose Keep is set and whose
-// publication is not nil. One that fails sets the error, and the publication
-// to nil.
-func (b *Broker) acceptMany(ctx context.Context, ms []*broker.Message, ps []*publication, errs []error) {
-	records := make([]*publication, len(ms))
-	kept := false
-	for i, m := range ms {
-		if ps[i] != nil && m.Keep > 0 {
-			records[i], errs[i] = b.acceptance(m)
-			kept = true
-		}
-	}
-	if !kept {
-		return
-	}
-	b.publishMany(ctx, records, errs)
-	for i, err := range errs {
-		if err != nil {
-			ps[i] = nil
-		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -35,9 +36,9 @@ type waiting struct {
 	tail *tail // nil while nobody waits
 }
 
-func newWaiting(c *config) *waiting {
+func newWaiting(c *config, log *slog.Logger) *waiting {
 	plain := func(context.Context, *session) error { return nil }
-	return &waiting{link: newLink(c, "waiting", plain), room: make(chan struct{}, maxCatchUps)}
+	return &waiting{link: newLink(c, log, "waiting", plain), room: make(chan struct{}, maxCatchUps)}
 }
 
 // Result implements [broker.ResultStore]. For a message that was purged, or that
