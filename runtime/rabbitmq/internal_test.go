@@ -54,6 +54,8 @@ func TestParseURLErrors(t *testing.T) {
 		"amqp:geheim":                               "use amqp://",
 		"amqp://u:geheim@h?nmaespace=x":             "unknown parameter",
 		"amqp://u:geheim@h?namespace=":              "namespace",
+		"amqp://u:geheim@h?namespace=a.b":           "namespace",
+		"amqp://u:geheim@h?namespace=amq":           "namespace",
 		"amqp://u:geheim@h?heartbeat=0":             "heartbeat",
 		"amqp://u:geheim@h?consumer_timeout=2":      "consumer_timeout",
 		"amqp://u:geheim@h?ca=x":                    "needs TLS",
