@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/codec"
 )
 
 // An admission is a message on its way in. All ways in make one: Enqueue and
@@ -97,7 +98,7 @@ func (b *Broker) admitMany(ctx context.Context, as []admission, errs []error) {
 
 // publication returns m on its way to its queue. It refers to m's body.
 func (b *Broker) publication(m *broker.Message) (*publication, error) {
-	message, err := encode(m)
+	message, err := codec.Encode(m)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/codec"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
 
@@ -92,7 +93,7 @@ func (b *Broker) DeadLetters(ctx context.Context, queue string, limit int) ([]*b
 	return inspect(ctx, b, func(s *session) (ms []*broker.Message, err error) {
 		err = b.browse(ctx, s, b.topology.queue(classDead, queue), min(limit, maxBrowse), arrivalGap, func(ds []*wire.Delivery) ([]uint64, error) {
 			for _, d := range ds {
-				m, _ := decode(d, classDead, queue) // of a malformed one, what can be read
+				m, _ := codec.Decode(d, queue) // of a malformed one, what can be read
 				ms = append(ms, &m)
 			}
 			return nil, nil
@@ -116,11 +117,11 @@ func (b *Broker) RetryDead(ctx context.Context, queue string, ids ...string) (in
 
 // revive returns a dead letter on its way back to its queue.
 func (b *Broker) revive(d *wire.Delivery, queue string) (admission, error) {
-	m, err := decode(d, classDead, queue)
+	m, err := codec.Decode(d, queue)
 	m.Keep = min(m.Keep, maxKeep) // a producer in another language may ask for more
 	if err != nil {               // malformed; the worker will say so again
 		name := b.topology.queue(classDefault, queue)
-		p := &publication{message: forward(d, ""), queue: queue, class: classDefault, name: name}
+		p := &publication{message: codec.Forward(d, ""), queue: queue, class: classDefault, name: name}
 		return admission{b.acceptance(&m, ""), p}, nil
 	}
 	m.Attempt = 1

@@ -90,3 +90,17 @@ func TestShare(t *testing.T) {
 		t.Errorf("for very many hosts: %v, want %v", d, minConnectTimeout)
 	}
 }
+
+func TestBackoff(t *testing.T) {
+	for attempt := range 100 {
+		limit := maxBackoff
+		if attempt < 7 {
+			limit = minBackoff << attempt
+		}
+		for range 20 {
+			if d := backoff(attempt); d < 0 || d > limit {
+				t.Fatalf("backoff(%d) = %v, want up to %v", attempt, d, limit)
+			}
+		}
+	}
+}

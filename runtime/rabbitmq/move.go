@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/codec"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
 
@@ -85,8 +86,8 @@ func (sub *subscription) persist(id string, publish func() error) error {
 // counts it like a death.
 func (sub *subscription) handedBack(d *delivery) *publication {
 	var h wire.Builder
-	h.Int(headerAttempt, int64(d.attempt))
-	return sub.publicationTo(d.from.source.class, forward(d.raw, h.Table()))
+	h.Int(codec.HeaderAttempt, int64(d.attempt))
+	return sub.publicationTo(d.from.source.class, codec.Forward(d.raw, h.Table()))
 }
 
 // requeued returns a message on its way back, as the worker has left it. Its
@@ -103,7 +104,7 @@ func (sub *subscription) requeued(d *delivery, rough bool) []*publication {
 // dead returns a message on its way to the dead letters, as the worker has left
 // it.
 func (sub *subscription) dead(d *delivery) []*publication {
-	p, err := encode(&d.message)
+	p, err := codec.Encode(&d.message)
 	if err != nil {
 		return sub.failed(d, broker.FailureError, "the message cannot be stored: "+err.Error())
 	}
@@ -115,13 +116,13 @@ func (sub *subscription) dead(d *delivery) []*publication {
 func (sub *subscription) failed(d *delivery, kind, reason string) []*publication {
 	fs := append(d.message.Failures, broker.Failure{Attempt: d.message.Attempt, At: time.Now(), Kind: kind, Error: reason})
 	var h wire.Builder
-	h.Text(headerFailures, encodeFailures(fs, maxFailures))
-	return sub.deadAs(d, forward(d.raw, h.Table()), fs)
+	h.Text(codec.HeaderFailures, codec.EncodeFailures(fs))
+	return sub.deadAs(d, codec.Forward(d.raw, h.Table()), fs)
 }
 
 // deadAs returns a dead letter in the given form, and the record of it if the
 // outcome is to be kept.
-func (sub *subscription) deadAs(d *delivery, p envelope, failures []broker.Failure) []*publication {
+func (sub *subscription) deadAs(d *delivery, p codec.Envelope, failures []broker.Failure) []*publication {
 	ps := []*publication{sub.publicationTo(classDead, p)}
 	if d.message.Keep > 0 {
 		ps = append(ps, sub.consumer.b.deadRecord(&d.message, failures))
@@ -129,7 +130,7 @@ func (sub *subscription) deadAs(d *delivery, p envelope, failures []broker.Failu
 	return ps
 }
 
-func (sub *subscription) publicationTo(c class, m envelope) *publication {
+func (sub *subscription) publicationTo(c class, m codec.Envelope) *publication {
 	q := sub.consumer.queue
 	return &publication{message: m, queue: q, class: c, name: sub.consumer.b.topology.queue(c, q)}
 }

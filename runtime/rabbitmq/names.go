@@ -39,6 +39,20 @@ func classOf(p broker.Priority) class {
 	return classDefault
 }
 
+// priority returns the priority of a message in a queue of class c, which a
+// producer may have chosen by the queue alone.
+func (c class) priority(said broker.Priority) broker.Priority {
+	switch c {
+	case classHigh:
+		return broker.PriorityHigh
+	case classDefault:
+		return broker.PriorityDefault
+	case classLow:
+		return broker.PriorityLow
+	}
+	return said
+}
+
 // names composes the names of what is declared. All begin with the namespace.
 type names struct{ namespace string }
 

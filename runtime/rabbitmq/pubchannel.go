@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/codec"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
 
@@ -129,12 +130,12 @@ type pending struct {
 }
 
 // send publishes a message; ready must have been called for it.
-func (p *pubChannel) send(m *envelope, r route) (pending, error) {
+func (p *pubChannel) send(m *codec.Envelope, r route) (pending, error) {
 	properties := m.Properties
 	properties.Expiration = r.expiration
-	c, err := p.ch.Publish(r.exchange, r.key, &properties, m.body)
+	c, err := p.ch.Publish(r.exchange, r.key, &properties, m.Body)
 	if err != nil {
-		p.release(len(m.body))
+		p.release(len(m.Body))
 	}
 	return pending{p, c}, err
 }

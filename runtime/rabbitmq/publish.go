@@ -13,12 +13,13 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/codec"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
 
 // A publication is a message on its way to a queue.
 type publication struct {
-	message envelope
+	message codec.Envelope
 	queue   string
 	class   class
 	name    string // of the queue of this class
@@ -96,7 +97,7 @@ func (a *attempt) send(ctx context.Context) (pending, error) {
 			}
 			continue
 		}
-		if err := s.pub.ready(ctx, len(a.m.message.body)); err != nil {
+		if err := s.pub.ready(ctx, len(a.m.message.Body)); err != nil {
 			if ctx.Err() != nil {
 				return pending{}, a.fail(err)
 			}
@@ -114,11 +115,11 @@ func (a *attempt) send(ctx context.Context) (pending, error) {
 
 // fit makes a message one that the server takes, at the cost of its history of
 // failures. Published as it is, one too large would close the channel.
-func (b *Broker) fit(s *session, m *envelope) error {
-	if limit := b.maxMessage.Load(); limit > 0 && int64(len(m.body)) > limit {
-		return fmt.Errorf("%w: %d bytes of arguments, this RabbitMQ takes %d (its max_message_size)", broker.ErrTooLarge, len(m.body), limit)
+func (b *Broker) fit(s *session, m *codec.Envelope) error {
+	if limit := b.maxMessage.Load(); limit > 0 && int64(len(m.Body)) > limit {
+		return fmt.Errorf("%w: %d bytes of arguments, this RabbitMQ takes %d (its max_message_size)", broker.ErrTooLarge, len(m.Body), limit)
 	}
-	if size, limit := m.Size(), s.MaxProperties(); size > limit && !m.shorten(size-limit) {
+	if size, limit := m.Size(), s.MaxProperties(); size > limit && !m.Shorten(size-limit) {
 		return fmt.Errorf("%w: %d bytes of headers and properties, this RabbitMQ takes %d (its frame_max)", broker.ErrTooLarge, size, limit)
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 
 	"github.com/dtaskhq/dtask/internal/testenv/rabbittest"
 	"github.com/dtaskhq/dtask/runtime/broker"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/codec"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire/wiretest"
 )
@@ -106,7 +107,7 @@ func publishOne(t *testing.T, s *session) {
 	if err := s.pub.take(t.Context(), s.pub.window); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.pub.send(&envelope{body: []byte("{}")}, direct("q")); err != nil {
+	if _, err := s.pub.send(&codec.Envelope{Body: []byte("{}")}, direct("q")); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -78,7 +78,7 @@ func (a *attempt) onNewChannel(ctx context.Context) wire.Outcome {
 	a.route = a.m.route(a.b.topology.names)
 	properties := a.m.message.Properties
 	properties.Expiration = a.route.expiration
-	c, err := ch.Publish(a.route.exchange, a.route.key, &properties, a.m.message.body)
+	c, err := ch.Publish(a.route.exchange, a.route.key, &properties, a.m.message.Body)
 	if err != nil {
 		return wire.Refused
 	}

@@ -9,6 +9,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/codec"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
 
@@ -36,9 +37,9 @@ func (t *topology) enter(ctx context.Context, s *session, queue string) error {
 // before, the queue is not listed.
 func (b *Broker) register(ctx context.Context, s *session, queue string) error {
 	entry := &publication{
-		message: envelope{
+		message: codec.Envelope{
 			Properties: wire.Properties{ContentType: "text/plain", DeliveryMode: wire.Persistent, Timestamp: time.Now().Unix()},
-			body:       []byte(queue),
+			Body:       []byte(queue),
 		},
 		queue: queue,
 		class: classRegistry,

@@ -11,6 +11,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/codec"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
 
@@ -67,19 +68,19 @@ type record struct {
 // kind.
 func decodeRecord(d *wire.Delivery) record {
 	rec := record{id: d.MessageID, task: d.Type, nonce: d.CorrelationID, body: d.Body}
-	var r headerReader
+	var r codec.HeaderReader
 	var kind string
 	for name, v := range d.Headers.All() {
 		switch name {
 		case headerRecord:
-			r.text(name, v, &kind)
-		case headerExpires:
-			r.time(name, v, &rec.expires)
+			r.Text(name, v, &kind)
+		case codec.HeaderExpires:
+			r.Time(name, v, &rec.expires)
 		case headerStreamOffset:
-			rec.offset, _ = r.integer(name, v)
+			rec.offset, _ = r.Int(name, v)
 		}
 	}
-	if r.err == nil {
+	if r.Err == nil {
 		rec.kind = recordKind(kind)
 	}
 	return rec
@@ -119,7 +120,7 @@ func (b *Broker) doneRecord(m *broker.Message, result []byte) *publication {
 // deadRecord returns the record that m is among the dead letters, by the last
 // of its failures.
 func (b *Broker) deadRecord(m *broker.Message, failures []broker.Failure) *publication {
-	last := encodeFailures(failures[max(0, len(failures)-1):], maxFailures)
+	last := codec.EncodeFailures(failures[max(0, len(failures)-1):])
 	return b.record(recordDead, m.ID, m.Task, time.Now().Add(m.Keep), []byte(last))
 }
 
@@ -127,10 +128,10 @@ func (b *Broker) deadRecord(m *broker.Message, failures []broker.Failure) *publi
 func (b *Broker) record(kind recordKind, id, task string, expires time.Time, body []byte) *publication {
 	var h wire.Builder
 	h.Text(headerRecord, string(kind))
-	setTime(&h, headerExpires, expires)
+	codec.SetTime(&h, codec.HeaderExpires, expires)
 	stream := b.topology.results()
 	return &publication{
-		message: envelope{
+		message: codec.Envelope{
 			Properties: wire.Properties{
 				Headers:      h.Table(),
 				ContentType:  "application/json",
@@ -139,7 +140,7 @@ func (b *Broker) record(kind recordKind, id, task string, expires time.Time, bod
 				Type:         task,
 				Timestamp:    time.Now().Unix(),
 			},
-			body: body,
+			Body: body,
 		},
 		queue: stream,
 		class: classResults,

@@ -13,6 +13,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/codec"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
 
@@ -197,10 +198,10 @@ func (b *Broker) Tick(ctx context.Context, schedule string, from, to time.Time, 
 // tickMessage returns the message of a tick, which is also its token, and the
 // queue to publish it to. What is to be there before it is there when it
 // returns: the queue, and the record that the message is accepted.
-func (b *Broker) tickMessage(ctx context.Context, p *post, tick time.Time, m *broker.Message) (queue string, message envelope, err error) {
+func (b *Broker) tickMessage(ctx context.Context, p *post, tick time.Time, m *broker.Message) (queue string, message codec.Envelope, err error) {
 	a, err := b.repeatableAdmission(m) // by the next process, if this one does not hear of its success
 	if err != nil {
-		return "", envelope{}, err
+		return "", codec.Envelope{}, err
 	}
 	var h wire.Builder
 	h.Int(headerTick, tick.UnixMilli())
@@ -208,16 +209,16 @@ func (b *Broker) tickMessage(ctx context.Context, p *post, tick time.Time, m *br
 	message = a.message.message
 	message.Headers += h.Table()
 	if err := b.fit(p.t.session, &message); err != nil {
-		return "", envelope{}, err
+		return "", codec.Envelope{}, err
 	}
 	// With the token's queue the message always has somewhere to go: RabbitMQ
 	// would not tell that the work queue was deleted.
 	if err := b.topology.redeclare(ctx, p.t.session, a.message.class, m.Queue); err != nil {
-		return "", envelope{}, err
+		return "", codec.Envelope{}, err
 	}
 	if a.acceptance != nil {
 		if err := b.publish(ctx, a.acceptance); err != nil {
-			return "", envelope{}, err
+			return "", codec.Envelope{}, err
 		}
 	}
 	return a.message.name, message, nil
@@ -232,23 +233,23 @@ func unixMilli(t time.Time) int64 {
 }
 
 // token returns a message that records a tick.
-func token(tick time.Time) envelope {
+func token(tick time.Time) codec.Envelope {
 	var h wire.Builder
 	h.Int(headerTick, tick.UnixMilli())
-	return envelope{Properties: wire.Properties{DeliveryMode: wire.Persistent, Headers: h.Table()}}
+	return codec.Envelope{Properties: wire.Properties{DeliveryMode: wire.Persistent, Headers: h.Table()}}
 }
 
 // send publishes without waiting for the confirm.
-func (t *tickChannel) send(queue string, m envelope) error {
-	_, err := t.ch.Publish("", queue, &m.Properties, m.body)
+func (t *tickChannel) send(queue string, m codec.Envelope) error {
+	_, err := t.ch.Publish("", queue, &m.Properties, m.Body)
 	return err
 }
 
 // publish publishes and waits for the confirm. After an error the session is
 // over, and with it the right to tick: what became of the message is found out
 // by who becomes active next.
-func (t *tickChannel) publish(ctx context.Context, queue string, m envelope) error {
-	c, err := t.ch.Publish("", queue, &m.Properties, m.body)
+func (t *tickChannel) publish(ctx context.Context, queue string, m codec.Envelope) error {
+	c, err := t.ch.Publish("", queue, &m.Properties, m.Body)
 	if err == nil {
 		if c.Wait(ctx) == wire.Confirmed {
 			return nil
@@ -336,7 +337,7 @@ func (p *post) end() {
 func (p *post) raise(name string) error {
 	var h wire.Builder
 	h.Text(headerFence, name)
-	return p.t.send(p.queue, envelope{Properties: wire.Properties{DeliveryMode: wire.Persistent, Headers: h.Table()}})
+	return p.t.send(p.queue, codec.Envelope{Properties: wire.Properties{DeliveryMode: wire.Persistent, Headers: h.Table()}})
 }
 
 // receive takes what is in the queue: this process is active.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/codec"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
 
@@ -137,8 +138,9 @@ func (sub *subscription) accept(from *prefetching, raw *wire.Delivery, now time.
 func (sub *subscription) judge(d *delivery) (move func()) {
 	var err error
 	c := d.from.source.class
-	d.message, err = decode(d.raw, c, sub.consumer.queue)
-	m, deaths := &d.message, deliveryCount(d.raw)
+	d.message, err = codec.Decode(d.raw, sub.consumer.queue)
+	m, deaths := &d.message, codec.DeliveryCount(d.raw)
+	m.Priority = c.priority(m.Priority)
 	d.receipt = receipt{id: m.ID, task: m.Task, attempt: m.Attempt, enqueuedAt: m.EnqueuedAt.UnixMilli()}
 	switch {
 	case err != nil:

@@ -12,6 +12,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/codec"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
 
@@ -194,7 +195,7 @@ func (h *history) outcome() (r broker.Result, pending bool, err error) {
 
 // uuidTime returns the time that a UUIDv7 holds.
 func uuidTime(id string) (time.Time, bool) {
-	ms, ok := uuidMilli(id)
+	ms, ok := codec.UUIDMilli(id)
 	// AMQP has no times before 1970.
 	return time.UnixMilli(ms), ok && ms > clockSkew.Milliseconds()
 }
