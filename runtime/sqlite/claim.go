@@ -34,13 +34,15 @@ func classOf(p broker.Priority) int {
 // high, three normal and one low, where there are such.
 var cycle = [...]int{high, normal, high, high, low, high, normal, high, high, normal}
 
-// pickColumns are what a claim asks for: the last one tells whether a message
-// has nothing in the other columns, as most have. Each column of each row costs
-// two calls into SQLite; the rows that have more are asked for singly.
-const (
-	pickColumns = "seq, due, id, task, body, schema, priority, attempt, attempts, enqueued_at, " +
-		"expires IS NULL AND keep = 0 AND headers IS NULL AND failures IS NULL AND handed_back = 0 AND crashes = 0 AND quarantine = 0"
-	selectWhole = "SELECT crashes, quarantine, " + columns + " FROM dtask_messages WHERE seq = ?"
+// A claim asks for the columns that most messages need, but for the queue, which
+// it knows, and whether that is all there is. Each column of each row costs two
+// calls into SQLite; the rows that have more are asked for singly.
+var (
+	pickedColumns = slices.DeleteFunc(slices.Clone(plainColumns), func(i int) bool { return i == queueColumn })
+	pickedDue     = slices.Index(pickedColumns, dueColumn)
+
+	pickColumns = "seq, " + isPlain + " AND crashes = 0 AND quarantine = 0, " + namesOf(pickedColumns)
+	selectWhole = "SELECT crashes, quarantine, " + namesOf(everyColumn) + " FROM dtask_messages WHERE seq = ?"
 )
 
 // classQueries are the statements about one class.
@@ -237,55 +239,70 @@ func (c *consumer) shares(n int, now time.Time) (share [quarantine]int) {
 
 // claimClass claims up to n messages of a class.
 func (w *writer) claimClass(c *consumer, class, n int, now time.Time) error {
-	q, due := &queries[class], now.UnixMilli()
-	var picked int
-	var firstDue, lastDue, lastSeq int64
-	var damaged []damagedRow
-	err := w.conn.query(func(row []driver.Value) error {
-		picked++
-		d := &delivery{consumer: c, owner: c.id}
-		d.seq, lastDue = row[0].(int64), row[1].(int64)
-		lastSeq = d.seq
-		if picked == 1 {
-			firstDue = lastDue
-		}
-		if d.readPlain(row[1:]) {
-			c.batch = append(c.batch, d)
-			return nil
-		}
-		return w.conn.query(func(row []driver.Value) error {
-			if err := d.read(row); err != nil {
-				damaged = append(damaged, damagedRow{d.seq, &d.message, err})
-				return nil
-			}
-			c.batch = append(c.batch, d)
-			return nil
-		}, selectWhole, d.seq)
-	}, q.pick, c.queue, due, int64(n))
+	p, err := w.pick(c, class, n, now)
 	if err != nil {
 		return err
 	}
-	if firstDue < lastDue {
-		if _, err := w.conn.exec(q.markBefore, c.id, c.queue, lastDue); err != nil {
-			return err
-		}
-	}
-	if picked > 0 {
-		if _, err := w.conn.exec(q.markAt, c.id, c.queue, lastDue, lastSeq); err != nil {
-			return err
-		}
-	}
-	if err := w.setDead(damaged, now, c.log); err != nil {
+	if err := w.mark(c, class, &p); err != nil {
 		return err
 	}
-	switch {
-	case class == quarantine:
-		if picked > len(damaged) {
-			w.quarantined[c.queue] = c
+	if err := w.setDead(p.damaged, now, c.log); err != nil {
+		return err
+	}
+	if class == quarantine && p.count > len(p.damaged) {
+		w.quarantined[c.queue] = c
+	}
+	if class == quarantine || p.count < n {
+		return w.lookUpDue(c, class)
+	}
+	return nil
+}
+
+// picked is what a claim has found: messages one after the other by due and seq.
+type picked struct {
+	count             int
+	firstDue, lastDue int64
+	lastSeq           int64
+	damaged           []*delivery // among them
+}
+
+// pick reads up to n messages of a class into the batch of c.
+func (w *writer) pick(c *consumer, class, n int, now time.Time) (p picked, err error) {
+	err = w.conn.query(func(row []driver.Value) error {
+		d := &delivery{consumer: c, owner: c.id}
+		plain, columns := row[1].(int64) != 0, row[2:]
+		d.seq = row[0].(int64)
+		p.lastSeq, p.lastDue = d.seq, columns[pickedDue].(int64)
+		if p.count++; p.count == 1 {
+			p.firstDue = p.lastDue
 		}
-		return w.lookUpDue(c, class)
-	case picked < n:
-		return w.lookUpDue(c, class)
+		if !plain || !d.readPicked(columns) {
+			if err := w.readWhole(d); err != nil {
+				return err
+			}
+			if d.damage != nil {
+				p.damaged = append(p.damaged, d)
+				return nil
+			}
+		}
+		c.batch = append(c.batch, d)
+		return nil
+	}, queries[class].pick, c.queue, now.UnixMilli(), int64(n))
+	return p, err
+}
+
+// mark makes the messages that were picked those of c.
+func (w *writer) mark(c *consumer, class int, p *picked) error {
+	q := &queries[class]
+	if p.firstDue < p.lastDue {
+		if _, err := w.conn.exec(q.markBefore, c.id, c.queue, p.lastDue); err != nil {
+			return err
+		}
+	}
+	if p.count > 0 {
+		if _, err := w.conn.exec(q.markAt, c.id, c.queue, p.lastDue, p.lastSeq); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -2,9 +2,10 @@ package sqlite
 
 import (
 	"database/sql/driver"
+	"encoding/json"
 	"errors"
 	"log/slog"
-	"strings"
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -20,37 +21,38 @@ type delivery struct {
 	alone    bool  // in quarantine
 	settled  atomic.Bool
 	message  broker.Message
+	damage   error // what is wrong with the row
 }
 
-// readPlain fills the message from a row of a claim, after seq, if the message
-// is sound and all of it is there.
-func (d *delivery) readPlain(row []driver.Value) bool {
-	if plain, ok := row[9].(int64); !ok || plain == 0 {
-		return false
-	}
-	r, m := reader{row: row}, &d.message
-	m.Queue = d.consumer.queue
-	m.NotBefore = r.time("due")
-	m.ID = r.text("id")
-	m.Task = r.text("task")
-	m.Body = r.bytes("body")
-	m.Schema = r.text("schema")
-	m.Priority = r.priority()
-	m.Attempt = r.count("attempt", 1)
-	m.Attempts = r.count("attempts", 1)
-	m.EnqueuedAt = r.time("enqueued_at")
-	if !m.NotBefore.After(m.EnqueuedAt) {
-		m.NotBefore = time.Time{}
-	}
-	return len(r.bad) == 0
+// readPicked fills the message from the columns that a claim asks for. It
+// reports whether they are sound.
+func (d *delivery) readPicked(row []driver.Value) bool {
+	d.message.Queue = d.consumer.queue
+	return readColumns(&d.message, pickedColumns, row) == nil
 }
 
-// read fills the message from its whole row.
-func (d *delivery) read(row []driver.Value) error {
-	r, m := reader{row: row}, &d.message
-	crashes, quarantine := r.count("crashes", 0), r.integer("quarantine", 0, diedAlone)
-	r.message(m)
-	if err := r.err(); err != nil {
+// readWhole fills the message from its whole row.
+func (w *writer) readWhole(d *delivery) error {
+	return w.conn.query(func(row []driver.Value) error {
+		d.damage = d.readRow(row)
+		return nil
+	}, selectWhole, d.seq)
+}
+
+// readRow fills the message from a row of selectWhole.
+func (d *delivery) readRow(row []driver.Value) error {
+	var bad damage
+	crashes, ok := integer(row[0], 0, math.MaxInt32)
+	if !ok {
+		bad.add("crashes", row[0])
+	}
+	quarantine, ok := integer(row[1], 0, diedAlone)
+	if !ok {
+		bad.add("quarantine", row[1])
+	}
+	m := &d.message
+	bad.readColumns(m, everyColumn, row[2:])
+	if err := bad.err(); err != nil {
 		return err
 	}
 	d.alone = quarantine > 0
@@ -58,7 +60,7 @@ func (d *delivery) read(row []driver.Value) error {
 	case quarantine == diedAlone:
 		m.Attempt = m.Attempts + 1 // the worker moves it to the dead letters
 	case crashes > 0:
-		m.Attempt = min(m.Attempt+crashes, m.Attempts)
+		m.Attempt = min(m.Attempt+int(crashes), m.Attempts)
 	}
 	return nil
 }
@@ -129,7 +131,11 @@ const (
 	settleReleased = "UPDATE dtask_messages SET state = 0, owner = NULL" + fence
 	settleLost     = setCrashed + fence
 
-	storeAgain = "UPDATE dtask_messages SET (" + changeable + ") = (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?), " +
+)
+
+// The id of a message, the first column, never changes.
+var (
+	storeAgain = "UPDATE dtask_messages SET (" + namesOf(everyColumn[1:]) + ") = (" + placeholders(len(columns)-1) + "), " +
 		"owner = NULL, crashes = 0, quarantine = 0, "
 	settleRequeue = storeAgain + "state = 0" + fence
 	settleDead    = storeAgain + "state = 2" + fence
@@ -137,7 +143,7 @@ const (
 
 // deleteDone are statements that delete so many messages of one owner.
 var deleteDone = chunkSQL(func(n int) string {
-	return "DELETE FROM dtask_messages WHERE seq IN (" + strings.Repeat("?, ", n-1) + "?) AND owner = ?"
+	return "DELETE FROM dtask_messages WHERE seq IN (" + placeholders(n) + ") AND owner = ?"
 })
 
 // settleAll applies outcomes, those that only delete many at a time.
@@ -215,24 +221,18 @@ func (w *writer) settle(s *settlement) error {
 	return nil
 }
 
-// damagedRow is a row that cannot be read; message is what could be.
-type damagedRow struct {
-	seq     int64
-	message *broker.Message
-	err     error
-}
-
-// setDead moves rows that cannot be read to the dead letters.
-func (w *writer) setDead(rows []damagedRow, now time.Time, log *slog.Logger) error {
-	for _, d := range rows {
-		log.Error("a message is damaged: to the dead letters", "queue", d.message.Queue, "id", d.message.ID, "err", d.err)
-		failures, err := jsonText(append(d.message.Failures,
-			broker.Failure{Attempt: d.message.Attempt, At: now, Kind: broker.FailureUndecodable, Error: d.err.Error()}))
+// setDead moves messages whose rows cannot be read to the dead letters.
+func (w *writer) setDead(damaged []*delivery, now time.Time, log *slog.Logger) error {
+	for _, d := range damaged {
+		m := &d.message
+		log.Error("a message is damaged: to the dead letters", "queue", m.Queue, "id", m.ID, "err", d.damage)
+		failures, err := json.Marshal(append(m.Failures,
+			broker.Failure{Attempt: m.Attempt, At: now, Kind: broker.FailureUndecodable, Error: d.damage.Error()}))
 		if err != nil {
 			return err
 		}
 		if _, err := w.conn.exec("UPDATE dtask_messages SET state = 2, due = ?, owner = NULL, failures = ? WHERE seq = ?",
-			now.UnixMilli(), failures, d.seq); err != nil {
+			now.UnixMilli(), string(failures), d.seq); err != nil {
 			return err
 		}
 	}

@@ -104,9 +104,9 @@ func (b *Broker) Queues(ctx context.Context) ([]broker.QueueState, error) {
 	return list, nil
 }
 
-const (
-	selectDead = "SELECT " + columns + " FROM dtask_messages INDEXED BY dtask_dead WHERE state = 2 AND queue = ? ORDER BY due, seq LIMIT CAST(? AS INTEGER)"
+var selectDead = "SELECT " + namesOf(everyColumn) + " FROM dtask_messages INDEXED BY dtask_dead WHERE state = 2 AND queue = ? ORDER BY due, seq LIMIT CAST(? AS INTEGER)"
 
+const (
 	allDead    = "SELECT seq FROM dtask_messages INDEXED BY dtask_dead WHERE state = 2 AND queue = ? ORDER BY due, seq"
 	allWaiting = "SELECT seq FROM dtask_messages INDEXED BY dtask_waiting WHERE state = 0 AND quarantine = 0 AND queue = ?1" +
 		" UNION ALL SELECT seq FROM dtask_messages INDEXED BY dtask_quarantine WHERE state = 0 AND quarantine > 0 AND queue = ?1"

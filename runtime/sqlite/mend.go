@@ -24,23 +24,19 @@ const (
 // mend moves the ones to the dead letters and frees the others. It looks at no more than is there of
 // them, and at what is running.
 func (w *writer) mend(conn *conn) error {
-	var seqs []int64
+	var found, damaged []*delivery
 	if err := conn.query(func(row []driver.Value) error {
-		seqs = append(seqs, row[0].(int64))
+		found = append(found, &delivery{seq: row[0].(int64)})
 		return nil
 	}, misplaced); err != nil {
 		return err
 	}
-	var damaged []damagedRow
-	for _, seq := range seqs {
-		d := new(delivery)
-		if err := conn.query(func(row []driver.Value) error {
-			if err := d.read(row); err != nil {
-				damaged = append(damaged, damagedRow{seq, &d.message, err})
-			}
-			return nil
-		}, selectWhole, seq); err != nil {
+	for _, d := range found {
+		if err := w.readWhole(d); err != nil {
 			return err
+		}
+		if d.damage != nil {
+			damaged = append(damaged, d)
 		}
 	}
 	if err := w.setDead(damaged, time.Now(), w.log); err != nil {

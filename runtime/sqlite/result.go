@@ -61,6 +61,8 @@ func (b *Broker) Result(ctx context.Context, id string) (broker.Result, error) {
 	}
 }
 
+var selectOutcome = "SELECT state, " + namesOf(everyColumn) + " FROM dtask_messages WHERE id = ?"
+
 // lookUpResult returns the outcome of a message, or that it is still to come.
 // The message is looked up first: when it is gone its result is there already.
 func (b *Broker) lookUpResult(ctx context.Context, id string) (r broker.Result, pending bool, err error) {
@@ -80,7 +82,7 @@ func (b *Broker) lookUpResult(ctx context.Context, id string) (r broker.Result, 
 				r.Failure = &m.Failures[n-1]
 			}
 			return nil
-		}, "SELECT state, "+columns+" FROM dtask_messages WHERE id = ?", id)
+		}, selectOutcome, id)
 		if err != nil || found {
 			return err
 		}

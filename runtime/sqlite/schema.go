@@ -3,6 +3,7 @@ package sqlite
 import (
 	"fmt"
 	"math"
+	"strings"
 )
 
 // migrations are the steps from an empty file to the current schema. A step
@@ -15,29 +16,14 @@ var migrations = []string{schemaV1}
 // Each partial index covers the rows of one state, so that every row is in one
 // of them, and a claim costs the same whatever else the table holds. Queries
 // spell the states out: a partial index serves only literal conditions.
-const schemaV1 = `
+var schemaV1 = `
 CREATE TABLE dtask_messages (
-  seq            INTEGER PRIMARY KEY,
-  id             TEXT    NOT NULL UNIQUE,
-  task           TEXT    NOT NULL,
-  queue          TEXT    NOT NULL,
-  body           BLOB,                         -- the arguments, a JSON object
-  schema         TEXT    NOT NULL DEFAULT '',
-  priority       INTEGER NOT NULL DEFAULT 0,   -- -1 low, 0 default, 1 high
-  attempt        INTEGER NOT NULL DEFAULT 1,
-  attempts       INTEGER NOT NULL DEFAULT 1,
-  enqueued_at    INTEGER NOT NULL,
-  due            INTEGER NOT NULL,             -- waiting: not before; dead: since
-  expires        INTEGER,
-  keep           INTEGER NOT NULL DEFAULT 0,   -- how long to keep the result, in milliseconds
-  headers        TEXT,                         -- a JSON object of strings
-  failures       TEXT,                         -- a JSON array, oldest first
-  handed_back       INTEGER NOT NULL DEFAULT 0,
-  handed_back_since INTEGER,
-  state          INTEGER NOT NULL DEFAULT 0,   -- 0 waiting, 1 running, 2 dead
-  owner          INTEGER,                      -- running: the consumer (dtask_consumers)
-  crashes        INTEGER NOT NULL DEFAULT 0,   -- attempts whose process died
-  quarantine     INTEGER NOT NULL DEFAULT 0    -- 1 to be run alone, 2 died alone
+  seq INTEGER PRIMARY KEY,
+` + columnDefinitions() + `
+  state      INTEGER NOT NULL DEFAULT 0,       -- 0 waiting, 1 running, 2 dead
+  owner      INTEGER,                          -- running: the consumer (dtask_consumers)
+  crashes    INTEGER NOT NULL DEFAULT 0,       -- attempts whose process died
+  quarantine INTEGER NOT NULL DEFAULT 0        -- 1 to be run alone, 2 died alone
 ) STRICT;
 CREATE INDEX dtask_waiting    ON dtask_messages (queue, priority, due) WHERE state = 0 AND quarantine = 0;
 CREATE INDEX dtask_quarantine ON dtask_messages (queue, due) WHERE state = 0 AND quarantine > 0;
@@ -71,6 +57,19 @@ CREATE TABLE dtask_results (
 ) STRICT;
 CREATE INDEX dtask_expiring ON dtask_results (expires);
 `
+
+// columnDefinitions defines the columns of the message itself.
+func columnDefinitions() string {
+	var lines []string
+	for _, c := range columns {
+		line := fmt.Sprintf("  %s %s,", c.name, c.sql)
+		if c.comment != "" {
+			line += " -- " + c.comment
+		}
+		lines = append(lines, line)
+	}
+	return strings.Join(lines, "\n")
+}
 
 // migrate brings the tables to the current schema. It writes even if there is
 // nothing to do: a file that cannot be written is of no use.
