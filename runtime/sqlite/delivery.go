@@ -2,9 +2,7 @@ package sqlite
 
 import (
 	"database/sql/driver"
-	"encoding/json"
 	"errors"
-	"log/slog"
 	"math"
 	"sync/atomic"
 	"time"
@@ -86,7 +84,7 @@ func (d *delivery) Settle(what broker.Settlement) {
 	if len(what.Then) > 0 {
 		s.then = insertOf(what.Then)
 		if err := errors.Join(s.then.errs...); err != nil {
-			d.consumer.log.Error("the outcome of a task is not stored, for a message that is to follow cannot be; the task runs again, and the attempt counts",
+			d.consumer.log.Error("outcome not stored, for a message that is to follow it is not valid; the task runs again at the cost of an attempt",
 				"task", d.message.Task, "id", d.message.ID, "queue", d.consumer.queue, "err", err)
 			s = settlement{delivery: d, verdict: lost}
 		}
@@ -107,134 +105,4 @@ func lastingRecord(m *broker.Message) *record {
 		r, _ = newRecord(&bare, time.Now())
 	}
 	return &r
-}
-
-// settlement is the outcome of a delivery on its way to the file.
-type settlement struct {
-	delivery *delivery
-	verdict  broker.Verdict
-	record   *record // Requeue, Dead: the message as it is to be stored
-	result   *result // Done: what is to be kept, or nil
-	then     *insert // what follows, or nil
-}
-
-// Verdicts that workers do not give.
-const (
-	released broker.Verdict = -iota // nobody has received the message
-	lost                            // what follows from the outcome cannot be stored
-)
-
-const fence = " WHERE seq = ? AND owner = ?"
-
-const (
-	settleDone     = "DELETE FROM dtask_messages" + fence
-	settleReleased = "UPDATE dtask_messages SET state = 0, owner = NULL" + fence
-	settleLost     = setCrashed + fence
-
-)
-
-// The id of a message, the first column, never changes.
-var (
-	storeAgain = "UPDATE dtask_messages SET (" + namesOf(everyColumn[1:]) + ") = (" + placeholders(len(columns)-1) + "), " +
-		"owner = NULL, crashes = 0, quarantine = 0, "
-	settleRequeue = storeAgain + "state = 0" + fence
-	settleDead    = storeAgain + "state = 2" + fence
-)
-
-// deleteDone are statements that delete so many messages of one owner.
-var deleteDone = chunkSQL(func(n int) string {
-	return "DELETE FROM dtask_messages WHERE seq IN (" + placeholders(n) + ") AND owner = ?"
-})
-
-// settleAll applies outcomes, those that only delete many at a time.
-func (w *writer) settleAll(ss []settlement) error {
-	for len(ss) > 0 {
-		n := 0
-		for n < min(len(ss), chunks[0]) && ss[n].deletes() && ss[n].delivery.owner == ss[0].delivery.owner {
-			n++
-		}
-		if n < 2 {
-			if err := w.settle(&ss[0]); err != nil {
-				return err
-			}
-			ss = ss[1:]
-			continue
-		}
-		n = chunkOf(n)
-		args := w.args[:0]
-		for i := range ss[:n] {
-			args = append(args, ss[i].delivery.seq)
-		}
-		w.args = append(args, ss[0].delivery.owner)
-		if _, err := w.conn.exec(deleteDone[n], w.args...); err != nil {
-			return err
-		}
-		ss = ss[n:]
-	}
-	return nil
-}
-
-// deletes reports whether all that the outcome does is to delete the message.
-func (s *settlement) deletes() bool {
-	return s.verdict == broker.Done && s.result == nil && s.then == nil && !s.delivery.alone
-}
-
-// settle applies an outcome, and stores what follows from it. If the claim no
-// longer stands none of it has an effect. What follows may be there already: a
-// message of the same id is taken for the same.
-func (w *writer) settle(s *settlement) error {
-	d := s.delivery
-	if d.alone && w.quarantined[d.consumer.queue] == d.consumer {
-		delete(w.quarantined, d.consumer.queue)
-	}
-	sql := settleDone
-	switch s.verdict {
-	case released:
-		sql = settleReleased
-		w.lookAgain()
-	case lost:
-		sql = settleLost
-		w.lookAgain()
-	case broker.Requeue:
-		sql = settleRequeue
-		w.arrived(s.record)
-	case broker.Dead:
-		sql = settleDead
-	}
-	args := w.args[:0]
-	if s.record != nil {
-		args = append(args, s.record[1:]...)
-	}
-	w.args = append(args, d.seq, d.owner)
-	n, err := w.conn.exec(sql, w.args...)
-	if err != nil || n == 0 {
-		return err
-	}
-	if s.result != nil {
-		if err := w.keepResult(s.result); err != nil {
-			return err
-		}
-	}
-	if s.then != nil {
-		return w.store(s.then.appendTo(nil), false, time.Now())
-	}
-	return nil
-}
-
-// setDead moves messages whose rows cannot be read to the dead letters.
-func (w *writer) setDead(damaged []*delivery, now time.Time, log *slog.Logger) error {
-	for _, d := range damaged {
-		m := &d.message
-		log.Error("a message is damaged: to the dead letters", "queue", m.Queue, "id", m.ID, "err", d.damage)
-		failures, err := json.Marshal(append(m.Failures,
-			broker.Failure{Attempt: m.Attempt, At: now, Kind: broker.FailureUndecodable, Error: d.damage.Error()}))
-		if err != nil {
-			return err
-		}
-		if _, err := w.conn.exec("UPDATE dtask_messages SET state = 2, due = ?, owner = NULL, failures = ? WHERE seq = ?",
-			now.UnixMilli(), string(failures), d.seq); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -24,10 +24,13 @@ func newRecord(m *broker.Message, now time.Time) (r record, err error) {
 	return r, nil
 }
 
-func (r *record) valid() bool   { return r[idColumn] != nil }
+func (r *record) valid() bool { return r[idColumn] != nil }
+
 func (r *record) queue() string { return r[queueColumn].(string) }
-func (r *record) class() int    { return classOf(broker.Priority(r[priorityColumn].(int64))) }
-func (r *record) due() int64    { return r[dueColumn].(int64) }
+
+func (r *record) class() int { return classOf(broker.Priority(r[priorityColumn].(int64))) }
+
+func (r *record) due() int64 { return r[dueColumn].(int64) }
 
 // plain reports whether the message has nothing in the rare columns, which are
 // the last ones.
