@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/results"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
 
@@ -74,7 +75,7 @@ func (sub *subscription) placeOf(d *delivery, s broker.Settlement) []*publicatio
 	case s.Verdict == broker.Dead:
 		return sub.dead(d)
 	case d.message.Keep > 0:
-		return []*publication{sub.consumer.b.doneRecord(&d.message, s.Result)}
+		return []*publication{sub.consumer.b.record(results.Done(&d.message, s.Result))}
 	}
 	return nil
 }

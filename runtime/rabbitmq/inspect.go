@@ -11,6 +11,7 @@ import (
 
 	"github.com/dtaskhq/dtask/runtime/broker"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/codec"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/results"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
 
@@ -118,8 +119,8 @@ func (b *Broker) RetryDead(ctx context.Context, queue string, ids ...string) (in
 // revive returns a dead letter on its way back to its queue.
 func (b *Broker) revive(d *wire.Delivery, queue string) (admission, error) {
 	m, err := codec.Decode(d, queue)
-	m.Keep = min(m.Keep, maxKeep) // a producer in another language may ask for more
-	if err != nil {               // malformed; the worker will say so again
+	m.Keep = min(m.Keep, results.MaxKeep) // a producer in another language may ask for more
+	if err != nil {                       // malformed; the worker will say so again
 		name := b.topology.queue(classDefault, queue)
 		p := &publication{message: codec.Forward(d, ""), queue: queue, class: classDefault, name: name}
 		return admission{b.acceptance(&m, ""), p}, nil
