@@ -68,10 +68,10 @@ func Open(ctx context.Context, url string, bc broker.Config) (*Broker, error) {
 		consumers: make(map[*consumer]struct{}),
 	}
 	b.topology.register = b.register
-	b.publishing = newLink(c, b.log, "publishing", openPubChannel)
+	b.publishing = newLink(c, b.log, "publishing", openPublisher)
 	b.consuming = newLink(c, b.log, "consuming", b.listen)
-	b.scheduling = newLink(c, b.log, "scheduling", b.openTickChannel)
-	b.recording = newLink(c, b.log, "recording", openPubChannel)
+	b.scheduling = newLink(c, b.log, "scheduling", b.openSchedules)
+	b.recording = newLink(c, b.log, "recording", openPublisher)
 	b.waiting = newLink(c, b.log, "waiting", func(context.Context, *session) error { return nil })
 	b.results = results.NewReader(b.topology.results(), func(ctx context.Context, e codec.Envelope) error {
 		return b.publish(ctx, b.record(e))

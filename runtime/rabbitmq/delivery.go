@@ -13,10 +13,10 @@ import (
 // A delivery is a message in the hands of a worker.
 type delivery struct {
 	sub     *subscription
-	from    *prefetching
+	from    *fetcher
 	message broker.Message
 
-	// As it came; the worker may change those of message.
+	// As they came; the worker may change those of message.
 	attempt int
 	body    []byte
 	receipt receipt // but for the hash of the body

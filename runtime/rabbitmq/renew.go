@@ -40,8 +40,8 @@ const (
 // A renewal is what a subscription needs to renew messages. The zero value is
 // one that has not begun.
 type renewal struct {
-	queue string      // empty until the first message is renewed
-	from  prefetching // the consumer of copies
+	queue string  // empty until the first message is renewed
+	from  fetcher // the consumer of copies
 
 	starting sync.Mutex
 	started  bool // the queue is consumed
@@ -57,8 +57,8 @@ func (r *renewal) add(name string, d *delivery) {
 	r.copies[name] = d
 }
 
-// take returns what a copy is of, or nil: it is on its way no more.
-func (r *renewal) take(name string) *delivery {
+// landed returns what a copy is of, or nil: it is on its way no more.
+func (r *renewal) landed(name string) *delivery {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	d := r.copies[name]
@@ -84,7 +84,7 @@ func (sub *subscription) renew(now time.Time) {
 	if r.queue == "" {
 		r.queue = sub.consumer.b.topology.renewed(rand.Text())
 		r.copies = make(map[string]*delivery)
-		sub.consumers[renewTag] = &r.from
+		sub.fetchers[renewTag] = &r.from
 	}
 	for _, d := range old {
 		name := rand.Text()
@@ -96,7 +96,7 @@ func (sub *subscription) renew(now time.Time) {
 		sub.moving.Go(func() {
 			if err := sub.sendCopy(p); err != nil && sub.ctx.Err() == nil {
 				sub.consumer.log.Error("the message of a task that runs for long cannot be renewed; trying on", "id", p.message.MessageID, "err", err)
-				r.take(name)
+				r.landed(name)
 				sub.acks.renewAgain(d, time.Now().Add(timeout/30))
 			}
 		})
@@ -153,7 +153,7 @@ func (sub *subscription) renewed(raw *wire.Delivery) {
 	r := &sub.renewal
 	v, _ := raw.Headers.Get(codec.HeaderRenewed)
 	name, _ := v.Text()
-	d := r.take(name) // nil for one that was published twice
+	d := r.landed(name) // nil for one that was published twice
 	sub.acks.renew(d, &delivery{sub: sub, from: &r.from, raw: raw, since: time.Now()})
 }
 

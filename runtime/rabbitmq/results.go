@@ -17,9 +17,6 @@ import (
 // Records of results are published on a connection of their own, and read on
 // another: trouble with their stream is to concern nobody who keeps nothing.
 
-// classResults is the class of the stream. It belongs to no queue, but to all.
-const classResults class = "results"
-
 // record returns a record on its way to the stream.
 func (b *Broker) record(e codec.Envelope) *publication {
 	stream := b.topology.results()
