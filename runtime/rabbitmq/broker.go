@@ -26,7 +26,7 @@ type Broker struct {
 	log        *slog.Logger
 	topology   *topology
 	publishing *link
-	consuming  *link
+	consuming  *link // also for what operators ask
 	scheduling *link // started by the first schedule
 	recording  *link // of results; started by the first record
 	waiting    *link // for results; started by the first wait
@@ -36,7 +36,7 @@ type Broker struct {
 	// has refused one; else 0.
 	maxMessage atomic.Int64
 
-	// warned is when it was logged last that queues refuse messages, in Unix
+	// warned is when a line was logged last that queues refuse messages, in Unix
 	// seconds.
 	warned atomic.Int64
 

@@ -9,8 +9,8 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// declareFor is declare of what belongs to a queue, which is entered in the
-// registry before.
+// declareFor is declare for what belongs to a queue: it enters the queue in the
+// registry first.
 func (t *topology) declareFor(ctx context.Context, s *session, queue string, f func(*amqp.Channel) error) error {
 	if err := t.enter(ctx, s, queue); err != nil {
 		return err
@@ -18,8 +18,8 @@ func (t *topology) declareFor(ctx context.Context, s *session, queue string, f f
 	return t.declare(ctx, s, f)
 }
 
-// declare runs f with a channel of its own, for a failed declaration closes
-// its channel. One runs at a time on a session.
+// declare calls f with a channel of its own, for a failed declaration closes its
+// channel. A session makes one such call at a time.
 func (t *topology) declare(ctx context.Context, s *session, f func(*amqp.Channel) error) error {
 	select {
 	case s.declaring <- struct{}{}:
@@ -35,9 +35,8 @@ func (t *topology) declare(ctx context.Context, s *session, f func(*amqp.Channel
 	return err
 }
 
-// ensureAlone declares a queue of which there is one in the namespace, unless
-// that was done before. Unlike declare it lets nobody wait for the declaration
-// of another.
+// ensureAlone declares a queue of which the namespace has one, unless that was
+// done before. Unlike declare it does not wait for other declarations.
 func (t *topology) ensureAlone(ctx context.Context, s *session, name string, args amqp.Table) error {
 	if _, ok := t.known.Load(name); ok {
 		return nil
@@ -49,8 +48,8 @@ func (t *topology) ensureAlone(ctx context.Context, s *session, name string, arg
 	return err
 }
 
-// declareClasses declares a queue: the classes given and the dead letters,
-// where what RabbitMQ gives up on goes.
+// declareClasses declares the given classes of a queue, and its dead letters,
+// where RabbitMQ moves what it gives up on.
 func (t *topology) declareClasses(ch *amqp.Channel, queue string, classes ...class) error {
 	dead := t.queue(classDead, queue)
 	if _, ok := t.known.Load(dead); !ok {
@@ -121,6 +120,7 @@ func declareError(kind, name string, err error) error {
 	return fmt.Errorf("declare %s %s: %w", kind, name, err)
 }
 
+// isCode reports whether err is an exception of RabbitMQ with the given code.
 func isCode(err error, code int) bool {
 	var e *amqp.Error
 	return errors.As(err, &e) && e.Code == code

@@ -101,8 +101,8 @@ func (l *link) connect(ctx context.Context) (s *session, err error) {
 	return nil, err
 }
 
-// share returns how long the next of the hosts that are left may take: one that is
-// silent is to leave time for the others.
+// share returns how long the next host may take, of those that are left to be
+// tried: a silent one is to leave time for the others.
 func share(ctx context.Context, left int) time.Duration {
 	deadline, ok := ctx.Deadline()
 	if !ok {
@@ -159,7 +159,7 @@ func (l *link) keep(s *session) {
 	}
 }
 
-// set publishes the state of the link.
+// set makes a session, or the reason why there is none, the state of the link.
 func (l *link) set(s *session, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

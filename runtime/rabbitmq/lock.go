@@ -7,8 +7,8 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// lock takes the lock of a queue, which is an exclusive queue: RabbitMQ
-// removes it with the connection, and refuses it to others until then.
+// lock takes the lock of a queue. The lock is an exclusive queue of its own:
+// RabbitMQ removes it with the connection, and refuses it to others until then.
 func (b *Broker) lock(ctx context.Context, s *session, queue string) (unlock func(), err error) {
 	select {
 	case b.browsing <- struct{}{}: // the connection is one holder only

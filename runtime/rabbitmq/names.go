@@ -23,8 +23,8 @@ func (n names) paused(queue string) string { return n.namespace + ".paused." + q
 // registry returns the name of the queue that holds the names of all queues.
 func (n names) registry() string { return n.namespace + "." + string(classRegistry) }
 
-// lock returns the name of the queue that exists while a queue of RabbitMQ is
-// being browsed.
+// lock returns the name of the queue that exists while somebody browses a queue
+// of RabbitMQ.
 func (n names) lock(queue string) string {
 	return n.namespace + ".lock." + strings.TrimPrefix(queue, n.namespace+".")
 }

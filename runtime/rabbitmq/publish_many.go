@@ -10,7 +10,7 @@ import (
 // the window, so that a batch leaves room for others.
 const batchWindow = window / 2
 
-// A batched is one publication of a batch.
+// A batched is one publication of a batch, with the state of its tries.
 type batched struct {
 	a   sending
 	w   pending

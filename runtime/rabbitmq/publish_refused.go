@@ -20,14 +20,13 @@ const (
 	refusalWarning = 10 * time.Second
 )
 
-// errStale ends a session whose channel for publishing is of no use, while a new
-// one is.
+// errStale ends a session whose channel is refused what a new one is not.
 var errStale = errors.New("the channel for publishing does not find the leader")
 
-// judgeRefusal decides what it means that a queue refuses a message. It may be
-// full; or it has no leader at present; or it has one, and the channel, which
-// first met the queue when it had none, does not find it: in RabbitMQ 3.10 that
-// never ends.
+// judgeRefusal decides what is to happen after a queue has refused a message. The
+// queue may be full, or without a leader at present. Or it has a leader that the
+// channel does not find, because it looked for it first when there was none: in
+// RabbitMQ 3.10 that never ends.
 func (a *sending) judgeRefusal(ctx context.Context) ruling {
 	a.refused++
 	v := ruling{
@@ -61,8 +60,8 @@ func (a *sending) judgeRefusal(ctx context.Context) ruling {
 }
 
 // onNewChannel publishes the message once more, on a channel that knows nothing
-// of the past. Only one publication does so at a time; the outcome of the others
-// is refused, as before.
+// of the past. Only one publication does so at a time; for the others the outcome
+// stays Refused.
 func (a *sending) onNewChannel(ctx context.Context) wire.Outcome {
 	select {
 	case a.b.retrying <- struct{}{}:

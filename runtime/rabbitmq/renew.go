@@ -20,19 +20,19 @@ import (
 // for a third of that time is replaced by a copy.
 //
 // The copy goes to a queue of the subscription's own, from where it comes back
-// to the same channel; then the message before it is acknowledged. If the worker
-// dies, the copy expires in that queue, and RabbitMQ moves it to the work queue.
-// There it is not known that it was delivered before; so it has the number of
-// the next attempt from the beginning.
+// to the same channel; then the original is acknowledged. If the worker dies, the
+// copy expires in that queue, and RabbitMQ moves it to the work queue. RabbitMQ
+// does not know there that it was delivered before, so the copy carries the number
+// of the next attempt from the beginning.
 
 const (
-	// renewTag is the tag of the consumer of copies, and codec.HeaderRenewed the
-	// header by which each is known.
+	// renewTag is the tag of the fetcher of copies. The header HeaderRenewed says
+	// which copy one is.
 	renewTag = "renewed"
 
-	// copyExpires is the age from which on copies expire that nobody holds, at
-	// most; renewedExpires is how long their queue stays when nobody uses it: much
-	// longer than RabbitMQ takes to move them.
+	// copyExpires is the greatest age of a copy that nobody holds. renewedExpires
+	// is how long the queue of copies stays when nobody uses it: much longer than
+	// RabbitMQ takes to move them.
 	copyExpires    = 30 * time.Second
 	renewedExpires = 24 * time.Hour
 )
@@ -57,7 +57,8 @@ func (r *renewal) add(name string, d *delivery) {
 	r.copies[name] = d
 }
 
-// landed returns what a copy is of, or nil: it is on its way no more.
+// landed notes that a copy is no longer on its way, and returns its original, or
+// nil if there is none.
 func (r *renewal) landed(name string) *delivery {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -148,7 +149,7 @@ func (sub *subscription) startRenewing(queue string) error {
 	return err
 }
 
-// renewed takes a copy that has come back.
+// renewed puts a copy that has come back in the place of its original.
 func (sub *subscription) renewed(raw *wire.Delivery) {
 	r := &sub.renewal
 	v, _ := raw.Headers.Get(codec.HeaderRenewed)

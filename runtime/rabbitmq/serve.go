@@ -44,9 +44,9 @@ func (c *consumer) run(sub *subscription) {
 	c.finishing.Wait()
 }
 
-// serve merges the classes of a subscription into the deliveries, until the
-// consumer is stopped, or the subscription interrupted for the reason
-// returned, or another one is to take its place.
+// serve merges the classes of a subscription into the deliveries. It returns when
+// the consumer is stopped, with an error when the subscription is over, or with
+// the subscription that is to take its place.
 func (c *consumer) serve(sub *subscription) (next *subscription, err error) {
 	second := time.NewTicker(time.Second)
 	defer second.Stop()
@@ -95,14 +95,15 @@ func (c *consumer) serve(sub *subscription) (next *subscription, err error) {
 }
 
 // afterCancel returns the subscription to go on with after RabbitMQ has
-// cancelled consumers: a queue was deleted, or, with RabbitMQ 4.3, a message was
+// cancelled fetchers: a queue was deleted, or, with RabbitMQ 4.3, a message was
 // not acknowledged in time. It is a new one, for the channel may be left with
-// consumers of queues that are no more; what is being handled is not concerned.
+// fetchers of queues that no longer exist. Messages that are being handled stay
+// with the old one.
 func (c *consumer) afterCancel(sub *subscription, tags []string) (*subscription, error) {
 	c.log.Error("RabbitMQ has cancelled the consumption of a queue, which may have been deleted, or a message was not acknowledged within its consumer_timeout; declaring the queue again")
 	for _, tag := range tags {
-		// RabbitMQ 4.3 keeps the consumer whose message was late, and sends to it
-		// again once that is acknowledged all the same.
+		// RabbitMQ 4.3 keeps the fetcher whose message was late, and sends to it
+		// again once that message is acknowledged.
 		if err := sub.ch.Cancel(tag); err != nil {
 			return nil, err
 		}
@@ -115,9 +116,9 @@ func (c *consumer) afterCancel(sub *subscription, tags []string) (*subscription,
 	return subscribe(sub.ctx, c, sub.session)
 }
 
-// subscribe returns a subscription on an open session. It tries until ctx
-// ends. An error that will not go away by itself is final at first, when
-// failed, the session of the previous subscription, is nil; later it is waited
+// subscribe returns a subscription on an open session. It tries until ctx ends.
+// failed is the session of the previous subscription, or nil if this is the first
+// one: then an error that will not go away by itself is final. Later it is waited
 // out.
 func (c *consumer) subscribe(ctx context.Context, failed *session) (*subscription, error) {
 	first := failed == nil
@@ -146,7 +147,7 @@ func (c *consumer) subscribe(ctx context.Context, failed *session) (*subscriptio
 	}
 }
 
-// session returns an open session: failed itself if only a channel of it did.
+// session returns an open session: failed itself, if it has lost only a channel.
 func (c *consumer) session(ctx context.Context, failed *session) (*session, error) {
 	s, err := c.b.consuming.session(ctx)
 	if err == nil && s == failed && isClosed(s.Done()) {

@@ -73,9 +73,10 @@ func (c *config) setParams(scheme, query string) error {
 	return nil
 }
 
-// validNamespace reports whether names may begin with s. A dot ends it there: with
-// one inside, the names of the namespace a.queue would be among those of a. What
-// begins with amq is RabbitMQ's.
+// validNamespace reports whether names may begin with s and a dot. A dot within s
+// would mix namespaces: dtask.queue.mail.queue.x is the queue x of the namespace
+// dtask.queue.mail, and the queue mail.queue.x of dtask. Names that begin with
+// amq. are RabbitMQ's.
 func validNamespace(s string) bool {
 	_, ok := limit.Queue(s)
 	return ok && len(s) <= maxNamespace && !strings.Contains(s, ".") && s != "amq"

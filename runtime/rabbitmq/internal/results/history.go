@@ -71,7 +71,7 @@ func newHistory(id string) *history {
 }
 
 // add adds a record, unless it was added before: the catch-up and the tail
-// overlap, and what a lost connection left unconfirmed is published twice.
+// overlap, and a record whose confirm was lost is published twice.
 func (h *history) add(rec record) {
 	if rec.offset <= h.offset {
 		return

@@ -8,7 +8,7 @@
 // accepted again. So a reader that has come to the end of the stream knows
 // whether a message is done, on its way, or was never there.
 //
-// Who uses the package publishes the records, and opens the connections.
+// The caller publishes the records, and opens the connections.
 package results
 
 import (
@@ -26,8 +26,8 @@ const (
 	// MaxKeep is the age at which RabbitMQ removes records.
 	MaxKeep = 7 * 24 * time.Hour
 
-	// maxSize is how much is stored, in bytes, before records are removed that
-	// are younger. Both is done by whole segments.
+	// maxSize is how many bytes are stored before RabbitMQ removes younger
+	// records as well. It removes whole segments.
 	maxSize     = 4 << 30
 	segmentSize = 64 << 20
 )
@@ -78,6 +78,7 @@ func Dead(m *broker.Message, failures []broker.Failure) codec.Envelope {
 	return encode(dead, m.ID, m.Task, time.Now().Add(m.Keep), []byte(last))
 }
 
+// encode returns a record as it is published.
 func encode(k kind, id, task string, expires time.Time, body []byte) codec.Envelope {
 	var h wire.Builder
 	h.Text(headerKind, string(k))

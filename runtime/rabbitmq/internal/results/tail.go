@@ -28,8 +28,8 @@ type watch struct {
 	records []record      // guarded by tail.mu
 }
 
-// watch has what is published from its return on collected for id. It must be
-// given to leave.
+// watch begins to collect the records of id that are published after it returns.
+// The watch must be given to leave.
 func (r *Reader) watch(ctx context.Context, conn *wire.Conn, id string) (*watch, error) {
 	r.mu.Lock()
 	t := r.tail
@@ -67,6 +67,7 @@ func (r *Reader) leave(watch *watch) {
 	}
 }
 
+// startTail begins to read what is new.
 func startTail(conn *wire.Conn, stream string) *tail {
 	t := &tail{
 		conn:     conn,
@@ -122,6 +123,7 @@ func (t *tail) collected(w *watch) []record {
 	return records
 }
 
+// add adds a watch of an id.
 func (t *tail) add(id string) *watch {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -133,6 +135,7 @@ func (t *tail) add(id string) *watch {
 	return w
 }
 
+// remove removes a watch.
 func (t *tail) remove(w *watch) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
