@@ -95,8 +95,11 @@ func (sub *subscription) withoutThen(d *delivery, err error) []*publication {
 func (b *Broker) following(ms []*broker.Message) ([]admission, error) {
 	as := make([]admission, len(ms))
 	for i, m := range ms {
-		var err error
-		if as[i], err = b.repeatableAdmission(m); err != nil {
+		err := m.Validate() // one that is not would be tried for ever
+		if err == nil {
+			as[i], err = b.repeatableAdmission(m)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("message %s: %w", m.ID, err)
 		}
 	}
