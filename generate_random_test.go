@@ -1,6 +1,7 @@
 package generate_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -11,22 +12,24 @@ import (
 	"testing"
 
 	"golang.org/x/tools/txtar"
-
-	"github.com/dtaskhq/dtask/internal/testenv/skip"
 )
 
-var seedFlag = flag.Uint64("seed", 1, "seed of TestRandomTypes; 0 takes one at random")
+var seedFlag = flag.Uint64("seed", 1, "seed of the types of TestCases/run/random; 0 takes one at random")
 
-// TestRandomTypes lets dtaskgen judge structs made at random, of fields, tags
-// and embedded types that get in each other's way. What it accepts must compile
-// and come back equal; what it refuses is left out.
+// A randomCase lets dtaskgen judge structs made at random, of fields, tags and
+// embedded types that get in each other's way. What it accepts must compile and
+// come back equal; what it refuses is left out.
 //
 // The types that encode themselves, the random values and the comparison are
 // those of testdata/roundtrip.txtar.
-func TestRandomTypes(t *testing.T) {
-	if testing.Short() {
-		skip.Test(t, "compiles a program")
-	}
+type randomCase struct {
+	*testCase
+	seed   uint64
+	source *typeSource
+}
+
+// newRandomCase generates the case in a directory below workspace.
+func newRandomCase(t *testing.T, workspace string) *randomCase {
 	const count = 100
 	seed := *seedFlag
 	if seed == 0 {
@@ -42,24 +45,17 @@ func TestRandomTypes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &testCase{name: "roundtrip", archive: a, dir: filepath.Join(t.TempDir(), "roundtrip")}
+	for i := range a.Files {
+		a.Files[i].Data = bytes.ReplaceAll(a.Files[i].Data, []byte("example.com/roundtrip"), []byte("example.com/random"))
+	}
+	c := &testCase{name: "random", archive: a, dir: filepath.Join(workspace, "random")}
 	c.extract(t)
 	c.write(t, "types.go", source.String())
 	accepted := make([]bool, count)
-	tasks := func() string {
-		var b strings.Builder
-		b.WriteString("package a\n")
-		for i := range count {
-			if accepted[i] {
-				fmt.Fprintf(&b, "\n//dtask:task\nfunc Task%d(v S%d, p *S%d, l []S%d) { Got = []any{v, p, l} }\n", i, i, i, i)
-			}
-		}
-		return b.String()
-	}
 	for i := range accepted {
 		accepted[i] = true
 	}
-	c.write(t, "tasks.go", tasks())
+	c.write(t, "tasks.go", randomTasks(accepted))
 
 	env := []string{"GOWORK=off", "GOFLAGS=-mod=mod", "GOPROXY=off"}
 	r := command(t, c.dir, env, dtaskgen, "-json", ".")
@@ -83,21 +79,53 @@ func TestRandomTypes(t *testing.T) {
 		t.Errorf("%d of %d types refused: the mixture is wrong", refused, count)
 	}
 
+	c.write(t, "run/main.go", randomMain(accepted))
+	c.write(t, "tasks.go", randomTasks(accepted))
+	if r := command(t, c.dir, env, dtaskgen, "."); r.exit != 0 {
+		t.Fatalf("seed %d: %s", seed, r.stderr)
+	}
+	return &randomCase{c, seed, source}
+}
+
+// randomTasks returns a task for each struct that is accepted.
+func randomTasks(accepted []bool) string {
 	var b strings.Builder
-	b.WriteString("package main\n\nimport (\n\t\"context\"\n\n\ta \"example.com/roundtrip\"\n\tdtask \"github.com/dtaskhq/dtask/runtime\"\n)\n\nfunc main() {\n\tctx := dtask.NewContext(context.Background(), dtask.NewInline(a.Tasks()))\n")
+	b.WriteString("package a\n")
+	for i, ok := range accepted {
+		if ok {
+			fmt.Fprintf(&b, "\n//dtask:task\nfunc Task%d(v S%d, p *S%d, l []S%d) { Got = []any{v, p, l} }\n", i, i, i, i)
+		}
+	}
+	return b.String()
+}
+
+// randomMain returns what checks the tasks.
+func randomMain(accepted []bool) string {
+	var b strings.Builder
+	b.WriteString(`package run
+
+import (
+	"context"
+
+	a "example.com/random"
+	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/runtime/dtasktest"
+)
+
+func Main() {
+	ctx := dtask.NewContext(context.Background(), dtasktest.NewInline(a.Tasks()))
+`)
 	for i, ok := range accepted {
 		if ok {
 			fmt.Fprintf(&b, "\tcheck(ctx, a.Task%dTask, 100)\n", i)
 		}
 	}
-	c.write(t, "run/main.go", b.String()+"}\n")
-	c.write(t, "tasks.go", tasks())
-	if r := command(t, c.dir, env, dtaskgen, "."); r.exit != 0 {
-		t.Fatalf("seed %d: %s", seed, r.stderr)
-	}
-	makeWorkspace(t, []*testCase{c})
-	if r := command(t, c.dir, workspaceEnv(c), "go", "run", "./run"); r.exit != 0 {
-		t.Errorf("seed %d: %s%s\n%s", seed, r.stdout, r.stderr, source)
+	return b.String() + "}\n"
+}
+
+func (c *randomCase) run(t *testing.T, program string) {
+	if r := command(t, c.dir, nil, program, c.name); r.exit != 0 {
+		t.Errorf("seed %d: %s%s\n%s", c.seed, r.stdout, r.stderr, c.source)
 	}
 }
 
@@ -157,8 +185,8 @@ func (s *typeSource) tag(typ string) string {
 	case 2:
 		return "`json:\",string\"`"
 	case 3:
-		// On others it would mean what it says: an empty slice becomes nil, and
-		// a negative zero a positive one.
+		// Other types do not come back equal then, and need not: an empty slice
+		// becomes nil, and a negative zero a positive one.
 		if slices.Contains([]string{"bool", "int64", "string", "Kind", "Level"}, typ) || strings.HasPrefix(typ, "*") {
 			return "`json:\",omitempty\"`"
 		}

@@ -18,7 +18,7 @@ func runBrokers(ctx context.Context, args []string) error {
 	flags.IntVar(&o.Rounds, "rounds", 3, "how often each measurement is made; the medians count")
 	flags.DurationVar(&o.Duration, "duration", 3*time.Second, "of enqueueing in each measurement")
 	flags.StringVar(&o.Broker, "broker", "", "rabbitmq, sqlite or other (default all)")
-	flags.StringVar(&o.Only, "only", "", "the letters to measure, separated by commas: A B64 B256 D10 D100 G E")
+	flags.StringVar(&o.Only, "only", "", "the letters to measure, separated by commas: A B64 B256 D10 D100 G CPU E (default all)")
 	flags.StringVar(&o.Rows, "rows", "", "the rows to measure beside dtask, by parts of their names, separated by commas")
 	profile := flags.String("cpuprofile", "", "write a CPU profile of all measurements to this file")
 	svg := flags.String("svg", "", "write a chart to this file")

@@ -19,20 +19,12 @@ import (
 //	}
 func (w *writer) argsStruct(t *scan.Task) *Statement {
 	fields := fieldNames(t)
-	return doc(fmt.Sprintf("%s are the arguments of %s.", t.Names.Args, callee(t))).
+	return doc(fmt.Sprintf("%s are the arguments of %s.", t.Names.Args, t.Function())).
 		Type().Id(t.Names.Args).StructFunc(func(g *Group) {
 		for i, p := range t.Params {
 			g.Id(fields[i]).Add(typ(p.Type)).Tag(map[string]string{"json": p.Name})
 		}
 	})
-}
-
-// callee returns what a task calls, in prose: SendWelcome, Mailer.SendDigest.
-func callee(t *scan.Task) string {
-	if t.Receiver != nil {
-		return t.Receiver.Type + "." + t.Func
-	}
-	return t.Func
 }
 
 // fieldNames returns the name of the field for each parameter.

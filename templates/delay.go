@@ -37,9 +37,9 @@ func delayDoc(t *scan.Task) string {
 	for _, p := range t.Params {
 		params = append(params, p.Name)
 	}
-	text := wrap(fmt.Sprintf("%s enqueues %s(%s) on queue %q.", t.Names.Delay, callee(t), strings.Join(params, ", "), t.Options.Queue))
-	if t.Options.Cron != "" {
-		text += " " + fmt.Sprintf("Package worker also enqueues it by the clock, at %q.", t.Options.Cron)
+	text := wrap(fmt.Sprintf("%s enqueues %s(%s) on queue %q.", t.Names.Delay, t.Function(), strings.Join(params, ", "), t.Options.Get("queue")))
+	if t.Cron != nil {
+		text += " " + fmt.Sprintf("Package worker also enqueues it by the clock, at %q.", t.Cron.Schedule)
 		text = wrap(text)
 	}
 	if t.Doc != "" {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -26,6 +28,21 @@ const (
 )
 
 var letters = []letter{letterA, letterB64, letterB256, letterD10, letterD100, letterG, letterCPU, letterE}
+
+// parseLetters returns the letters of a list, all if it is empty.
+func parseLetters(list string) ([]letter, error) {
+	if list == "" {
+		return letters, nil
+	}
+	var only []letter
+	for name := range strings.SplitSeq(list, ",") {
+		if !slices.Contains(letters, letter(name)) {
+			return nil, fmt.Errorf("there is no letter %q; use %v", name, letters)
+		}
+		only = append(only, letter(name))
+	}
+	return only, nil
+}
 
 // A measure is an experiment, which yields some of the letters.
 type measure struct {

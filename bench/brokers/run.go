@@ -27,16 +27,20 @@ type Options struct {
 // Run measures, and returns a table for each group. It starts servers of its
 // own; what needs one that is not installed it leaves out, and says so.
 func Run(ctx context.Context, o Options) ([]*Table, error) {
+	only, err := parseLetters(o.Only)
+	if err != nil {
+		return nil, err
+	}
 	var tables []*Table
 	for _, g := range groups {
 		if !strings.Contains(g.flag, o.Broker) {
 			continue
 		}
-		t, err := measureGroup(ctx, o, g)
+		t, err := measureGroup(ctx, o, only, g)
 		if err != nil {
 			return nil, err
 		}
-		if g.across && wanted(string(letterE), o.Only) {
+		if g.across && slices.Contains(only, letterE) {
 			if t.across, err = Across(ctx, o.Dir, o.Duration); err != nil {
 				return nil, err
 			}
@@ -50,7 +54,7 @@ func Run(ctx context.Context, o Options) ([]*Table, error) {
 
 // measureGroup makes every measurement of every row, one row after the other
 // in each, so that whatever else happens on the machine meets all of them.
-func measureGroup(ctx context.Context, o Options, g group) (*Table, error) {
+func measureGroup(ctx context.Context, o Options, only []letter, g group) (*Table, error) {
 	t := newTable(g, o)
 	urls, stop, err := startServers(ctx, o, t)
 	if err != nil {
@@ -61,7 +65,7 @@ func measureGroup(ctx context.Context, o Options, g group) (*Table, error) {
 	files := 0
 	for round := range o.Rounds {
 		for _, me := range measures {
-			if !slices.ContainsFunc(me.letters, func(l letter) bool { return wanted(string(l), o.Only) }) {
+			if !slices.ContainsFunc(me.letters, func(l letter) bool { return slices.Contains(only, l) }) {
 				continue
 			}
 			for i := range t.rows {
@@ -81,6 +85,9 @@ func measureGroup(ctx context.Context, o Options, g group) (*Table, error) {
 					removeDB(place)
 				}
 				for _, l := range slices.Sorted(maps.Keys(results)) {
+					if !slices.Contains(only, l) {
+						continue
+					}
 					r.values[l] = append(r.values[l], results[l])
 					fmt.Fprintf(o.Log, "round %d  %-13s %-40s %-5s %s\n", round+1, g.title, r.row.name, l, l.format(results[l]))
 				}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/dtaskhq/dtask/internal/generated"
 	"github.com/dtaskhq/dtask/internal/scan"
 	"github.com/dtaskhq/dtask/templates"
 )
@@ -32,7 +33,7 @@ func render(result *scan.Result) ([]*file, error) {
 		if err != nil {
 			return nil, err
 		}
-		files = append(files, &file{path: filepath.Join(p.Dir, scan.GeneratedFile), new: src})
+		files = append(files, &file{path: filepath.Join(p.Dir, generated.File), new: src})
 	}
 	for _, path := range result.Stale {
 		files = append(files, &file{path: path})
@@ -77,14 +78,15 @@ func write(files []*file) error {
 	return nil
 }
 
-// replace writes the file so that others see the old or the new one, whole.
+// replace writes the file in one step: others see all of the old one, or all of
+// the new one.
 func (f *file) replace() error {
 	mode := fs.FileMode(0o644)
 	if info, err := os.Stat(f.path); err == nil {
 		mode = info.Mode().Perm()
 	}
-	// The name is none of Go's, should it be left behind.
-	temp, err := os.CreateTemp(filepath.Dir(f.path), "."+scan.GeneratedFile+".*")
+	// If the file is left behind, Go ignores it by its name.
+	temp, err := os.CreateTemp(filepath.Dir(f.path), "."+generated.File+".*")
 	if err != nil {
 		return err
 	}

@@ -58,7 +58,7 @@ func dtaskgen(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	return code, out.String(), err.String()
 }
 
-// mustGenerate runs the command, which has to succeed without a word.
+// mustGenerate runs the command, which has to succeed and print nothing.
 func mustGenerate(t *testing.T, args ...string) {
 	t.Helper()
 	if code, stdout, stderr := dtaskgen(t, args...); code != 0 || stdout != "" || stderr != "" {
@@ -99,7 +99,7 @@ func TestCheckSeesChange(t *testing.T) {
 	before := readFile(t, filepath.Join(dir, "dtask_gen.go"))
 	writeFile(t, filepath.Join(dir, "m.go"), strings.Replace(task, "n int", "count int", 1))
 	code, stdout, stderr := dtaskgen(t, "-check")
-	if code != 1 || !strings.HasPrefix(stderr, "m.go:4:6: warning: the message of m.Task changes") {
+	if code != 1 || !strings.HasPrefix(stderr, "m.go:4:6: warning: the message of example.com/m.Task changes") {
 		t.Errorf("exit %d, %s", code, stderr)
 	}
 	for _, want := range []string{"--- dtask_gen.go\n", "-//\tn int\n", "+//\tcount int\n"} {
@@ -122,7 +122,7 @@ func TestFileIsRemovedWithTheLastTask(t *testing.T) {
 	}
 }
 
-// Runs at the same time, as by two go generate, make the same file.
+// Several runs at the same time make the same file.
 func TestConcurrentRuns(t *testing.T) {
 	dir := module(t, map[string]string{"m.go": task})
 	mustGenerate(t)
@@ -188,8 +188,8 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	}
 }
 
-// A directory in the place of the file cannot be read or replaced, not even by
-// root, as whom tests may run.
+// A directory in the place of the file cannot be read or replaced. That holds for
+// root too, and tests may run as root.
 func TestFileCannotBeWritten(t *testing.T) {
 	dir := module(t, map[string]string{"m.go": task, "dtask_gen.go/keep": ""})
 	code, _, stderr := dtaskgen(t)
@@ -217,7 +217,7 @@ func TestSymlinks(t *testing.T) {
 	}
 	// The go command does not follow links to directories, but does to files.
 	code, stdout, stderr := dtaskgen(t, "-list", "./...")
-	if code != 0 || strings.Count(stdout, "\n") != 3 || !strings.Contains(stdout, "real.Linked") || !strings.Contains(stdout, "real.Task") {
+	if code != 0 || strings.Count(stdout, "\n") != 3 || !strings.Contains(stdout, "example.com/m/real.Linked") || !strings.Contains(stdout, "example.com/m/real.Task") {
 		t.Errorf("exit %d\n%s%s", code, stdout, stderr)
 	}
 }

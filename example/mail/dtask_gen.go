@@ -22,11 +22,12 @@ type MailerSendArgs struct {
 //	Letter.Subject string
 //	Letter.Text string
 //	Letter.Files []string
-var MailerSendTask = dtask.Define[MailerSendArgs, dtask.None]("example/mail.Mailer.Send", dtask.Spec{
+var MailerSendTask = dtask.Define[MailerSendArgs, dtask.None]("github.com/dtaskhq/dtask/example/mail.Mailer.Send", dtask.Spec{
 	Queue:   "mail",
 	Retries: 5,
 	Timeout: 30 * time.Second,
 	Backoff: 2 * time.Second,
+	Module:  "github.com/dtaskhq/dtask",
 	Schema:  "a91f1a5780fb621f",
 })
 

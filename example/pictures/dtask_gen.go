@@ -21,11 +21,12 @@ type ThumbnailArgs struct {
 //	original string
 //	thumbnail string
 //	box int
-var ThumbnailTask = dtask.Define[ThumbnailArgs, Size]("example/pictures.Thumbnail", dtask.Spec{
+var ThumbnailTask = dtask.Define[ThumbnailArgs, Size]("github.com/dtaskhq/dtask/example/pictures.Thumbnail", dtask.Spec{
 	Queue:   "pictures",
 	Retries: 2,
 	Timeout: time.Minute,
 	Backoff: time.Second,
+	Module:  "github.com/dtaskhq/dtask",
 	Schema:  "b4637fe5d999c962",
 })
 

@@ -18,11 +18,12 @@ type WriterWriteArgs struct {
 // message:
 //
 //	folder string
-var WriterWriteTask = dtask.Define[WriterWriteArgs, dtask.None]("example/report.Writer.Write", dtask.Spec{
+var WriterWriteTask = dtask.Define[WriterWriteArgs, dtask.None]("github.com/dtaskhq/dtask/example/report.Writer.Write", dtask.Spec{
 	Queue:   "reports",
 	Retries: 3,
 	Timeout: time.Minute,
 	Backoff: 2 * time.Second,
+	Module:  "github.com/dtaskhq/dtask",
 	Schema:  "97442e9105e03e72",
 })
 

@@ -2,11 +2,9 @@ package scan
 
 import (
 	"go/token"
-	"time"
-)
 
-// GeneratedFile is the name of the file that dtaskgen writes into a package.
-const GeneratedFile = "dtask_gen.go"
+	"github.com/dtaskhq/dtask/internal/directive"
+)
 
 // A Package is a package that has tasks.
 type Package struct {
@@ -14,8 +12,8 @@ type Package struct {
 	Name string
 	Dir  string // absolute
 
-	// Tasks are its tasks, sorted by the names they generate, so that moving
-	// code about in the package does not change what is generated.
+	// Tasks are its tasks, sorted by the names that are generated for them. So
+	// moving code about in the package does not change the generated file.
 	Tasks []*Task
 
 	// Receivers are the types of the methods among the tasks, sorted.
@@ -24,8 +22,8 @@ type Package struct {
 	// Table asks for the table of a whole program, or is nil.
 	Table *Table
 
-	// Imports maps the path of every package that the generated code needs,
-	// but for those of dtask itself, to its name.
+	// Imports maps the paths of the packages that the generated code needs to
+	// their names. Those that it needs in any case are left out.
 	Imports map[string]string
 
 	// Scope holds the names that the package declares itself, outside the
@@ -33,8 +31,8 @@ type Package struct {
 	Scope []string
 }
 
-// A Table assembles the dispatch tables of the packages that a program works
-// for.
+// A Table assembles the dispatch tables of the packages whose tasks a program
+// runs.
 type Table struct {
 	Pos     token.Position
 	Entries []TableEntry // sorted by path
@@ -65,13 +63,25 @@ type Task struct {
 	Result   Type      // nil if there is none
 	Error    bool      // the last result is an error
 
-	Options Options
+	Options directive.Settings // of //dtask:task
+	Cron    *Cron              // nil if the task is not periodic
+
+	// Module is the path of the module that has the task, without a major version.
+	Module string
 
 	// Wire is what the arguments look like in a message, one line a field.
 	Wire []string
 
 	// Schema is the fingerprint of the arguments.
 	Schema string
+}
+
+// Function returns the function as its user calls it: Send, or Mailer.Send.
+func (t *Task) Function() string {
+	if t.Receiver != nil {
+		return t.Receiver.Type + "." + t.Func
+	}
+	return t.Func
 }
 
 // Names are the names that are generated for a task.
@@ -93,17 +103,10 @@ type Param struct {
 	Type Type   // of a variadic parameter: the slice
 }
 
-// Options are the policy of a task, as its directives state it or by default.
-type Options struct {
-	Queue    string
-	Retries  int
-	Timeout  time.Duration // 0 means none
-	Backoff  time.Duration
-	Priority string        // low, default or high
-	Keep     time.Duration // how long the outcome is kept; 0 means not
-
-	Cron       string // empty if the task is not periodic
-	SkipMissed bool   // do not make up for missed times
+// A Cron says when a periodic task runs.
+type Cron struct {
+	Schedule string
+	Options  directive.Settings // of //dtask:cron
 }
 
 // A Type is a type as Go source: words and punctuation in order.

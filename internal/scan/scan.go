@@ -2,33 +2,28 @@
 // tasks: whether their directives are right, and whether their arguments come
 // back equal from a message.
 //
-// What it returns is plain data. Nothing of go/ast or go/types leaves it, so
-// that what is generated from it depends on nothing else.
+// It joins what others find out: package directive reads the directives, package
+// typecheck loads the types, and package jsonwire judges them.
+//
+// It returns plain data, and nothing of go/ast or go/types, so that what is
+// generated depends on that data alone.
 package scan
 
 import (
 	"context"
-	"fmt"
 	"go/token"
-	"go/types"
 	"slices"
 	"strings"
 
-	"golang.org/x/tools/go/packages"
+	"github.com/dtaskhq/dtask/internal/diagnostic"
+	"github.com/dtaskhq/dtask/internal/directive"
+	"github.com/dtaskhq/dtask/internal/generated"
+	"github.com/dtaskhq/dtask/internal/jsonwire"
+	"github.com/dtaskhq/dtask/internal/typecheck"
 )
 
 // Config says where to look.
-type Config struct {
-	// Dir is the directory in which the patterns are meant.
-	Dir string
-
-	// Patterns are package patterns as the go command has them.
-	Patterns []string
-
-	// Tags are build tags, separated by commas. If empty, those of GOFLAGS
-	// hold.
-	Tags string
-}
+type Config = typecheck.Config
 
 // A Result is what was found.
 type Result struct {
@@ -38,113 +33,102 @@ type Result struct {
 	// Stale are the generated files of packages that have no task any more.
 	Stale []string
 
-	// Diagnostics are sorted by position. If one of them is no warning,
+	// Diagnostics are sorted by position. If one of them is not a warning,
 	// nothing may be generated.
-	Diagnostics []*Diagnostic
+	Diagnostics []*diagnostic.Diagnostic
 }
 
-// Failed reports whether a diagnostic forbids to generate.
+// Failed reports whether a diagnostic forbids generating.
 func (r *Result) Failed() bool {
-	return slices.ContainsFunc(r.Diagnostics, func(d *Diagnostic) bool { return !d.Warning })
+	return slices.ContainsFunc(r.Diagnostics, func(d *diagnostic.Diagnostic) bool { return !d.Warning })
 }
 
-// Scan finds the tasks of the packages that match. The error says what kept it
-// from looking at all: a wrong pattern, no module, no go command.
+// Scan finds the tasks of the packages that match. The error says why it could
+// not look at all: a wrong pattern, no module, no go command.
 func Scan(ctx context.Context, config Config) (*Result, error) {
-	found, err := find(ctx, config)
+	found, err := typecheck.Find(ctx, config)
 	if err != nil {
 		return nil, err
 	}
 	s := newScanner()
-	found, err = s.findListed(ctx, config, found)
+	candidates := s.addListed(ctx, config, found)
+	loaded, err := typecheck.Load(ctx, config, unwrap(candidates))
 	if err != nil {
 		return nil, err
 	}
-	loaded, err := load(ctx, config, found)
-	if err != nil {
-		return nil, err
-	}
-	scanned := make(map[string]*Package)
-	for _, c := range found {
+	for _, c := range candidates {
 		s.excludedDirectives(c)
-		scanned[c.path] = &Package{Path: c.path}
-		if len(c.hits) > 0 {
-			if scanned[c.path], err = s.scanPackage(c, loaded[c.path]); err != nil {
+		c.pkg = &Package{Path: c.Path}
+		if len(c.Hits) > 0 {
+			if c.pkg, err = s.scanPackage(c, loaded[c.Path]); err != nil {
 				return nil, err
 			}
 		}
 	}
-	s.checkTaskNames(found, scanned)
-	s.fillTables(found, scanned)
-	return s.result(found, scanned), nil
+	return s.finish(candidates), nil
 }
 
-// result sorts out what is to be generated and what is to be removed.
-func (s *scanner) result(found []*candidate, scanned map[string]*Package) *Result {
+// A candidate is a package that may have tasks.
+type candidate struct {
+	*typecheck.Candidate
+	pkg *Package // what was found in it
+
+	listed   []string // paths of the packages that its table lists
+	unlisted bool     // that could not be found out, which is reported
+	extra    bool     // a table lists the package, and no pattern of the run matches it
+}
+
+func unwrap(candidates []*candidate) []*typecheck.Candidate {
+	var list []*typecheck.Candidate
+	for _, c := range candidates {
+		list = append(list, c.Candidate)
+	}
+	return list
+}
+
+// A scanner is one run.
+type scanner struct {
+	diagnostic.List
+	encoding *jsonwire.Encoding
+}
+
+func newScanner() *scanner { return &scanner{encoding: jsonwire.NewEncoding()} }
+
+// finish judges what concerns several packages, and sorts out what is to be
+// generated and what is to be removed.
+func (s *scanner) finish(candidates []*candidate) *Result {
+	s.checkTaskNames(candidates)
+	s.fillTables(candidates)
 	result := new(Result)
-	for _, c := range found {
-		p := scanned[c.path]
+	for _, c := range candidates {
 		switch {
 		case c.extra:
-		case !p.empty() && c.foreign:
-			s.report(token.Position{Filename: c.generatedPath(), Line: 1, Column: 1}, CodeForeignFile,
-				"rename the file, as dtaskgen needs its name", "%s is not written by dtaskgen", GeneratedFile)
-		case !p.empty():
-			result.Packages = append(result.Packages, p)
-		case c.generated:
-			result.Stale = append(result.Stale, c.generatedPath())
+		case !c.pkg.empty() && c.Foreign:
+			s.Report(token.Position{Filename: c.GeneratedPath(), Line: 1, Column: 1}, diagnostic.ForeignFile,
+				"rename the file, as dtaskgen needs its name", "%s is not written by dtaskgen", generated.File)
+		case !c.pkg.empty():
+			result.Packages = append(result.Packages, c.pkg)
+		case c.Generated:
+			result.Stale = append(result.Stale, c.GeneratedPath())
 		}
 	}
-	result.Diagnostics = sorted(s.diags)
+	result.Diagnostics = s.Sorted()
 	return result
 }
 
-// A scanner collects diagnostics, and remembers what it found out about types,
-// as tasks share many.
-type scanner struct {
-	diags  []*Diagnostic
-	codecs map[types.Type]codec
-	fields map[*types.Struct]structFields
-}
-
-func newScanner() *scanner {
-	return &scanner{
-		codecs: make(map[types.Type]codec),
-		fields: make(map[*types.Struct]structFields),
-	}
-}
-
-// scanPackage returns the tasks of a package.
-func (s *scanner) scanPackage(c *candidate, loaded *packages.Package) (*Package, error) {
-	if loaded == nil {
-		return nil, fmt.Errorf("package %s was found, but not loaded", c.path)
-	}
-	p := &packageScan{
-		scanner:   s,
-		candidate: c,
-		loaded:    loaded,
-		pkg: &Package{
-			Path:    c.path,
-			Name:    loaded.Name,
-			Dir:     c.dir,
-			Imports: make(map[string]string),
-		},
-	}
-	if p.syntaxErrors() {
-		return p.pkg, nil
-	}
-	for _, f := range loaded.Syntax {
-		for _, m := range p.marks(f) {
-			if t := p.task(m); t != nil {
-				p.pkg.Tasks = append(p.pkg.Tasks, t)
+// excludedDirectives reports the directives in files that are not part of the
+// package, as they have no effect.
+func (s *scanner) excludedDirectives(c *candidate) {
+	for _, path := range c.Excluded {
+		fset := token.NewFileSet()
+		for _, d := range directive.Peek(fset, path) {
+			if strings.HasSuffix(path, "_test.go") {
+				s.Report(fset.Position(d.Pos), diagnostic.TestFile, "move the function to a file that is not a test",
+					"dtask:%s has no effect in a test file", d.Name)
+			} else {
+				s.Warn(fset.Position(d.Pos), diagnostic.ExcludedFile, "choose build tags with -tags, or move the function to a file of every build",
+					"dtask:%s is ignored: the build excludes this file", d.Name)
 			}
 		}
 	}
-	slices.SortFunc(p.pkg.Tasks, func(a, b *Task) int { return strings.Compare(a.Names.Task, b.Names.Task) })
-	if loaded.Types != nil {
-		p.pkg.Scope = loaded.Types.Scope().Names()
-	}
-	p.collectReceivers()
-	p.checkGeneratedNames()
-	return p.pkg, nil
 }

@@ -1,7 +1,6 @@
 package scan
 
 import (
-	"go/token"
 	"go/types"
 	"regexp"
 	"strconv"
@@ -9,11 +8,12 @@ import (
 	"unicode"
 )
 
-// typeSource returns a type as source for a file of the package, with aliases
-// as the user wrote them: what an alias stands for may be out of reach.
+// typeSource returns a type as source for a file of the package. It keeps the
+// aliases that the user wrote, as the package may have no access to what they
+// stand for.
 func (p *packageScan) typeSource(t types.Type) Type {
-	// Package names are marked, as types.TypeString writes them in front of a
-	// dot, and then cut out.
+	// types.TypeString writes the path of a package, then a dot and a name. The
+	// marks tell where the path begins and ends.
 	const mark = "\x00"
 	text := types.TypeString(t, func(pkg *types.Package) string {
 		if pkg != p.loaded.Types {
@@ -46,41 +46,11 @@ func (p *packageScan) typeSource(t types.Type) Type {
 // stringLiteral matches the tags in a type: nothing else is quoted there.
 var stringLiteral = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
 
-// backquote writes a tag as people do.
+// backquote puts a tag into backquotes, as people write it, if they can hold it.
 func backquote(literal string) string {
 	s, err := strconv.Unquote(literal)
 	if err != nil || !strconv.CanBackquote(s) {
 		return literal
 	}
 	return "`" + s + "`"
-}
-
-// typeString returns a type as messages name it: with the names of packages
-// other than the task's own.
-func (p *packageScan) typeString(t types.Type) string {
-	return types.TypeString(t, func(other *types.Package) string {
-		if other == p.loaded.Types {
-			return ""
-		}
-		return other.Name()
-	})
-}
-
-// parsePosition reads the position of a packages.Error: file:line:col, where
-// line and column may be missing.
-func parsePosition(s string) token.Position {
-	var pos token.Position
-	pos.Filename = s
-	for range 2 {
-		i := strings.LastIndexByte(pos.Filename, ':')
-		if i < 0 {
-			break
-		}
-		n, err := strconv.Atoi(pos.Filename[i+1:])
-		if err != nil {
-			break
-		}
-		pos.Filename, pos.Line, pos.Column = pos.Filename[:i], n, pos.Line
-	}
-	return pos
 }

@@ -82,13 +82,56 @@ func ExampleWorker() {
 	}
 }
 
-// An inline client runs tasks within Delay: for tests and scripts.
-func ExampleNewInline() {
-	ctx := dtask.NewContext(context.Background(), dtasktest.NewInline(Tasks()))
-	if _, err := DelaySendWelcome(ctx, SendWelcomeArgs{To: "gopher@example.org"}); err != nil {
+// Middleware of a client sees what is enqueued, that of a worker what is
+// delivered: here it times the tasks, by their names and outcomes.
+func ExampleMiddleware() {
+	timing := func(next dtask.HandleFunc) dtask.HandleFunc {
+		return func(ctx context.Context, m *dtask.Message) dtask.Outcome {
+			start := time.Now()
+			o := next(ctx, m)
+			metrics.Observe(m.Task, o.Kind.String(), time.Since(start))
+			return o
+		}
+	}
+	worker, err := dtask.NewWorker(client, dtask.WorkerConfig{Middleware: []dtask.Middleware{timing}}, Tasks())
+	fmt.Println(worker != nil, err)
+	// Output: true <nil>
+}
+
+// Middleware of a client adds a header to every message.
+func ExampleEnqueueMiddleware() {
+	recorder := dtasktest.NewRecorder()
+	tenant := func(next dtask.EnqueueFunc) dtask.EnqueueFunc {
+		return func(ctx context.Context, ms []*dtask.Message) []error {
+			for _, m := range ms {
+				m.SetHeader("tenant", "acme")
+			}
+			return next(ctx, ms)
+		}
+	}
+	client := recorder.Client().With(tenant)
+	if _, err := DelaySendWelcome(dtask.NewContext(context.Background(), client), SendWelcomeArgs{To: "gopher@example.org"}); err != nil {
 		fmt.Println(err)
 	}
-	// Output: welcome, gopher@example.org
+	fmt.Println(recorder.Messages()[0].Headers)
+	// Output: map[tenant:acme]
+}
+
+// An operator retries what went to the dead letters.
+func ExampleClient_Admin() {
+	ctx := context.Background()
+	admin, err := client.Admin()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	dead, err := admin.DeadLetters(ctx, "mail", 100)
+	for _, m := range dead {
+		fmt.Println(m.ID, m.Task, m.Failures)
+	}
+	retried, err := admin.RetryDead(ctx, "mail")
+	fmt.Println(retried, "retried", err)
+	// Output: 0 retried <nil>
 }
 
 func ExampleIn() {
@@ -152,3 +195,23 @@ func ExamplePermanent() {
 	fmt.Println(task(context.Background(), ""))
 	// Output: 402 payment required
 }
+
+// A task asks which attempt it is, and passes the client on to what it delays.
+func ExampleInfoFromContext() {
+	task := func(ctx context.Context) {
+		info, ok := dtask.InfoFromContext(ctx)
+		fmt.Println(info.Attempt, ok)
+	}
+	task(context.Background()) // a direct call
+	// Output: 0 false
+}
+
+// client stands for the client of an application; TestMain opens it.
+var client *dtask.Client
+
+// metrics stands for those of an application.
+var metrics observer
+
+type observer struct{}
+
+func (observer) Observe(task, outcome string, took time.Duration) {}

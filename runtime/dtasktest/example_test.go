@@ -49,3 +49,15 @@ func ExampleWorker() {
 	// retried printer on fire 1h0m0s
 	// done
 }
+
+// An inline client runs tasks within Delay.
+func ExampleNewInline() {
+	client := dtasktest.NewInline(invoiceTable(func(_ context.Context, order int64) error { // generated: shop.Tasks()
+		fmt.Println("invoice for order", order)
+		return nil
+	}))
+	if err := placeOrder(dtask.NewContext(context.Background(), client), 7); err != nil {
+		fmt.Println(err)
+	}
+	// Output: invoice for order 7
+}

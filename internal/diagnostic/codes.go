@@ -1,0 +1,27 @@
+package diagnostic
+
+// A Code names a kind of diagnostic.
+type Code string
+
+// The kinds of diagnostics. docs/diagnostics.md explains each with an example.
+const (
+	Syntax           Code = "syntax"
+	Malformed        Code = "malformed-directive"
+	UnknownDirective Code = "unknown-directive"
+	Misplaced        Code = "misplaced-directive"
+	Repeated         Code = "repeated-directive"
+	TestFile         Code = "test-file"
+	ExcludedFile     Code = "excluded-file"
+	Option           Code = "option"
+	Cron             Code = "cron"
+	Signature        Code = "signature"
+	ParameterName    Code = "parameter-name"
+	Result           Code = "result"
+	Unresolved       Code = "unresolved-type"
+	Wire             Code = "wire"
+	NameTaken        Code = "name-taken"
+	ForeignFile      Code = "foreign-file"
+	WireChange       Code = "wire-change"
+	Table            Code = "table"
+	DuplicateTask    Code = "duplicate-task"
+)

@@ -1,0 +1,58 @@
+// Package directive reads the directives of dtask in comments: which there are,
+// where they stand, and what their options say. It looks at text alone and knows
+// no types.
+//
+// The table Kinds holds the directives, and the table Options their options.
+package directive
+
+// The names of the directives.
+const (
+	Task  = "task"
+	Cron  = "cron"
+	Table = "table"
+)
+
+// A Kind is a directive.
+type Kind struct {
+	Name  string
+	Place Place
+}
+
+// A Place is where a directive can stand.
+type Place int
+
+// The places, each in the comment directly above a declaration.
+const (
+	OnFunction Place = iota // of a function or method
+	OnTask                  // of a function or method that is a task
+	OnMain                  // of anything in a package main
+)
+
+// Kinds are the directives.
+var Kinds = []Kind{
+	{Task, OnFunction},
+	{Cron, OnTask},
+	{Table, OnMain},
+}
+
+// tool is what a directive begins with, after the slashes.
+const tool = "dtask"
+
+// place returns where the directive with a name can stand.
+func place(name string) (p Place, known bool) {
+	for _, k := range Kinds {
+		if k.Name == name {
+			return k.Place, true
+		}
+	}
+	return 0, false
+}
+
+// names returns the names of all directives.
+func names() []string {
+	var list []string
+	for _, k := range Kinds {
+		list = append(list, k.Name)
+	}
+	return list
+}

@@ -1,0 +1,85 @@
+package templates
+
+import (
+	"fmt"
+	"time"
+
+	. "github.com/dave/jennifer/jen"
+
+	"github.com/dtaskhq/dtask/internal/directive"
+	"github.com/dtaskhq/dtask/internal/scan"
+)
+
+// spec emits the policy of a task: the options of its directives, its module, and
+// the fingerprint of its arguments.
+func spec(t *scan.Task) *Statement {
+	fields := settings(t.Options)
+	if t.Cron != nil {
+		fields = append(fields, Id("Cron").Op(":").Lit(t.Cron.Schedule))
+		fields = append(fields, settings(t.Cron.Options)...)
+	}
+	fields = append(fields, Id("Module").Op(":").Lit(t.Module))
+	fields = append(fields, Id("Schema").Op(":").Lit(t.Schema))
+	return Custom(Options{Open: "{", Close: "}", Separator: ",", Multi: true}, fields...)
+}
+
+// settings emits the fields that options set, except those that stay zero.
+func settings(all directive.Settings) []Code {
+	var fields []Code
+	for _, s := range all {
+		if value := literal(s.Value); s.Field != "" && value != nil {
+			fields = append(fields, Id(s.Field).Op(":").Add(value))
+		}
+	}
+	return fields
+}
+
+// literal emits the value of an option, or returns nil if the field stays zero. A
+// number is always written: people want to see that there are 0 retries.
+func literal(value any) *Statement {
+	switch v := value.(type) {
+	case string, int:
+		return Lit(v)
+	case bool:
+		if v {
+			return True()
+		}
+	case time.Duration:
+		if v > 0 {
+			return duration(v)
+		}
+	case directive.Choice:
+		return literal(v.Value)
+	case directive.Constant:
+		return Qual(runtimePath, string(v))
+	}
+	return nil
+}
+
+// units are those of package time, largest first.
+var units = []struct {
+	unit time.Duration
+	name string
+}{
+	{time.Hour, "Hour"},
+	{time.Minute, "Minute"},
+	{time.Second, "Second"},
+	{time.Millisecond, "Millisecond"},
+	{time.Microsecond, "Microsecond"},
+	{time.Nanosecond, "Nanosecond"},
+}
+
+// duration emits a duration in the largest unit that divides it:
+//
+//	30 * time.Second
+func duration(d time.Duration) *Statement {
+	for _, u := range units {
+		switch {
+		case d == u.unit:
+			return Qual(timePath, u.name)
+		case d%u.unit == 0:
+			return Op(fmt.Sprint(int64(d/u.unit))).Op("*").Qual(timePath, u.name)
+		}
+	}
+	panic("unreachable: every duration is a number of nanoseconds")
+}
