@@ -44,7 +44,7 @@ func TestCases(t *testing.T) {
 	}
 	random := newRandomCase(t, filepath.Dir(cases[0].dir))
 	w := newWorkspace(t, append(compiled, random.testCase))
-	t.Run("compile", func(t *testing.T) { w.vet(t, compiled) }) // tags made at random are not fit to be vetted
+	t.Run("compile", func(t *testing.T) { w.vet(t, compiled) }) // go vet would refuse random tags
 	t.Run("run", func(t *testing.T) {
 		program := w.program(t, append(runnable, random.testCase))
 		t.Run("random", func(t *testing.T) { random.run(t, program) })

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/tools/txtar"
 )
 
-// TestDiagnosticsDocs runs the examples of docs/diagnostics.md: each is a
-// package, of the Go blocks before a text block, which is what dtaskgen prints.
+// TestDiagnosticsDocs runs the examples of docs/diagnostics.md. The Go blocks
+// before a text block are a package, and the text is what dtaskgen prints.
 func TestDiagnosticsDocs(t *testing.T) {
 	const file = "docs/diagnostics.md"
 	text, err := os.ReadFile(file)
@@ -70,8 +70,8 @@ func TestDiagnosticsDocs(t *testing.T) {
 	}
 }
 
-// TestEveryCodeIsDocumented: each kind of diagnostic has its section, and each
-// section its kind.
+// Each kind of diagnostic has a section in docs/diagnostics.md, and there are no
+// other sections.
 func TestEveryCodeIsDocumented(t *testing.T) {
 	source, err := os.ReadFile("internal/diagnostic/codes.go")
 	if err != nil {

@@ -30,7 +30,7 @@ func TestExternalModule(t *testing.T) {
 	c.extract(t)
 	want, _ := c.get("want")
 
-	// The module needs what dtask needs, in the same versions.
+	// The module requires what dtask requires.
 	ours, err := os.ReadFile("go.mod")
 	if err != nil {
 		t.Fatal(err)

@@ -109,10 +109,11 @@ import (
 
 	a "example.com/random"
 	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/runtime/dtasktest"
 )
 
 func Main() {
-	ctx := dtask.NewContext(context.Background(), dtask.NewInline(a.Tasks()))
+	ctx := dtask.NewContext(context.Background(), dtasktest.NewInline(a.Tasks()))
 `)
 	for i, ok := range accepted {
 		if ok {
@@ -184,8 +185,8 @@ func (s *typeSource) tag(typ string) string {
 	case 2:
 		return "`json:\",string\"`"
 	case 3:
-		// On others it would mean what it says: an empty slice becomes nil, and
-		// a negative zero a positive one.
+		// Other types do not come back equal then, and need not: an empty slice
+		// becomes nil, and a negative zero a positive one.
 		if slices.Contains([]string{"bool", "int64", "string", "Kind", "Level"}, typ) || strings.HasPrefix(typ, "*") {
 			return "`json:\",omitempty\"`"
 		}

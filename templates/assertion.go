@@ -4,8 +4,8 @@ import (
 	. "github.com/dave/jennifer/jen"
 )
 
-// assertion emits what does not compile with a runtime that is too old or too
-// new for the generated code:
+// assertion emits a line that compiles only if the runtime fits the generated
+// code:
 //
 //	// If this does not compile, the runtime does not fit dtaskgen: run
 //	// "go get github.com/dtaskhq/dtask" and "go tool dtaskgen ./...".

@@ -9,7 +9,7 @@ import (
 	"github.com/dtaskhq/dtask/internal/scan"
 )
 
-// maxWireLines bounds how much of a large argument type its task repeats.
+// maxWireLines bounds how many fields of a large message the comment lists.
 const maxWireLines = 60
 
 // definition emits the typed value of a task:
@@ -19,11 +19,12 @@ const maxWireLines = 60
 //	//	to string
 //	//	user User
 //	//	User.name string
-//	var SendWelcomeTask = dtask.Define[SendWelcomeArgs, dtask.None]("mail.SendWelcome", dtask.Spec{
+//	var SendWelcomeTask = dtask.Define[SendWelcomeArgs, dtask.None]("github.com/acme/shop/mail.SendWelcome", dtask.Spec{
 //		Queue:   "mail",
 //		Retries: 5,
 //		Timeout: 30 * time.Second,
 //		Backoff: time.Second,
+//		Module:  "github.com/acme/shop",
 //		Schema:  "2b7c6c0e5d3f4a11",
 //	})
 func (w *writer) definition(t *scan.Task) *Statement {

@@ -14,8 +14,8 @@ import (
 	"github.com/dtaskhq/dtask/internal/scan"
 )
 
-// names chooses the names that are neither the user's nor promised to the
-// user: those of imports, receivers and local variables.
+// names chooses the names that nobody else cares about: those of imports,
+// receivers and local variables.
 type names struct {
 	imports   map[string]string // path → name in the file
 	receivers map[string]string // type → parameter of Tasks
@@ -30,8 +30,8 @@ func newNames(pkg *scan.Package) *names {
 	}
 	n.chooseImports(pkg)
 
-	// Locals may hide what no function mentions, such as a variable ctx of the
-	// package.
+	// A local variable may hide a name of the package, such as ctx, if no
+	// generated function mentions that.
 	mentioned := n.mentioned(pkg)
 	n.ctx = unused("ctx", mentioned)
 	n.args = unused("args", mentioned)
@@ -47,15 +47,15 @@ func newNames(pkg *scan.Package) *names {
 	return n
 }
 
-// chooseImports gives every import a name that is free in the whole package:
-// Go allows no import to have the name of a declaration. Our own imports
-// choose first, the others in the order of their paths.
+// chooseImports gives every import a name that is free in the whole package, as
+// Go does not let an import have the name of a declaration. The imports that are
+// always there come first, and the others follow in the order of their paths.
 func (n *names) chooseImports(pkg *scan.Package) {
 	taken := make(map[string]bool)
 	for _, name := range types.Universe.Names() {
 		taken[name] = true
 	}
-	taken["err"] = true // jennifer takes it for reserved
+	taken["err"] = true // jennifer reserves it
 	for _, name := range pkg.Scope {
 		taken[name] = true
 	}
@@ -137,8 +137,7 @@ func (n *names) mentioned(pkg *scan.Package) map[string]bool {
 	return m
 }
 
-// declareImports tells jennifer the names. Those that are used get into the
-// file.
+// declareImports tells jennifer the names. It writes the imports that are used.
 func (n *names) declareImports(f *jen.File) {
 	for importPath, name := range n.imports {
 		if path.Base(importPath) == name {

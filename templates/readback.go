@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// A Definition is what a generated file says about a task: see definition.go,
-// which writes it.
+// A Definition is what a generated file says about a task. It is written by
+// definition.go.
 type Definition struct {
 	Pos    token.Position // of the task's name
 	Schema string

@@ -1,8 +1,8 @@
 // Package templates writes the Go source that dtaskgen generates.
 //
-// Each kind of declaration has an emitter, one a file, with a sample of what it
-// writes in its comment. They only write what the tasks say; package scan has
-// judged the tasks before.
+// Each kind of declaration has an emitter in a file of its own. The comment of the
+// emitter shows what it writes. Emitters judge nothing, as package scan has judged
+// the tasks before. What they wrote is read back in readback.go.
 package templates
 
 import (

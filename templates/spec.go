@@ -10,20 +10,20 @@ import (
 	"github.com/dtaskhq/dtask/internal/scan"
 )
 
-// spec emits the policy of a task: the options of its directives, and the
-// fingerprint of its arguments.
+// spec emits the policy of a task: the options of its directives, its module, and
+// the fingerprint of its arguments.
 func spec(t *scan.Task) *Statement {
 	fields := settings(t.Options)
 	if t.Cron != nil {
 		fields = append(fields, Id("Cron").Op(":").Lit(t.Cron.Schedule))
 		fields = append(fields, settings(t.Cron.Options)...)
 	}
+	fields = append(fields, Id("Module").Op(":").Lit(t.Module))
 	fields = append(fields, Id("Schema").Op(":").Lit(t.Schema))
 	return Custom(Options{Open: "{", Close: "}", Separator: ",", Multi: true}, fields...)
 }
 
-// settings emits the fields that options set, without those whose value is
-// nothing.
+// settings emits the fields that options set, except those that stay zero.
 func settings(all directive.Settings) []Code {
 	var fields []Code
 	for _, s := range all {
@@ -34,8 +34,8 @@ func settings(all directive.Settings) []Code {
 	return fields
 }
 
-// literal emits the value of an option, or nil if it is nothing. The number 0 is
-// something: no retries.
+// literal emits the value of an option, or returns nil if the field stays zero. A
+// number is always written: people want to see that there are 0 retries.
 func literal(value any) *Statement {
 	switch v := value.(type) {
 	case string, int:

@@ -54,7 +54,7 @@ func (w *writer) tasksDoc() string {
 //		return dtask.None{}, SendWelcome(ctx, args.To, args.User)
 //	}
 //
-// or the user's function itself, if it has just that form.
+// or the user's function itself, if it has that form already.
 func (w *writer) binding(t *scan.Task) *Statement {
 	fn := w.callee(t)
 	if t.Context && t.OwnArgs && t.Result != nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/dtaskhq/dtask/templates"
 )
 
-// wireChanges returns a warning for every task whose messages the files would
-// make foreign to those on their way: it is gone, or its arguments change.
+// wireChanges returns a warning for every task whose waiting messages may not run
+// with the new files: the task is gone, or its arguments change.
 func wireChanges(pkgs []*scan.Package, files []*file) []*diagnostic.Diagnostic {
 	tasks := make(map[string]*scan.Task)
 	for _, p := range pkgs {

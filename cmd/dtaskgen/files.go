@@ -78,13 +78,14 @@ func write(files []*file) error {
 	return nil
 }
 
-// replace writes the file so that others see the old or the new one, whole.
+// replace writes the file in one step: others see all of the old one, or all of
+// the new one.
 func (f *file) replace() error {
 	mode := fs.FileMode(0o644)
 	if info, err := os.Stat(f.path); err == nil {
 		mode = info.Mode().Perm()
 	}
-	// The name is none of Go's, should it be left behind.
+	// If the file is left behind, Go ignores it by its name.
 	temp, err := os.CreateTemp(filepath.Dir(f.path), "."+generated.File+".*")
 	if err != nil {
 		return err

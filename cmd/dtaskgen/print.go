@@ -100,6 +100,6 @@ func (p *printer) object(v any) {
 	e := json.NewEncoder(p.out)
 	e.SetEscapeHTML(false)
 	if err := e.Encode(v); err != nil {
-		panic(err) // the objects are plain
+		panic(err) // impossible: they hold strings and numbers
 	}
 }

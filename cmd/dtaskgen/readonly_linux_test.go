@@ -29,8 +29,8 @@ func TestReadOnlyDirectory(t *testing.T) {
 // envBound is set in the processes that runBound starts.
 const envBound = "DTASK_TEST_BOUND"
 
-// runBound runs the calling test in a process of its own, whose root is bound
-// by permissions as any user is: it does not get CAP_DAC_OVERRIDE.
+// runBound runs the calling test in a process of its own without
+// CAP_DAC_OVERRIDE, so that permissions bind root as they bind any user.
 func runBound(t *testing.T) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], "-test.v", "-test.run=^"+t.Name()+"$")
@@ -41,7 +41,7 @@ func runBound(t *testing.T) {
 	go func() {
 		defer close(done)
 		runtime.LockOSThread() // and never unlock: the thread, which lacks the capability, ends
-		// It may be refused where root has few capabilities, and not this one.
+		// This may be refused where root does not have the capability.
 		unix.Prctl(unix.PR_CAPBSET_DROP, unix.CAP_DAC_OVERRIDE, 0, 0, 0)
 		output, err = cmd.CombinedOutput()
 	}()

@@ -15,7 +15,7 @@ import (
 const (
 	exitOK      = 0
 	exitFinding = 1 // something for the user to mend, or to generate
-	exitTrouble = 2 // wrong usage, or the environment fails
+	exitTrouble = 2 // wrong usage, or something else kept dtaskgen from its work
 )
 
 // options are the command line.
@@ -85,8 +85,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return exitOK
 }
 
-// generate does the work. It reports whether there is something for the user
-// to do; the error is one of the environment.
+// generate does the work. It reports whether it has found something for the user
+// to do. An error means that it could not do the work.
 func generate(ctx context.Context, o options, stdout, stderr io.Writer) (found bool, err error) {
 	dir, err := os.Getwd()
 	if err != nil {

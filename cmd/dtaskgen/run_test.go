@@ -58,7 +58,7 @@ func dtaskgen(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	return code, out.String(), err.String()
 }
 
-// mustGenerate runs the command, which has to succeed without a word.
+// mustGenerate runs the command, which has to succeed and print nothing.
 func mustGenerate(t *testing.T, args ...string) {
 	t.Helper()
 	if code, stdout, stderr := dtaskgen(t, args...); code != 0 || stdout != "" || stderr != "" {
@@ -122,7 +122,7 @@ func TestFileIsRemovedWithTheLastTask(t *testing.T) {
 	}
 }
 
-// Runs at the same time, as by two go generate, make the same file.
+// Several runs at the same time make the same file.
 func TestConcurrentRuns(t *testing.T) {
 	dir := module(t, map[string]string{"m.go": task})
 	mustGenerate(t)
@@ -188,8 +188,8 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	}
 }
 
-// A directory in the place of the file cannot be read or replaced, not even by
-// root, as whom tests may run.
+// A directory in the place of the file cannot be read or replaced. That holds for
+// root too, and tests may run as root.
 func TestFileCannotBeWritten(t *testing.T) {
 	dir := module(t, map[string]string{"m.go": task, "dtask_gen.go/keep": ""})
 	code, _, stderr := dtaskgen(t)

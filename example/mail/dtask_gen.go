@@ -27,6 +27,7 @@ var MailerSendTask = dtask.Define[MailerSendArgs, dtask.None]("github.com/dtaskh
 	Retries: 5,
 	Timeout: 30 * time.Second,
 	Backoff: 2 * time.Second,
+	Module:  "github.com/dtaskhq/dtask",
 	Schema:  "a91f1a5780fb621f",
 })
 

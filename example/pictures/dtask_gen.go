@@ -26,6 +26,7 @@ var ThumbnailTask = dtask.Define[ThumbnailArgs, Size]("github.com/dtaskhq/dtask/
 	Retries: 2,
 	Timeout: time.Minute,
 	Backoff: time.Second,
+	Module:  "github.com/dtaskhq/dtask",
 	Schema:  "b4637fe5d999c962",
 })
 

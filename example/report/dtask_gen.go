@@ -23,6 +23,7 @@ var WriterWriteTask = dtask.Define[WriterWriteArgs, dtask.None]("github.com/dtas
 	Retries: 3,
 	Timeout: time.Minute,
 	Backoff: 2 * time.Second,
+	Module:  "github.com/dtaskhq/dtask",
 	Schema:  "97442e9105e03e72",
 })
 

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/csv"
+	"errors"
 	"io"
 	"path/filepath"
 	"strconv"
@@ -99,7 +100,10 @@ func delayMail(ctx context.Context, folder string, order Order, date string) err
 		Text:    "Here is the report that you asked for, as a document and as a table.\n",
 		Files:   []string{PDFFile(folder), CSVFile(folder)},
 	}
-	_, err := mail.DelayMailerSend(ctx, mail.MailerSendArgs{Letter: letter}, dtask.ID(order.MailID()), dtask.IgnoreDuplicate())
+	_, err := mail.DelayMailerSend(ctx, mail.MailerSendArgs{Letter: letter}, dtask.ID(order.MailID()))
+	if errors.Is(err, dtask.ErrDuplicate) {
+		return nil // the first run has enqueued it
+	}
 	return err
 }
 

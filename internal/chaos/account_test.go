@@ -15,8 +15,8 @@ type account struct {
 	confirmed  int // Delay returned nil
 	failed     int // Delay returned an error that says: not enqueued
 	executed   int // at least once
-	buried     int // found among the dead letters
-	lost       int // confirmed, but neither executed nor buried
+	dead       int // found among the dead letters
+	lost       int // confirmed, but neither executed nor dead
 	duplicated int // executions beyond the first
 	recovered  int // executed although Delay could not tell the outcome
 	unexpected int // executed although never enqueued, or Delay said it was not
@@ -29,7 +29,7 @@ type account struct {
 // account compares what was confirmed with what was executed or is in dead,
 // the ids of the dead letters.
 func (r *record) account(name string, dead map[string]bool) account {
-	a := account{name: name, attempted: len(r.outcome), buried: len(dead), worst: r.worst, early: r.early}
+	a := account{name: name, attempted: len(r.outcome), dead: len(dead), worst: r.worst, early: r.early}
 	for id, outcome := range r.outcome {
 		switch {
 		case outcome == confirmed:
@@ -67,8 +67,8 @@ func (a account) String() string {
 	if a.failed > 0 {
 		line += fmt.Sprintf(", refused %d", a.failed)
 	}
-	if a.buried > 0 {
-		line += fmt.Sprintf(", dead letters %d", a.buried)
+	if a.dead > 0 {
+		line += fmt.Sprintf(", dead letters %d", a.dead)
 	}
 	return line + fmt.Sprintf(", worst enqueue %v, goroutines %d → %d", a.worst.Round(time.Millisecond), a.before, a.after)
 }

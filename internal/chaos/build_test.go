@@ -27,6 +27,6 @@ func TestMixedBuilds(t *testing.T) {
 			tr.dismiss(w)
 			tr.workers[i] = tr.hire(tr.url, crew{Concurrency: 5, KeepUnknown: 5 * time.Second})
 		}
-		tr.require(tr.finish(), allowance{buried: nobodys})
+		tr.require(tr.finish(), allowance{dead: nobodys})
 	})
 }

@@ -40,7 +40,7 @@ func TestGarbage(t *testing.T) {
 		if strings.HasPrefix(tr.url, "amqp") {
 			tr.deleteQueue()
 		}
-		tr.require(tr.finish(), allowance{buried: garbage})
+		tr.require(tr.finish(), allowance{dead: garbage})
 		tr.reasons()
 	})
 }

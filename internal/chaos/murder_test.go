@@ -55,7 +55,7 @@ func TestPoison(t *testing.T) {
 			return deaths == tr.starts() && tr.state().Dead > 0
 		})
 		a := tr.finish()
-		tr.require(a, allowance{duplicated: deaths * 2 * concurrency, buried: 1})
+		tr.require(a, allowance{duplicated: deaths * 2 * concurrency, dead: 1})
 		// One more than its attempts: the last one alone, to be sure of it.
 		if limit := poison.Spec().Retries + 2; deaths > limit {
 			tr.Errorf("the poison killed %d workers, at most %d allowed", deaths, limit)

@@ -50,7 +50,7 @@ func TestAccount(t *testing.T) {
 		t.Errorf("%d confirmed and not executed, want 2", r.open)
 	}
 	want := account{
-		name: "oracle", attempted: 10, confirmed: 5, failed: 2, executed: 7, buried: 1,
+		name: "oracle", attempted: 10, confirmed: 5, failed: 2, executed: 7, dead: 1,
 		lost: 1, duplicated: 1, recovered: 2, unexpected: 2, early: 1, worst: 1500 * time.Microsecond,
 	}
 	if got := r.account("oracle", map[string]bool{"dead": true}); got != want {

@@ -282,7 +282,7 @@ func (tr *trial) dead() map[string]bool {
 // An allowance is what a trial may cost beyond nothing.
 type allowance struct {
 	duplicated int
-	buried     int
+	dead       int
 	failed     int // to enqueue
 }
 
@@ -298,7 +298,7 @@ func (tr *trial) require(a account, allowed allowance) {
 		{"duplicated", a.duplicated, allowed.duplicated},
 		{"unexpected", a.unexpected, 0},
 		{"executed early", a.early, 0},
-		{"dead letters", a.buried, allowed.buried},
+		{"dead letters", a.dead, allowed.dead},
 		{"goroutines left", a.after - a.before, 0},
 	} {
 		if v.got > v.most {
@@ -312,8 +312,8 @@ func (tr *trial) require(a account, allowed allowance) {
 			}
 		}
 	}
-	if a.buried < allowed.buried {
-		tr.Errorf("dead letters: %d, want %d", a.buried, allowed.buried)
+	if a.dead < allowed.dead {
+		tr.Errorf("dead letters: %d, want %d", a.dead, allowed.dead)
 	}
 	if a.confirmed == 0 {
 		tr.Error("nothing was enqueued")

@@ -59,7 +59,7 @@ func checkSchedule(schedule string) (message, hint string) {
 			return fmt.Sprintf("time zone %q is unknown", zone), useIANA
 		}
 		if zone == "Local" {
-			return "time zone Local is another one on another machine", useIANA
+			return "time zone Local differs from machine to machine", useIANA
 		}
 		spec = strings.TrimSpace(rest)
 	}

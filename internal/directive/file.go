@@ -92,7 +92,7 @@ func wellFormed(r diagnostic.Reporter, d Directive) bool {
 }
 
 // distinct returns the directives of a function by their names. It reports those
-// that are repeated, and those that only a task can have where there is none.
+// that are repeated, and those that only a task can have if the function is none.
 func distinct(r diagnostic.Reporter, ds []Directive) (byName map[string]Directive, ok bool) {
 	byName = make(map[string]Directive)
 	ok = true

@@ -38,7 +38,7 @@ var Kinds = []Kind{
 // tool is what a directive begins with, after the slashes.
 const tool = "dtask"
 
-// place returns where the directive of a name can stand.
+// place returns where the directive with a name can stand.
 func place(name string) (p Place, known bool) {
 	for _, k := range Kinds {
 		if k.Name == name {

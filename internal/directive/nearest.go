@@ -7,8 +7,8 @@ import (
 )
 
 // nearest returns the word that was probably meant by got, or "" if none is
-// near: one that differs in less than half of its letters, or else begins the
-// same.
+// near. A word is near if it differs in less than half of its letters, or else if
+// it begins with the same four.
 func nearest(got string, words []string) string {
 	best := spelling.Nearest(got, words)
 	if best != "" || len(got) < 4 {

@@ -31,8 +31,8 @@ func standsInMain(r diagnostic.Reporter, f *ast.File, group *ast.CommentGroup, d
 	return true
 }
 
-// misplacement says what a comment belongs to that documents no function, in
-// words that follow "dtask:task", and what to do about it.
+// misplacement says where a comment stands that does not document a function, and
+// what to do about it. The first follows "dtask:task" in a sentence.
 func misplacement(f *ast.File, group *ast.CommentGroup, fset *token.FileSet) (hint, where string) {
 	const move = "put it directly above a function"
 	if group == f.Doc {
@@ -68,8 +68,8 @@ func misplacement(f *ast.File, group *ast.CommentGroup, fset *token.FileSet) (hi
 	return move, "belongs to no function"
 }
 
-// detached reports whether nothing but blank lines parts a comment from a
-// function, or from the documentation of one.
+// detached reports whether only blank lines separate a comment from a function, or
+// from its documentation.
 func detached(f *ast.File, group *ast.CommentGroup, fn *ast.FuncDecl) bool {
 	start := fn.Pos()
 	if fn.Doc != nil {

@@ -88,7 +88,7 @@ func (c *check) pointer(at *place, ptr *types.Pointer) {
 	if !c.codecOf(elem).own() || isNamed(elem, "encoding/json", "RawMessage") {
 		switch elem.Underlying().(type) {
 		case *types.Pointer, *types.Slice, *types.Map:
-			c.refuse(at, fmt.Sprintf("a pointer to %s would come back nil where what it points to is nil", c.typeString(ptr.Elem())), "drop the pointer")
+			c.refuse(at, fmt.Sprintf("a pointer to a nil %s would come back as a nil pointer", c.typeString(ptr.Elem())), "drop the pointer")
 			return
 		}
 	}

@@ -12,7 +12,7 @@ import (
 type codec struct {
 	marshal   *types.Selection // what encodes it: MarshalJSON, MarshalText, or nil
 	unmarshal *types.Selection // what decodes it: UnmarshalJSON, UnmarshalText, or nil
-	text      bool             // by the Text pair
+	text      bool             // the methods are the pair for text
 
 	marshalsValue   bool // marshal has a value receiver
 	unmarshalsValue bool // unmarshal has a value receiver
@@ -49,8 +49,8 @@ func codecBy(suffix string, t types.Type) codec {
 }
 
 // misfit returns why a type that encodes itself does not come back, and what to
-// do, or "". Pointer methods are called only for values that are addressable:
-// those behind a pointer or in a slice.
+// do, or "". A method with a pointer receiver is called only for a value that is
+// addressable: one behind a pointer or in a slice.
 func (j *Judge) misfit(t types.Type, c codec, addressable bool) (reason, hint string) {
 	name := j.typeString(t)
 	marshal, unmarshal := "MarshalJSON", "UnmarshalJSON"
@@ -82,8 +82,8 @@ func (j *Judge) misfit(t types.Type, c codec, addressable bool) (reason, hint st
 }
 
 // takenOver returns the embedded field that a method of a struct comes from, if
-// that leaves other fields out, of this struct or of one it is embedded in, or
-// calls the method on what may be a nil pointer.
+// something gets lost that way: other fields of the struct, or of one in between,
+// or everything, as the embedded pointer may be nil.
 func takenOver(t types.Type, method *types.Selection) *types.Var {
 	var outermost *types.Var
 	path := method.Index()

@@ -6,7 +6,8 @@ import (
 )
 
 // dominant returns the field that Go's rules choose among fields of one name:
-// the least nested, then the one with a tag; none if that leaves several.
+// the least nested one, and among several the one with a tag. If that still leaves
+// several, there is none.
 func dominant(fields []jsonField) (jsonField, bool) {
 	best := slices.MinFunc(fields, compareDominance)
 	n := 0
@@ -31,7 +32,8 @@ func compareDominance(a, b jsonField) int {
 }
 
 // foldDuplicates returns the fields whose names differ from an earlier one's
-// in case only: decoding takes the one for the other where that is left out.
+// in case only. If a message leaves one of the two out, the decoder gives it the
+// value of the other.
 func foldDuplicates(fields []jsonField) []lostField {
 	var lost []lostField
 	for i, f := range fields {

@@ -13,8 +13,8 @@ func growing(t types.Type) bool {
 	return named && argDepth(t) > maxArgDepth
 }
 
-// argDepth returns how deep t is nested. A type argument is a part of a named
-// type; what the type is defined by is not.
+// argDepth returns how deep t is nested. Of a named type, only its type arguments
+// count, and not its definition.
 func argDepth(t types.Type) int {
 	deepest := 0
 	below := func(t types.Type) { deepest = max(deepest, 1+argDepth(t)) }

@@ -18,7 +18,7 @@ type jsonField struct {
 	pointers int // how many embedded pointers it is reached through
 }
 
-// A lostField is a field that encoding/json passes over without a word.
+// A lostField is a field that encoding/json skips silently.
 type lostField struct {
 	path   string
 	v      *types.Var
@@ -26,9 +26,9 @@ type lostField struct {
 	hint   string
 }
 
-// jsonFields returns the fields of a struct that encoding/json encodes, those
-// of embedded structs among them, and those it loses though no tag says so. The
-// rules are in the documentation of json.Marshal.
+// jsonFields returns the fields of a struct that encoding/json encodes, with those
+// of embedded structs, and the fields that it skips although no tag tells it to.
+// The rules are in the documentation of json.Marshal.
 func (e *Encoding) jsonFields(st *types.Struct) (fields []jsonField, lost []lostField) {
 	known, ok := e.fields[st]
 	if !ok {
@@ -70,7 +70,7 @@ type fieldCollector struct {
 	lost   []lostField
 }
 
-// A nesting says where a struct is inside of the one that was asked about.
+// A nesting says where an embedded struct is in the one that embeds it.
 type nesting struct {
 	prefix   string // of the paths of its fields
 	depth    int

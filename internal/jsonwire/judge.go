@@ -32,8 +32,8 @@ func NewEncoding() *Encoding {
 	}
 }
 
-// Judge returns a judge for the tasks of a package. Its module is what the user
-// can change.
+// Judge returns a judge for the tasks of a package of a module. The user can
+// change the types of that module.
 func (e *Encoding) Judge(own *types.Package, module string) *Judge {
 	return &Judge{Encoding: e, own: own, module: module}
 }

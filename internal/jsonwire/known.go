@@ -3,7 +3,7 @@ package jsonwire
 import "go/types"
 
 // knownBad returns why a type of the standard library cannot be sent, and what
-// to do, or nil. It has the types whose fields would tell less.
+// to do, or nil. For these types the reason helps more than a list of their fields.
 func knownBad(t types.Type) []string {
 	n, ok := t.(*types.Named)
 	if !ok || n.Obj().Pkg() == nil {

@@ -35,14 +35,14 @@ func basicReason(b *types.Basic) (reason, hint string) {
 func (j *Judge) keyReason(key types.Type) (reason, hint string) {
 	const useString = "use a string or an integer for key"
 	t := types.Unalias(key)
-	c := codecBy("Text", t) // JSON methods do not matter to keys
+	c := codecBy("Text", t) // encoding/json does not call the JSON methods of a key
 	basic, _ := t.Underlying().(*types.Basic)
 	isString := basic != nil && basic.Info()&types.IsString != 0
 	switch {
 	case t == types.Typ[types.Invalid]:
 		return "the type of the key has an error", "mend it"
 	case c.own() && isString:
-		// The encoder takes the string, the decoder calls UnmarshalText.
+		// The encoder takes the string as it is. The decoder calls UnmarshalText.
 		return fmt.Sprintf("a key of type %s would be encoded as the string that it is, but decoded by its UnmarshalText", j.typeString(t)), "use string for key"
 	case c.own():
 		return j.misfit(t, c, false)

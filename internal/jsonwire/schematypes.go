@@ -48,7 +48,7 @@ func (s *schema) typ(t types.Type) schemaLine {
 		}
 		return s.inline(u)
 	}
-	return same(types.TypeString(t, nil)) // it has a flaw
+	return same(types.TypeString(t, nil)) // it has a flaw, which is reported
 }
 
 // enter opens a named type that is written out. If it is open already, as in

@@ -38,16 +38,16 @@ func (t *Task) declared() []string {
 	return []string{t.Names.Task, t.Names.Delay, t.Names.Args}
 }
 
-// checkFree reports a declaration of the package that has a name which generated
-// code needs for something.
+// checkFree reports a declaration of the package with a name that generated code
+// needs for something.
 func (p *packageScan) checkFree(name, hint, something string) {
 	if obj := p.scope().Lookup(name); obj != nil {
 		p.ReportAt(obj.Pos(), diagnostic.NameTaken, hint, "%s is a name that dtaskgen needs for %s", name, something)
 	}
 }
 
-// checkPredeclared reports declarations of the package that hide a predeclared
-// name which generated code uses.
+// checkPredeclared reports declarations of the package with a predeclared name
+// that generated code uses.
 func (p *packageScan) checkPredeclared() {
 	used := map[string]bool{"error": true, "nil": true, "true": true}
 	use := func(t Type) {

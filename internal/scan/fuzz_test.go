@@ -41,7 +41,7 @@ func list(file string) *packages.Package {
 	if err == nil {
 		p.Name = f.Name.Name
 	}
-	// What was type-checked once is not used again: copy it.
+	// Type-checking changes a package, so each input gets a copy.
 	copies := make(map[*packages.Package]*packages.Package)
 	var copied func(p *packages.Package) *packages.Package
 	copied = func(p *packages.Package) *packages.Package {
@@ -93,7 +93,7 @@ func FuzzScan(f *testing.F) {
 			}
 		}
 	}
-	// What takes long is done before: an input has ten seconds.
+	// An input has ten seconds, so this is done before.
 	known()
 	if _, err := fromFiles.Import("github.com/dtaskhq/dtask/runtime/dtask"); err != nil {
 		f.Fatal(err)

@@ -12,6 +12,7 @@ import (
 // name gives a task the name that its messages carry: the one that its directive
 // pins, or else its own in Go.
 func (p *packageScan) name(t *Task) {
+	t.Module = withoutMajor(p.candidate.Module)
 	if pinned, ok := t.Options.Get("name").(string); ok {
 		t.Name = pinned
 		return
@@ -28,10 +29,14 @@ func (p *packageScan) name(t *Task) {
 // (foo.v2): a new version is the same service, and its workers run the messages
 // that the old ones left.
 func qualifiedName(pkg, mod, function string) string {
+	return withoutMajor(mod) + strings.TrimPrefix(pkg, mod) + "." + function
+}
+
+func withoutMajor(mod string) string {
 	if prefix, _, ok := module.SplitPathVersion(mod); ok {
-		pkg = prefix + strings.TrimPrefix(pkg, mod)
+		return prefix
 	}
-	return pkg + "." + function
+	return mod
 }
 
 // checkTaskNames reports names that two tasks of the run share: a worker could

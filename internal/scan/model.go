@@ -12,8 +12,8 @@ type Package struct {
 	Name string
 	Dir  string // absolute
 
-	// Tasks are its tasks, sorted by the names they generate, so that moving
-	// code about in the package does not change what is generated.
+	// Tasks are its tasks, sorted by the names that are generated for them. So
+	// moving code about in the package does not change the generated file.
 	Tasks []*Task
 
 	// Receivers are the types of the methods among the tasks, sorted.
@@ -65,6 +65,9 @@ type Task struct {
 
 	Options directive.Settings // of //dtask:task
 	Cron    *Cron              // nil if the task is not periodic
+
+	// Module is the path of the module that has the task, without a major version.
+	Module string
 
 	// Wire is what the arguments look like in a message, one line a field.
 	Wire []string

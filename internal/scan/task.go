@@ -10,8 +10,8 @@ import (
 	"github.com/dtaskhq/dtask/internal/typecheck"
 )
 
-// task returns the task that a function is, or nil if it cannot be one. Then it
-// has reported why.
+// task returns the task that a function is. If the function cannot be one, it
+// reports why and returns nil.
 func (p *packageScan) task(marked *directive.Function) *Task {
 	failures := p.Len()
 	fn := marked.Decl

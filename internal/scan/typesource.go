@@ -8,11 +8,12 @@ import (
 	"unicode"
 )
 
-// typeSource returns a type as source for a file of the package, with aliases
-// as the user wrote them: what an alias stands for may be out of reach.
+// typeSource returns a type as source for a file of the package. It keeps the
+// aliases that the user wrote, as the package may have no access to what they
+// stand for.
 func (p *packageScan) typeSource(t types.Type) Type {
-	// Package names are marked, as types.TypeString writes them in front of a
-	// dot, and then cut out.
+	// types.TypeString writes the path of a package, then a dot and a name. The
+	// marks tell where the path begins and ends.
 	const mark = "\x00"
 	text := types.TypeString(t, func(pkg *types.Package) string {
 		if pkg != p.loaded.Types {
@@ -45,7 +46,7 @@ func (p *packageScan) typeSource(t types.Type) Type {
 // stringLiteral matches the tags in a type: nothing else is quoted there.
 var stringLiteral = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
 
-// backquote writes a tag as people do.
+// backquote puts a tag into backquotes, as people write it, if they can hold it.
 func backquote(literal string) string {
 	s, err := strconv.Unquote(literal)
 	if err != nil || !strconv.CanBackquote(s) {

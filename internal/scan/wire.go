@@ -48,8 +48,8 @@ func (p *packageScan) ownArguments(t *Task, params []*types.Var) *types.TypeName
 
 func (t *Task) describeMessage(s jsonwire.Schema) { t.Wire, t.Schema = s.Lines, s.Fingerprint }
 
-// checkWire reports all that keeps values of a type, which the task has as a
-// parameter or result called name, from coming back equal from a message.
+// checkWire reports all that keeps a parameter or result of a task from coming
+// back equal from a message.
 func (p *packageScan) checkWire(t *Task, name string, typ types.Type, at ast.Expr) {
 	for _, flaw := range p.judge.Flaws(name, typ) {
 		var chain []diagnostic.Step

@@ -10,9 +10,8 @@ import (
 	"golang.org/x/tools/go/packages"
 )
 
-// Check fills in the syntax and the types of packages, the types as far as
-// annotated functions need them. Of the rest of a package there are only the
-// names.
+// Check fills in the syntax and the types of packages. It type-checks what
+// annotated functions need. Of everything else it knows only the names.
 func Check(roots []*packages.Package) {
 	c := &checker{world: reach(roots), stubs: make(map[*packages.Package]bool)}
 	for _, p := range roots {
@@ -114,7 +113,7 @@ func (i importer) Import(path string) (*types.Package, error) {
 	}
 	p := i.from.Imports[path]
 	switch {
-	case p == nil: // left out of what was listed
+	case p == nil: // the go command has not listed it
 		return nil, errors.New("an import cycle, or no path of a package")
 	case p.Name == "":
 		return nil, errors.New("no such package")

@@ -6,7 +6,7 @@ import (
 )
 
 // takeApart returns declarations with a declaration for each type and variable
-// of a group. Constants of a group belong together, by iota.
+// of a group. Constants stay in their group, as iota counts them.
 func takeApart(decls []ast.Decl) []ast.Decl {
 	var single []ast.Decl
 	for _, d := range decls {

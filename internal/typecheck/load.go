@@ -5,8 +5,8 @@
 // of functions, so calls of wrappers that are still to be generated do no harm. It
 // takes generated files for empty, so it does not matter what they hold or import.
 //
-// It is fast as the go command only lists packages. Of their declarations, it
-// type-checks from source those that annotated signatures lead to: see reach.go.
+// It is fast, as the go command only lists packages. It type-checks from source,
+// and only the declarations that annotated signatures lead to: see reach.go.
 package typecheck
 
 import (

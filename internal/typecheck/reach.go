@@ -12,7 +12,7 @@ import (
 	"github.com/dtaskhq/dtask/internal/directive"
 )
 
-// A world is the source of packages, as far as annotated signatures lead.
+// A world holds the packages that annotated signatures lead to.
 type world struct {
 	fset    *token.FileSet
 	sources map[*packages.Package]*source

@@ -17,7 +17,7 @@ import (
 	"github.com/dtaskhq/dtask/internal/generated"
 )
 
-// A source is a package in source.
+// A source is the syntax of a package, and what of it was reached.
 type source struct {
 	pkg     *packages.Package
 	files   []*sourceFile
@@ -55,7 +55,8 @@ func parse(fset *token.FileSet, p *packages.Package) *source {
 		cTypes:  make(map[string]bool),
 	}
 	p.Fset = fset
-	p.Errors = slices.DeleteFunc(p.Errors, func(e packages.Error) bool { return e.Kind == packages.ParseError }) // parsing reports them again, and all of them
+	// The go command reports the first error of a file. Parsing finds them all.
+	p.Errors = slices.DeleteFunc(p.Errors, func(e packages.Error) bool { return e.Kind == packages.ParseError })
 	for _, file := range p.GoFiles {
 		src, err := os.ReadFile(file)
 		if err != nil {
@@ -113,7 +114,7 @@ func (s *source) add(f *ast.File) {
 		case s.pkg.Imports[importPath] != nil && s.pkg.Imports[importPath].Name != "":
 			file.imports[s.pkg.Imports[importPath].Name] = spec
 		default:
-			file.imports[path.Base(importPath)] = spec // missing: what the type checker calls it
+			file.imports[path.Base(importPath)] = spec // the package is missing; the type checker calls it by its last element too
 		}
 	}
 	file.single = takeApart(f.Decls)

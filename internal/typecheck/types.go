@@ -13,7 +13,7 @@ func TypeString(about *types.Package, t types.Type) string {
 	})
 }
 
-// IsContext reports whether t is context.Context, by whatever alias.
+// IsContext reports whether t is context.Context or an alias of it.
 func IsContext(t types.Type) bool {
 	named, ok := types.Unalias(t).(*types.Named)
 	return ok && named.Obj().Name() == "Context" && named.Obj().Pkg() != nil && named.Obj().Pkg().Path() == "context"
@@ -21,7 +21,7 @@ func IsContext(t types.Type) bool {
 
 var errorType = types.Universe.Lookup("error").Type()
 
-// IsError reports whether t is error, by whatever alias.
+// IsError reports whether t is error or an alias of it.
 func IsError(t types.Type) bool { return types.Identical(types.Unalias(t), errorType) }
 
 // ImplementsError reports whether a value of type t can be an error.

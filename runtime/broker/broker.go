@@ -12,8 +12,9 @@ import (
 // when no reconnecting will help.
 type Broker interface {
 	// Enqueue returns nil once m is durable and sure to reach its queue. It
-	// does not keep m, which is valid ([Message.Validate]). Its error wraps one
-	// of the errors of this package where one fits.
+	// does not keep m. What [Message.Validate] refuses is an error, here and in
+	// every other way in. The error wraps one of the errors of this package
+	// where one fits.
 	Enqueue(ctx context.Context, m *Message) error
 
 	// EnqueueMany enqueues all of ms in as few round trips as it can. The
@@ -83,7 +84,9 @@ type Settlement struct {
 	// verdict is Done and Keep of the message is set.
 	Result []byte
 
-	// Then are messages to enqueue with the outcome, whatever it is. A broker
+	// Then are messages to enqueue with the outcome, whatever it is. One whose
+	// id is enqueued already is no error. If one is not valid, the log says so,
+	// and the message is delivered again at the cost of an attempt. A broker
 	// without transactions enqueues them before it settles: when it settles in
 	// vain, the task runs again and they are enqueued again, under the same ids.
 	Then []*Message

@@ -18,8 +18,9 @@ const (
 	MaxTaskName  = limit.MaxTaskName
 )
 
-// Validate reports what makes m impossible to enqueue, or nil. Brokers may
-// rely on it: package dtask calls it for every message that it makes.
+// Validate reports what makes m impossible to enqueue, or nil. Package dtask
+// calls it for every message that it makes, and brokers for every one that is to
+// be stored.
 func (m *Message) Validate() error {
 	switch {
 	case m.ID == "" || len(m.ID) > MaxIDSize:

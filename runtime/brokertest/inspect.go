@@ -57,6 +57,21 @@ func testRetryDead(t *testing.T, store Store) {
 	}
 	deadLetters(t, b, "q", 0)
 	drained(t, b, c, "q")
+
+	expired := message("q") // wanted all the same
+	expired.Expires = time.Now().Add(-time.Second)
+	enqueue(t, b, expired)
+	receive(t, c).Settle(broker.Settlement{Verdict: broker.Dead})
+	deadLetters(t, b, "q", 1)
+	if n, err := b.RetryDead(testContext(t), "q", expired.ID); n != 1 || err != nil {
+		t.Errorf("RetryDead of one that has expired: %d, %v", n, err)
+	}
+	d = receive(t, c)
+	if m := d.Message(); m.ID != expired.ID || !m.Expires.IsZero() {
+		t.Errorf("delivered %+v, want %s without its time", m, expired.ID)
+	}
+	d.Settle(broker.Settlement{Verdict: broker.Done})
+
 	if n, err := b.RetryDead(testContext(t), "unused"); n != 0 || err != nil {
 		t.Errorf("RetryDead of a queue without any: %d, %v", n, err)
 	}

@@ -3,9 +3,7 @@ package dtask
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
@@ -80,82 +78,6 @@ func (e *EnqueueError) Error() string {
 
 // Unwrap returns e.Err.
 func (e *EnqueueError) Unwrap() error { return e.Err }
-
-// A BatchError says which messages of a batch could not be enqueued.
-type BatchError struct {
-	// Errs has an entry for each message: nil for those that are durable.
-	Errs []error
-}
-
-// Error implements error: the count, and the first error with its index.
-func (e *BatchError) Error() string {
-	failed := e.Unwrap()
-	first := slices.IndexFunc(e.Errs, func(err error) bool { return err != nil })
-	if first < 0 {
-		return "all messages were enqueued"
-	}
-	return fmt.Sprintf("%d of %d messages were not enqueued, the first at index %d: %v", len(failed), len(e.Errs), first, e.Errs[first])
-}
-
-// Unwrap returns the errors of the messages that failed.
-func (e *BatchError) Unwrap() []error {
-	var errs []error
-	for _, err := range e.Errs {
-		if err != nil {
-			errs = append(errs, err)
-		}
-	}
-	return errs
-}
-
-// batchError returns the error of a batch, or nil if nothing failed.
-func batchError(errs []error) error {
-	for _, err := range errs {
-		if err != nil {
-			return &BatchError{Errs: errs}
-		}
-	}
-	return nil
-}
-
-// Permanent marks an error as one that no further attempt will mend: the task
-// goes to the dead letters at once. Permanent(nil) is nil.
-func Permanent(err error) error {
-	if err == nil {
-		return nil
-	}
-	return &permanentError{err}
-}
-
-type permanentError struct{ err error }
-
-func (e *permanentError) Error() string { return e.err.Error() }
-func (e *permanentError) Unwrap() error { return e.err }
-
-// RetryAfter marks an error as one to retry after d rather than after the
-// backoff of the task. It counts as an attempt. RetryAfter(d, nil) is nil.
-func RetryAfter(d time.Duration, err error) error {
-	if err == nil {
-		return nil
-	}
-	return &retryAfterError{max(d, 0), err}
-}
-
-type retryAfterError struct {
-	after time.Duration
-	err   error
-}
-
-func (e *retryAfterError) Error() string { return e.err.Error() }
-func (e *retryAfterError) Unwrap() error { return e.err }
-
-// Snooze asks to run the task again after d. It is no failure and costs no
-// attempt: the thing the task waits for is not there yet.
-func Snooze(d time.Duration) error { return &snoozeError{max(d, 0)} }
-
-type snoozeError struct{ after time.Duration }
-
-func (e *snoozeError) Error() string { return fmt.Sprintf("snooze for %v", e.after) }
 
 // A PanicError is the error of an attempt that panicked.
 type PanicError struct {

@@ -81,7 +81,7 @@ func run(ctx context.Context, c *Client, h *BoundTask, m *Message) (result []byt
 }
 
 // unknownTo returns the outcome of a message that is another build's to run:
-// it is handed back for a growing time, and after KeepUnknown buried.
+// it is handed back for a growing time, and after KeepUnknown it is a dead letter.
 func (w *Worker) unknownTo(m *Message, reason error) Outcome {
 	if m.HandedBack > 0 {
 		if kept := w.now().Sub(m.HandedBackSince); kept >= w.config.KeepUnknown {

@@ -66,7 +66,7 @@ type ackState uint8
 
 const (
 	held    ackState = iota // fetched, or in the hands of the worker
-	taken                   // being moved
+	claimed                 // being moved
 	settled                 // to be acknowledged
 	acked
 )
@@ -138,14 +138,14 @@ func (a *acker) doubtful() []receipt {
 	return slices.Clone(a.executed[max(0, len(a.executed)-a.prefetch):])
 }
 
-// take calls then for a delivery that is held and is to be moved, and does
+// claim calls then for a delivery that is held and is to be moved, and does
 // nothing for others. then must not call the acker.
-func (a *acker) take(d *delivery, then func()) {
+func (a *acker) claim(d *delivery, then func()) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if e := a.entry(d); e != nil && e.state == held {
 		a.release()
-		e.state = taken
+		e.state = claimed
 		then()
 	}
 }
@@ -158,11 +158,11 @@ func (a *acker) release() {
 	}
 }
 
-// settle has a delivery acknowledged that was taken.
+// settle has a delivery acknowledged that was claimed.
 func (a *acker) settle(d *delivery) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if e := a.entry(d); e != nil && e.state == taken {
+	if e := a.entry(d); e != nil && e.state == claimed {
 		a.settleEntry(e)
 	}
 }
@@ -177,11 +177,11 @@ func (a *acker) settleEntry(e *entry) {
 	}
 }
 
-// reject has RabbitMQ move a delivery to the dead letters that was taken.
+// reject has RabbitMQ move a delivery to the dead letters that was claimed.
 func (a *acker) reject(d *delivery) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if e := a.entry(d); e != nil && e.state == taken {
+	if e := a.entry(d); e != nil && e.state == claimed {
 		e.d = nil
 		a.acknowledged(e)
 		a.ch.Reject(d.raw.Tag)
@@ -265,7 +265,7 @@ func (a *acker) renew(d, c *delivery) {
 			return
 		}
 	}
-	a.entries = append(a.entries, entry{c, c.from, c.raw.Tag, taken})
+	a.entries = append(a.entries, entry{c, c.from, c.raw.Tag, claimed})
 	a.settleEntry(&a.entries[len(a.entries)-1])
 }
 

@@ -1,7 +1,9 @@
 package rabbitmq
 
 import (
+	"cmp"
 	"context"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 
@@ -19,6 +21,7 @@ func init() {
 // A Broker is a [broker.Broker] on RabbitMQ.
 type Broker struct {
 	config     *config
+	log        *slog.Logger
 	topology   *topology
 	publishing *link
 	consuming  *link
@@ -54,6 +57,7 @@ func Open(ctx context.Context, url string, bc broker.Config) (*Broker, error) {
 	}
 	b := &Broker{
 		config:    c,
+		log:       cmp.Or(bc.Logger, slog.Default()),
 		topology:  newTopology(c.namespace),
 		batch:     make(chan struct{}, 1),
 		browsing:  make(chan struct{}, 1),
@@ -61,11 +65,11 @@ func Open(ctx context.Context, url string, bc broker.Config) (*Broker, error) {
 		consumers: make(map[*consumer]struct{}),
 	}
 	b.topology.register = b.register
-	b.publishing = newLink(c, "publishing", openPubChannel)
-	b.consuming = newLink(c, "consuming", b.listen)
-	b.scheduling = newLink(c, "scheduling", b.openTickChannel)
-	b.recording = newLink(c, "recording", openPubChannel)
-	b.waiting = newWaiting(c)
+	b.publishing = newLink(c, b.log, "publishing", openPubChannel)
+	b.consuming = newLink(c, b.log, "consuming", b.listen)
+	b.scheduling = newLink(c, b.log, "scheduling", b.openTickChannel)
+	b.recording = newLink(c, b.log, "recording", openPubChannel)
+	b.waiting = newWaiting(c, b.log)
 	if err := b.publishing.start(ctx); err != nil {
 		b.publishing.close()
 		return nil, err
@@ -82,43 +86,4 @@ func (b *Broker) Close() error {
 	b.publishing.close()
 	b.registering.Wait()
 	return nil
-}
-
-// Enqueue implements broker.Broker. It returns nil once RabbitMQ has confirmed
-// the message, which with a quorum queue means that a majority of its nodes
-// have it on disk.
-func (b *Broker) Enqueue(ctx context.Context, m *broker.Message) error {
-	p, err := b.publication(m)
-	if err != nil {
-		return err
-	}
-	if m.Keep > 0 {
-		if err := b.accept(ctx, m); err != nil {
-			return err
-		}
-	}
-	return b.publish(ctx, p)
-}
-
-// EnqueueMany implements broker.Broker: the messages follow each other without
-// waiting for each other's confirms.
-func (b *Broker) EnqueueMany(ctx context.Context, ms []*broker.Message) []error {
-	errs := make([]error, len(ms))
-	ps := make([]*publication, len(ms))
-	for i, m := range ms {
-		ps[i], errs[i] = b.publication(m)
-	}
-	b.acceptMany(ctx, ms, ps, errs)
-	b.publishMany(ctx, ps, errs)
-	return errs
-}
-
-// publication returns m on its way to its queue. It refers to m's body.
-func (b *Broker) publication(m *broker.Message) (*publication, error) {
-	message, err := encode(m)
-	if err != nil {
-		return nil, err
-	}
-	c := classOf(m.Priority)
-	return &publication{message: message, queue: m.Queue, class: c, name: b.topology.queue(c, m.Queue), due: m.NotBefore}, nil
 }

@@ -1,6 +1,7 @@
 package rabbitmq
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 type consumer struct {
 	b           *Broker
 	queue       string
+	log         *slog.Logger // names the queue
 	concurrency int
 	out         chan broker.Delivery
 	recheck     chan struct{} // the queue may have been paused or resumed
@@ -41,6 +43,7 @@ func (b *Broker) Consume(ctx context.Context, o broker.ConsumeOptions) (broker.C
 	c := &consumer{
 		b:           b,
 		queue:       o.Queue,
+		log:         cmp.Or(o.Logger, b.log).With("queue", o.Queue),
 		concurrency: o.Concurrency,
 		out:         make(chan broker.Delivery),
 		recheck:     make(chan struct{}, 1),
@@ -108,11 +111,11 @@ func (c *consumer) run(sub *subscription) {
 		sub.abandon()
 		c.executed.add(sub.acks.doubtful()...)
 		if !isClosed(session.Done()) {
-			slog.Warn("consumer interrupted; subscribing again", "queue", c.queue, "err", err)
+			c.log.Warn("consumer interrupted; subscribing again", "err", err)
 		}
 		if sub, err = c.subscribe(c.ctx, session); err != nil {
 			if c.ctx.Err() == nil && !errors.Is(err, broker.ErrClosed) {
-				slog.Error("consumer ended", "queue", c.queue, "err", err)
+				c.log.Error("consumer ended", "err", err)
 			}
 			break
 		}
@@ -185,7 +188,7 @@ func (c *consumer) subscribe(ctx context.Context, failed *session) (*subscriptio
 			if first {
 				return nil, err
 			}
-			slog.Error("queue cannot be consumed; trying on", "queue", c.queue, "err", err)
+			c.log.Error("queue cannot be consumed; trying on", "err", err)
 		}
 		failed = s
 		if !sleep(ctx, backoff(attempt)) {
@@ -258,8 +261,7 @@ func (c *consumer) serve(sub *subscription) (next *subscription, err error) {
 // not acknowledged in time. It is a new one, for the channel may be left with
 // consumers of queues that are no more; what is being handled is not concerned.
 func (c *consumer) afterCancel(sub *subscription, tags []string) (*subscription, error) {
-	slog.Error("RabbitMQ has cancelled the consumption of a queue, which may have been deleted, or a message was not acknowledged within its consumer_timeout; declaring the queue again",
-		"queue", c.queue)
+	c.log.Error("RabbitMQ has cancelled the consumption of a queue, which may have been deleted, or a message was not acknowledged within its consumer_timeout; declaring the queue again")
 	for _, tag := range tags {
 		// RabbitMQ 4.3 keeps the consumer whose message was late, and sends to it
 		// again once that is acknowledged all the same.

@@ -15,7 +15,8 @@
 // User, password and virtual host are percent-encoded where they hold reserved
 // characters; absent ones are guest, guest and /. The parameters:
 //
-//	namespace=NAME   prefix of all queues and exchanges; default dtask
+//	namespace=NAME   prefix of all queues and exchanges; default dtask. Programs
+//	                 of different namespaces have nothing to do with each other
 //	heartbeat=N      seconds between signs of life, from 1; default 5.
 //	                 A connection silent for twice as long is given up
 //	consumer_timeout=N

@@ -28,3 +28,6 @@ func (b *Broker) Watched(id string) bool {
 	t := b.waiting.tail
 	return t != nil && isClosed(t.ready) && !isClosed(t.ended) && len(t.watchers[id]) > 0
 }
+
+// PauseAcks has nothing acknowledged on the channel of a delivery.
+func PauseAcks(d broker.Delivery) { d.(*delivery).sub.acks.pause(true) }

@@ -10,6 +10,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/codec"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
 
@@ -92,7 +93,7 @@ func (b *Broker) DeadLetters(ctx context.Context, queue string, limit int) ([]*b
 	return inspect(ctx, b, func(s *session) (ms []*broker.Message, err error) {
 		err = b.browse(ctx, s, b.topology.queue(classDead, queue), min(limit, maxBrowse), arrivalGap, func(ds []*wire.Delivery) ([]uint64, error) {
 			for _, d := range ds {
-				m, _ := decode(d, classDead, queue) // of a malformed one, what can be read
+				m, _ := codec.Decode(d, queue) // of a malformed one, what can be read
 				ms = append(ms, &m)
 			}
 			return nil, nil
@@ -104,26 +105,24 @@ func (b *Broker) DeadLetters(ctx context.Context, queue string, limit int) ([]*b
 // RetryDead implements broker.Admin. It finds ids among the oldest 65,535.
 func (b *Broker) RetryDead(ctx context.Context, queue string, ids ...string) (int, error) {
 	return b.takeDead(ctx, queue, ids, func(ds []*wire.Delivery) []error {
+		as := make([]admission, len(ds))
 		errs := make([]error, len(ds))
-		ms := make([]*broker.Message, len(ds))
-		ps := make([]*publication, len(ds))
 		for i, d := range ds {
-			ms[i], ps[i], errs[i] = b.revive(d, queue)
+			as[i], errs[i] = b.revive(d, queue)
 		}
-		b.acceptMany(ctx, ms, ps, errs)
-		b.publishMany(ctx, ps, errs)
+		b.admitMany(ctx, as, errs)
 		return errs
 	})
 }
 
-// revive returns a dead letter, and its way back to its queue.
-func (b *Broker) revive(d *wire.Delivery, queue string) (*broker.Message, *publication, error) {
-	m, err := decode(d, classDead, queue)
-	// A producer in another language may ask for more.
-	m.Keep = min(m.Keep, maxKeep)
-	if err != nil { // malformed; the worker will say so again
+// revive returns a dead letter on its way back to its queue.
+func (b *Broker) revive(d *wire.Delivery, queue string) (admission, error) {
+	m, err := codec.Decode(d, queue)
+	m.Keep = min(m.Keep, maxKeep) // a producer in another language may ask for more
+	if err != nil {               // malformed; the worker will say so again
 		name := b.topology.queue(classDefault, queue)
-		return &m, &publication{message: forward(d, ""), queue: queue, class: classDefault, name: name}, nil
+		p := &publication{message: codec.Forward(d, ""), queue: queue, class: classDefault, name: name}
+		return admission{b.acceptance(&m, ""), p}, nil
 	}
 	m.Attempt = 1
 	m.NotBefore = time.Time{}
@@ -131,8 +130,7 @@ func (b *Broker) revive(d *wire.Delivery, queue string) (*broker.Message, *publi
 	if !m.Expires.IsZero() && time.Until(m.Expires) < 0 {
 		m.Expires = time.Time{} // it is wanted all the same
 	}
-	p, err := b.publication(&m)
-	return &m, p, err
+	return b.admission(&m)
 }
 
 // DeleteDead implements broker.Admin. It finds ids among the oldest 65,535.

@@ -28,6 +28,7 @@ const (
 // hosts.
 type link struct {
 	config *config
+	log    *slog.Logger
 	hosts  []string // shuffled: the load of many clients is spread
 	role   string
 	setup  func(context.Context, *session) error // prepares a new session
@@ -46,8 +47,8 @@ type link struct {
 	ended  sync.WaitGroup
 }
 
-func newLink(c *config, role string, setup func(context.Context, *session) error) *link {
-	l := &link{config: c, role: role, setup: setup, changed: make(chan struct{})}
+func newLink(c *config, log *slog.Logger, role string, setup func(context.Context, *session) error) *link {
+	l := &link{config: c, log: log.With("for", role), role: role, setup: setup, changed: make(chan struct{})}
 	l.hosts = append(l.hosts, c.hosts...)
 	rand.Shuffle(len(l.hosts), func(i, j int) { l.hosts[i], l.hosts[j] = l.hosts[j], l.hosts[i] })
 	l.ctx, l.cancel = context.WithCancel(context.Background())
@@ -81,7 +82,7 @@ func (l *link) start(ctx context.Context) error {
 			return err
 		}
 		if attempt == 0 && ctx.Err() == nil {
-			slog.Warn("no connection to RabbitMQ; trying on", "for", l.role, "err", err)
+			l.log.Warn("no connection to RabbitMQ; trying on", "hosts", l.config.hosts, "err", err)
 		}
 		if !sleep(ctx, backoff(attempt)) {
 			if l.ctx.Err() != nil {
@@ -99,7 +100,7 @@ func (l *link) connect(ctx context.Context) (s *session, err error) {
 		if err != nil && (timeout <= 0 || ctx.Err() != nil) {
 			break // the error would be of a host that was not tried
 		}
-		s, err = dial(ctx, l.config, l.hosts[0], l.role, timeout)
+		s, err = dial(ctx, l.config, l.hosts[0], l.role, l.log, timeout)
 		if err == nil {
 			if err = l.setup(ctx, s); err == nil {
 				return s, nil
@@ -136,7 +137,7 @@ func (l *link) keep(s *session) {
 		case <-s.Done():
 		}
 		l.set(nil, s.Err())
-		slog.Warn("connection to RabbitMQ lost; reconnecting", "for", l.role, "err", s.Err())
+		l.log.Warn("connection to RabbitMQ lost; reconnecting", "host", s.host, "err", s.Err())
 		if time.Since(since) > healthy || errors.Is(s.Err(), errStale) {
 			attempt = 0
 		}
@@ -156,7 +157,7 @@ func (l *link) keep(s *session) {
 			if isPermanent(err) {
 				if time.Since(warned) > time.Minute {
 					warned = time.Now()
-					slog.Error("RabbitMQ refuses this client; trying on", "for", l.role, "err", err)
+					l.log.Error("RabbitMQ refuses this client; trying on", "hosts", l.config.hosts, "err", err)
 				}
 				if !sleep(l.ctx, permanentBackoff-pause) {
 					l.set(nil, broker.ErrClosed)
@@ -165,7 +166,7 @@ func (l *link) keep(s *session) {
 			}
 		}
 		l.set(s, nil)
-		slog.Info("connected to RabbitMQ again", "for", l.role)
+		l.log.Info("connected to RabbitMQ again", "host", s.host)
 	}
 }
 

@@ -2,6 +2,7 @@ package rabbitmq
 
 import (
 	"context"
+	"log/slog"
 	"net"
 	"strings"
 	"sync/atomic"
@@ -39,7 +40,7 @@ func newSilentHost(t *testing.T) *silentHost {
 // a host that was tried.
 func TestSilentHosts(t *testing.T) {
 	first, second := newSilentHost(t), newSilentHost(t)
-	l := newLink(&config{}, "test", nil)
+	l := newLink(&config{}, slog.Default(), "test", nil)
 	connect := func(timeout time.Duration) error {
 		l.hosts = []string{first.addr, second.addr}
 		ctx, cancel := context.WithTimeout(t.Context(), timeout)
@@ -87,5 +88,19 @@ func TestShare(t *testing.T) {
 	defer cancel()
 	if d := share(ctx, 1e9); d != minConnectTimeout {
 		t.Errorf("for very many hosts: %v, want %v", d, minConnectTimeout)
+	}
+}
+
+func TestBackoff(t *testing.T) {
+	for attempt := range 100 {
+		limit := maxBackoff
+		if attempt < 7 {
+			limit = minBackoff << attempt
+		}
+		for range 20 {
+			if d := backoff(attempt); d < 0 || d > limit {
+				t.Fatalf("backoff(%d) = %v, want up to %v", attempt, d, limit)
+			}
+		}
 	}
 }

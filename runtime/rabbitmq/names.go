@@ -1,7 +1,9 @@
 package rabbitmq
 
 import (
+	"crypto/sha256"
 	"fmt"
+	"strings"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
 )
@@ -37,6 +39,20 @@ func classOf(p broker.Priority) class {
 	return classDefault
 }
 
+// priority returns the priority of a message in a queue of class c, which a
+// producer may have chosen by the queue alone.
+func (c class) priority(said broker.Priority) broker.Priority {
+	switch c {
+	case classHigh:
+		return broker.PriorityHigh
+	case classDefault:
+		return broker.PriorityDefault
+	case classLow:
+		return broker.PriorityLow
+	}
+	return said
+}
+
 // names composes the names of what is declared. All begin with the namespace.
 type names struct{ namespace string }
 
@@ -56,11 +72,23 @@ func (n names) registry() string { return n.namespace + "." + string(classRegist
 
 // lock returns the name of the queue that exists while a queue of RabbitMQ is
 // being browsed.
-func (n names) lock(queue string) string { return n.namespace + ".lock." + queue }
+func (n names) lock(queue string) string {
+	return n.namespace + ".lock." + strings.TrimPrefix(queue, n.namespace+".")
+}
+
+// maxName is the longest name that AMQP can carry, in bytes.
+const maxName = 255
 
 // schedule returns the name of the queue that holds the newest tick of a
-// schedule.
-func (n names) schedule(schedule string) string { return n.namespace + ".schedule." + schedule }
+// schedule, which has the name of its task. That may be too long together with
+// the namespace: then its hash stands for it.
+func (n names) schedule(schedule string) string {
+	name := n.namespace + ".schedule." + schedule
+	if len(name) > maxName {
+		return fmt.Sprintf("%s.schedule.sha256-%x", n.namespace, sha256.Sum256([]byte(schedule)))
+	}
+	return name
+}
 
 // control returns the name of the exchange through which all workers are told
 // of changes.

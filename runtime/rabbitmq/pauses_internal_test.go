@@ -3,6 +3,7 @@ package rabbitmq
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -41,7 +42,7 @@ func TestLinkPauses(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				n := 0
 				var l *link
-				l = newLink(config, "testing", func(context.Context, *session) error {
+				l = newLink(config, slog.Default(), "testing", func(context.Context, *session) error {
 					if n++; n == attempts {
 						l.cancel()
 					}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/codec"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
 
@@ -81,18 +82,8 @@ func (p *pubChannel) watch() {
 // ready waits until the server accepts messages and there is room in the
 // window, which it takes.
 func (p *pubChannel) ready(ctx context.Context, size int) error {
-	for {
-		accepting := p.session.Blocked()
-		if accepting == nil {
-			break
-		}
-		select {
-		case <-accepting:
-		case <-p.session.Done():
-			return p.session.Err()
-		case <-ctx.Done():
-			return fmt.Errorf("%w: %w", broker.ErrBlocked, ctx.Err())
-		}
+	if err := p.session.awaitAccepting(ctx); err != nil {
+		return err
 	}
 	if size > large {
 		if err := p.take(ctx, p.large); err != nil {
@@ -139,12 +130,12 @@ type pending struct {
 }
 
 // send publishes a message; ready must have been called for it.
-func (p *pubChannel) send(m *envelope, r route) (pending, error) {
+func (p *pubChannel) send(m *codec.Envelope, r route) (pending, error) {
 	properties := m.Properties
 	properties.Expiration = r.expiration
-	c, err := p.ch.Publish(r.exchange, r.key, &properties, m.body)
+	c, err := p.ch.Publish(r.exchange, r.key, &properties, m.Body)
 	if err != nil {
-		p.release(len(m.body))
+		p.release(len(m.Body))
 	}
 	return pending{p, c}, err
 }

@@ -13,12 +13,13 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/codec"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
 
 // A publication is a message on its way to a queue.
 type publication struct {
-	message envelope
+	message codec.Envelope
 	queue   string
 	class   class
 	name    string // of the queue of this class
@@ -79,11 +80,8 @@ func (a *attempt) send(ctx context.Context) (pending, error) {
 		if err != nil {
 			return pending{}, a.fail(err)
 		}
-		if limit := a.b.maxMessage.Load(); limit > 0 && int64(len(a.m.message.body)) > limit {
-			return pending{}, fmt.Errorf("%w: %d bytes of arguments, this RabbitMQ takes %d (its max_message_size)", broker.ErrTooLarge, len(a.m.message.body), limit)
-		}
-		if size, limit := a.m.message.Size(), s.MaxProperties(); size > limit && !a.m.message.shorten(size-limit) {
-			return pending{}, fmt.Errorf("%w: %d bytes of headers and properties, this RabbitMQ takes %d (its frame_max)", broker.ErrTooLarge, size, limit)
+		if err := a.b.fit(s, &a.m.message); err != nil {
+			return pending{}, err
 		}
 		r := a.m.route(a.b.topology.names)
 		if err := a.b.topology.ensure(ctx, s, a.m.class, a.m.queue, r.level); err != nil {
@@ -99,7 +97,7 @@ func (a *attempt) send(ctx context.Context) (pending, error) {
 			}
 			continue
 		}
-		if err := s.pub.ready(ctx, len(a.m.message.body)); err != nil {
+		if err := s.pub.ready(ctx, len(a.m.message.Body)); err != nil {
 			if ctx.Err() != nil {
 				return pending{}, a.fail(err)
 			}
@@ -113,6 +111,18 @@ func (a *attempt) send(ctx context.Context) (pending, error) {
 		a.route = r
 		return w, nil
 	}
+}
+
+// fit makes a message one that the server takes, at the cost of its history of
+// failures. Published as it is, one too large would close the channel.
+func (b *Broker) fit(s *session, m *codec.Envelope) error {
+	if limit := b.maxMessage.Load(); limit > 0 && int64(len(m.Body)) > limit {
+		return fmt.Errorf("%w: %d bytes of arguments, this RabbitMQ takes %d (its max_message_size)", broker.ErrTooLarge, len(m.Body), limit)
+	}
+	if size, limit := m.Size(), s.MaxProperties(); size > limit && !m.Shorten(size-limit) {
+		return fmt.Errorf("%w: %d bytes of headers and properties, this RabbitMQ takes %d (its frame_max)", broker.ErrTooLarge, size, limit)
+	}
+	return nil
 }
 
 // nextSession returns a session other than one that is over.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/dtaskhq/dtask/internal/testenv/rabbittest"
 	"github.com/dtaskhq/dtask/runtime/broker"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/codec"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire/wiretest"
 )
@@ -106,7 +107,7 @@ func publishOne(t *testing.T, s *session) {
 	if err := s.pub.take(t.Context(), s.pub.window); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.pub.send(&envelope{body: []byte("{}")}, direct("q")); err != nil {
+	if _, err := s.pub.send(&codec.Envelope{Body: []byte("{}")}, direct("q")); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -121,7 +122,7 @@ func fakeSession(t *testing.T) (*wiretest.Server, *session) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.End(wire.ErrClosed) })
-	return server, newSession(conn)
+	return server, newSession(conn, "test")
 }
 
 // await returns how long it takes until a server is given up.

@@ -3,14 +3,15 @@ package rabbitmq
 import (
 	"sync"
 
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/codec"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
 
 // quarantine moves a message to the quarantine of its queue.
 func (sub *subscription) quarantine(d *delivery) {
 	var h wire.Builder
-	h.Int(headerAttempt, int64(d.message.Attempts))
-	p := sub.publicationTo(classQuarantine, forward(d.raw, h.Table()))
+	h.Int(codec.HeaderAttempt, int64(d.message.Attempts))
+	p := sub.publicationTo(classQuarantine, codec.Forward(d.raw, h.Table()))
 	moved := sub.consumer.quarantining.begin(d.message.ID)
 	sub.moving.Go(func() {
 		defer moved()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
@@ -55,7 +54,7 @@ func (a *attempt) judgeRefusal(ctx context.Context) verdict {
 		v.err = fmt.Errorf("RabbitMQ refuses messages for %s, which is empty; %s", a.m.queue, leaderless(a.route.queue()))
 		last := a.b.warned.Load()
 		if now := time.Now().Unix(); now-last >= int64(refusalWarning/time.Second) && a.b.warned.CompareAndSwap(last, now) {
-			slog.Warn("message cannot be published; trying on", "queue", a.m.queue, "id", a.m.message.MessageID, "err", v.err)
+			a.b.log.Warn("message cannot be published; trying on", "queue", a.m.queue, "id", a.m.message.MessageID, "err", v.err)
 		}
 	}
 	return v
@@ -79,7 +78,7 @@ func (a *attempt) onNewChannel(ctx context.Context) wire.Outcome {
 	a.route = a.m.route(a.b.topology.names)
 	properties := a.m.message.Properties
 	properties.Expiration = a.route.expiration
-	c, err := ch.Publish(a.route.exchange, a.route.key, &properties, a.m.message.body)
+	c, err := ch.Publish(a.route.exchange, a.route.key, &properties, a.m.message.Body)
 	if err != nil {
 		return wire.Refused
 	}

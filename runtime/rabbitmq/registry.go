@@ -3,13 +3,13 @@ package rabbitmq
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"slices"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/codec"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
 
@@ -37,9 +37,9 @@ func (t *topology) enter(ctx context.Context, s *session, queue string) error {
 // before, the queue is not listed.
 func (b *Broker) register(ctx context.Context, s *session, queue string) error {
 	entry := &publication{
-		message: envelope{
+		message: codec.Envelope{
 			Properties: wire.Properties{ContentType: "text/plain", DeliveryMode: wire.Persistent, Timestamp: time.Now().Unix()},
-			body:       []byte(queue),
+			Body:       []byte(queue),
 		},
 		queue: queue,
 		class: classRegistry,
@@ -54,7 +54,7 @@ func (b *Broker) register(ctx context.Context, s *session, queue string) error {
 	}
 	b.registering.Go(func() {
 		if err := b.publish(context.Background(), entry); err != nil && !errors.Is(err, broker.ErrClosed) {
-			slog.Error("queue cannot be registered, and will not be listed", "queue", queue, "err", err)
+			b.log.Error("queue cannot be registered, and will not be listed", "queue", queue, "err", err)
 		}
 	})
 	return nil

@@ -4,13 +4,13 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"log/slog"
 	"sync"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/codec"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
 
@@ -26,10 +26,9 @@ import (
 // the next attempt from the beginning.
 
 const (
-	// renewTag is the tag of the consumer of copies, and headerRenewed the
+	// renewTag is the tag of the consumer of copies, and codec.HeaderRenewed the
 	// header by which each is known.
-	renewTag      = "renewed"
-	headerRenewed = "dtask-renewed"
+	renewTag = "renewed"
 
 	// copyExpires is the age from which on copies expire that nobody holds, at
 	// most; renewedExpires is how long their queue stays when nobody uses it: much
@@ -48,7 +47,7 @@ type renewal struct {
 	started  bool // the queue is consumed
 
 	mu     sync.Mutex
-	copies map[string]*delivery // on their way, by the value of headerRenewed
+	copies map[string]*delivery // on their way, by the value of codec.HeaderRenewed
 }
 
 // add notes that a copy of d is on its way.
@@ -91,12 +90,12 @@ func (sub *subscription) renew(now time.Time) {
 		name := rand.Text()
 		r.add(name, d)
 		var h wire.Builder
-		h.Text(headerRenewed, name)
-		h.Int(headerAttempt, int64(d.attempt)+1)
-		p := &publication{message: forward(d.raw, h.Table()), queue: sub.consumer.queue, class: classRenewed, name: r.queue}
+		h.Text(codec.HeaderRenewed, name)
+		h.Int(codec.HeaderAttempt, int64(d.attempt)+1)
+		p := &publication{message: codec.Forward(d.raw, h.Table()), queue: sub.consumer.queue, class: classRenewed, name: r.queue}
 		sub.moving.Go(func() {
 			if err := sub.sendCopy(p); err != nil && sub.ctx.Err() == nil {
-				slog.Error("the message of a task that runs for long cannot be renewed; trying on", "queue", sub.consumer.queue, "id", p.message.MessageID, "err", err)
+				sub.consumer.log.Error("the message of a task that runs for long cannot be renewed; trying on", "id", p.message.MessageID, "err", err)
 				r.take(name)
 				sub.acks.renewAgain(d, time.Now().Add(timeout/30))
 			}
@@ -152,7 +151,7 @@ func (sub *subscription) startRenewing(queue string) error {
 // renewed takes a copy that has come back.
 func (sub *subscription) renewed(raw *wire.Delivery) {
 	r := &sub.renewal
-	v, _ := raw.Headers.Get(headerRenewed)
+	v, _ := raw.Headers.Get(codec.HeaderRenewed)
 	name, _ := v.Text()
 	d := r.take(name) // nil for one that was published twice
 	sub.acks.renew(d, &delivery{sub: sub, from: &r.from, raw: raw, since: time.Now()})

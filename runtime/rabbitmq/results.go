@@ -1,6 +1,7 @@
 package rabbitmq
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -10,6 +11,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/codec"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
 
@@ -66,19 +68,19 @@ type record struct {
 // kind.
 func decodeRecord(d *wire.Delivery) record {
 	rec := record{id: d.MessageID, task: d.Type, nonce: d.CorrelationID, body: d.Body}
-	var r headerReader
+	var r codec.HeaderReader
 	var kind string
 	for name, v := range d.Headers.All() {
 		switch name {
 		case headerRecord:
-			r.text(name, v, &kind)
-		case headerExpires:
-			r.time(name, v, &rec.expires)
+			r.Text(name, v, &kind)
+		case codec.HeaderExpires:
+			r.Time(name, v, &rec.expires)
 		case headerStreamOffset:
-			rec.offset, _ = r.integer(name, v)
+			rec.offset, _ = r.Int(name, v)
 		}
 	}
-	if r.err == nil {
+	if r.Err == nil {
 		rec.kind = recordKind(kind)
 	}
 	return rec
@@ -99,14 +101,15 @@ func (r *record) result() broker.Result {
 	return result
 }
 
-// acceptance returns the record that m is on its way.
-func (b *Broker) acceptance(m *broker.Message) (*publication, error) {
-	if m.Keep > maxKeep {
-		return nil, fmt.Errorf("keep %v: RabbitMQ keeps results for %v at most", m.Keep, maxKeep)
+// acceptance returns the record that m is on its way, or nil if its result is
+// not kept. An empty nonce stands for a new one.
+func (b *Broker) acceptance(m *broker.Message, nonce string) *publication {
+	if m.Keep == 0 {
+		return nil
 	}
 	p := b.record(recordAccepted, m.ID, m.Task, time.Time{}, nil)
-	p.message.CorrelationID = rand.Text()
-	return p, nil
+	p.message.CorrelationID = cmp.Or(nonce, rand.Text())
+	return p
 }
 
 // doneRecord returns the record that m was executed.
@@ -117,7 +120,7 @@ func (b *Broker) doneRecord(m *broker.Message, result []byte) *publication {
 // deadRecord returns the record that m is among the dead letters, by the last
 // of its failures.
 func (b *Broker) deadRecord(m *broker.Message, failures []broker.Failure) *publication {
-	last := encodeFailures(failures[max(0, len(failures)-1):], maxFailures)
+	last := codec.EncodeFailures(failures[max(0, len(failures)-1):])
 	return b.record(recordDead, m.ID, m.Task, time.Now().Add(m.Keep), []byte(last))
 }
 
@@ -125,10 +128,10 @@ func (b *Broker) deadRecord(m *broker.Message, failures []broker.Failure) *publi
 func (b *Broker) record(kind recordKind, id, task string, expires time.Time, body []byte) *publication {
 	var h wire.Builder
 	h.Text(headerRecord, string(kind))
-	setTime(&h, headerExpires, expires)
+	codec.SetTime(&h, codec.HeaderExpires, expires)
 	stream := b.topology.results()
 	return &publication{
-		message: envelope{
+		message: codec.Envelope{
 			Properties: wire.Properties{
 				Headers:      h.Table(),
 				ContentType:  "application/json",
@@ -137,44 +140,11 @@ func (b *Broker) record(kind recordKind, id, task string, expires time.Time, bod
 				Type:         task,
 				Timestamp:    time.Now().Unix(),
 			},
-			body: body,
+			Body: body,
 		},
 		queue: stream,
 		class: classResults,
 		name:  stream,
-	}
-}
-
-// accept records that m is on its way, before it is: nobody can have executed
-// it by then.
-func (b *Broker) accept(ctx context.Context, m *broker.Message) error {
-	p, err := b.acceptance(m)
-	if err != nil {
-		return err
-	}
-	return b.publish(ctx, p)
-}
-
-// acceptMany does what accept does for those of ms whose Keep is set and whose
-// publication is not nil. One that fails sets the error, and the publication
-// to nil.
-func (b *Broker) acceptMany(ctx context.Context, ms []*broker.Message, ps []*publication, errs []error) {
-	records := make([]*publication, len(ms))
-	kept := false
-	for i, m := range ms {
-		if ps[i] != nil && m.Keep > 0 {
-			records[i], errs[i] = b.acceptance(m)
-			kept = true
-		}
-	}
-	if !kept {
-		return
-	}
-	b.publishMany(ctx, records, errs)
-	for i, err := range errs {
-		if err != nil {
-			ps[i] = nil
-		}
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/codec"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
 
@@ -45,6 +46,7 @@ var _ broker.TickStore = (*Broker)(nil)
 // A tickChannel is the channel of a session through which schedules tick.
 type tickChannel struct {
 	ch      *wire.Channel
+	log     *slog.Logger
 	session *session
 
 	// renewAfter is the age at which what is kept is replaced by a copy.
@@ -61,10 +63,11 @@ type tickChannel struct {
 
 // A post is this process at the queue of a schedule: waiting, or active.
 type post struct {
-	t     *tickChannel
-	queue string
-	ready chan struct{} // closed once everything was read
-	ended chan struct{} // closed when the consumer was cancelled
+	t        *tickChannel
+	schedule string
+	queue    string        // of RabbitMQ
+	ready    chan struct{} // closed once everything was read
+	ended    chan struct{} // closed when the consumer was cancelled
 
 	ticking sync.Mutex // one tick at a time
 
@@ -84,7 +87,7 @@ func (b *Broker) openTickChannel(ctx context.Context, s *session) error {
 		return err
 	}
 	s.ticks = &tickChannel{
-		ch: ch, session: s, renewAfter: b.config.consumerTimeout / 3,
+		ch: ch, log: b.log, session: s, renewAfter: b.config.consumerTimeout / 3,
 		posts: make(map[string]*post), tags: make(map[string]*post),
 	}
 	go s.ticks.run()
@@ -172,23 +175,14 @@ func (b *Broker) Tick(ctx context.Context, schedule string, from, to time.Time, 
 	if unixMilli(newest) != unixMilli(from) {
 		return false, nil
 	}
-	key := p.queue
-	message := token(to)
+	key, message := p.queue, token(to)
 	if m != nil {
-		h, err := encodeHeaders(m)
-		if err != nil {
+		if key, message, err = b.tickMessage(ctx, p, to, m); err != nil {
 			return false, err
 		}
-		h.Int(headerTick, to.UnixMilli())
-		h.Texts("BCC", p.queue)
-		message = seal(m, h)
-		c := classOf(m.Priority)
-		// With the token's queue the message always has somewhere to go:
-		// RabbitMQ would not tell that the work queue was deleted.
-		if err := b.topology.redeclare(ctx, p.t.session, c, m.Queue); err != nil {
-			return false, err
-		}
-		key = b.topology.queue(c, m.Queue)
+	}
+	if err := p.t.session.awaitAccepting(ctx); err != nil {
+		return false, err
 	}
 	if err := p.t.publish(ctx, key, message); err != nil {
 		return false, err
@@ -201,6 +195,35 @@ func (b *Broker) Tick(ctx context.Context, schedule string, from, to time.Time, 
 	return true, nil
 }
 
+// tickMessage returns the message of a tick, which is also its token, and the
+// queue to publish it to. What is to be there before it is there when it
+// returns: the queue, and the record that the message is accepted.
+func (b *Broker) tickMessage(ctx context.Context, p *post, tick time.Time, m *broker.Message) (queue string, message codec.Envelope, err error) {
+	a, err := b.repeatableAdmission(m) // by the next process, if this one does not hear of its success
+	if err != nil {
+		return "", codec.Envelope{}, err
+	}
+	var h wire.Builder
+	h.Int(headerTick, tick.UnixMilli())
+	h.Texts("BCC", p.queue)
+	message = a.message.message
+	message.Headers += h.Table()
+	if err := b.fit(p.t.session, &message); err != nil {
+		return "", codec.Envelope{}, err
+	}
+	// With the token's queue the message always has somewhere to go: RabbitMQ
+	// would not tell that the work queue was deleted.
+	if err := b.topology.redeclare(ctx, p.t.session, a.message.class, m.Queue); err != nil {
+		return "", codec.Envelope{}, err
+	}
+	if a.acceptance != nil {
+		if err := b.publish(ctx, a.acceptance); err != nil {
+			return "", codec.Envelope{}, err
+		}
+	}
+	return a.message.name, message, nil
+}
+
 // unixMilli is t.UnixMilli, and 0 for the zero time.
 func unixMilli(t time.Time) int64 {
 	if t.IsZero() {
@@ -210,23 +233,23 @@ func unixMilli(t time.Time) int64 {
 }
 
 // token returns a message that records a tick.
-func token(tick time.Time) envelope {
+func token(tick time.Time) codec.Envelope {
 	var h wire.Builder
 	h.Int(headerTick, tick.UnixMilli())
-	return envelope{Properties: wire.Properties{DeliveryMode: wire.Persistent, Headers: h.Table()}}
+	return codec.Envelope{Properties: wire.Properties{DeliveryMode: wire.Persistent, Headers: h.Table()}}
 }
 
 // send publishes without waiting for the confirm.
-func (t *tickChannel) send(queue string, m envelope) error {
-	_, err := t.ch.Publish("", queue, &m.Properties, m.body)
+func (t *tickChannel) send(queue string, m codec.Envelope) error {
+	_, err := t.ch.Publish("", queue, &m.Properties, m.Body)
 	return err
 }
 
 // publish publishes and waits for the confirm. After an error the session is
 // over, and with it the right to tick: what became of the message is found out
 // by who becomes active next.
-func (t *tickChannel) publish(ctx context.Context, queue string, m envelope) error {
-	c, err := t.ch.Publish("", queue, &m.Properties, m.body)
+func (t *tickChannel) publish(ctx context.Context, queue string, m codec.Envelope) error {
+	c, err := t.ch.Publish("", queue, &m.Properties, m.Body)
 	if err == nil {
 		if c.Wait(ctx) == wire.Confirmed {
 			return nil
@@ -240,17 +263,13 @@ func (t *tickChannel) publish(ctx context.Context, queue string, m envelope) err
 // postAt returns the post of this process at a schedule, on one session after
 // the other until it has one, or ctx ends.
 func (b *Broker) postAt(ctx context.Context, schedule string) (*post, error) {
-	queue := b.topology.schedule(schedule)
-	if len(queue) > 255 {
-		return nil, fmt.Errorf("schedule %.40q…: the name of its queue has %d bytes, at most 255", schedule, len(queue))
-	}
 	if err := b.scheduling.start(ctx); err != nil {
 		return nil, err
 	}
 	s, err := b.scheduling.session(ctx)
 	for err == nil {
 		var p *post
-		if p, err = b.postOn(ctx, s, queue); err == nil {
+		if p, err = b.postOn(ctx, s, schedule); err == nil {
 			return p, nil
 		}
 		if isPermanent(err) || ctx.Err() != nil {
@@ -263,8 +282,8 @@ func (b *Broker) postAt(ctx context.Context, schedule string) (*post, error) {
 }
 
 // postOn returns the post at the queue of a schedule on s.
-func (b *Broker) postOn(ctx context.Context, s *session, queue string) (*post, error) {
-	t := s.ticks
+func (b *Broker) postOn(ctx context.Context, s *session, schedule string) (*post, error) {
+	t, queue := s.ticks, b.topology.schedule(schedule)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if p := t.posts[queue]; p != nil && !isClosed(p.ended) {
@@ -279,7 +298,7 @@ func (b *Broker) postOn(ctx context.Context, s *session, queue string) (*post, e
 	}); err != nil {
 		return nil, err
 	}
-	p := &post{t: t, queue: queue, ready: make(chan struct{}), ended: make(chan struct{})}
+	p := &post{t: t, schedule: schedule, queue: queue, ready: make(chan struct{}), ended: make(chan struct{})}
 	t.posts[queue] = p // before it is one: this call may be given up
 	_, err := within(ctx, func() (struct{}, error) {
 		err := p.take()
@@ -318,7 +337,7 @@ func (p *post) end() {
 func (p *post) raise(name string) error {
 	var h wire.Builder
 	h.Text(headerFence, name)
-	return p.t.send(p.queue, envelope{Properties: wire.Properties{DeliveryMode: wire.Persistent, Headers: h.Table()}})
+	return p.t.send(p.queue, codec.Envelope{Properties: wire.Properties{DeliveryMode: wire.Persistent, Headers: h.Table()}})
 }
 
 // receive takes what is in the queue: this process is active.
@@ -343,7 +362,7 @@ func (p *post) receive(d *wire.Delivery) error {
 		p.renewed = time.Now()
 		if !isClosed(p.ready) {
 			close(p.ready)
-			slog.Debug("this process is the scheduler", "queue", p.queue)
+			p.t.log.Debug("this process is the scheduler", "schedule", p.schedule)
 		}
 	}
 	if outdated == 0 {

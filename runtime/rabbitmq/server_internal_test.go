@@ -10,6 +10,7 @@ import (
 
 	"github.com/dtaskhq/dtask/internal/testenv/rabbittest"
 	"github.com/dtaskhq/dtask/runtime/broker"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/codec"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
 
@@ -95,7 +96,7 @@ func TestRetryAll(t *testing.T) {
 	const n = maxBrowse + 500
 	ps := make([]*publication, n)
 	for i := range ps {
-		p, err := encode(storedMessage("same"))
+		p, err := codec.Encode(storedMessage("same"))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -3,8 +3,11 @@ package rabbitmq
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"time"
 
+	"github.com/dtaskhq/dtask/runtime/broker"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
 
@@ -20,19 +23,20 @@ const (
 // connection, and nothing of it is used on another.
 type session struct {
 	*wire.Conn
+	host  string
 	pub   *pubChannel  // of a session that publishes
 	ticks *tickChannel // of a session that schedules
 
 	declaring chan struct{} // a mutex whose Lock can be given up
 }
 
-func newSession(conn *wire.Conn) *session {
-	return &session{Conn: conn, declaring: make(chan struct{}, 1)}
+func newSession(conn *wire.Conn, host string) *session {
+	return &session{Conn: conn, host: host, declaring: make(chan struct{}, 1)}
 }
 
 // dial opens a session with one host within timeout. role tells the connections of
 // a process apart in the server's listings.
-func dial(ctx context.Context, c *config, host, role string, timeout time.Duration) (*session, error) {
+func dial(ctx context.Context, c *config, host, role string, log *slog.Logger, timeout time.Duration) (*session, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	conn, err := wire.Dial(ctx, wire.Config{
@@ -44,6 +48,7 @@ func dial(ctx context.Context, c *config, host, role string, timeout time.Durati
 		Vhost:     c.vhost,
 		Heartbeat: c.heartbeat,
 		Role:      role,
+		Log:       log.With("host", host),
 	})
 	if err != nil {
 		if _, refused := errors.AsType[*wire.RefusedError](err); refused {
@@ -51,7 +56,24 @@ func dial(ctx context.Context, c *config, host, role string, timeout time.Durati
 		}
 		return nil, err
 	}
-	return newSession(conn), nil
+	return newSession(conn, host), nil
+}
+
+// awaitAccepting waits while the server accepts no messages.
+func (s *session) awaitAccepting(ctx context.Context) error {
+	for {
+		accepting := s.Blocked()
+		if accepting == nil {
+			return nil
+		}
+		select {
+		case <-accepting:
+		case <-s.Done():
+			return s.Err()
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %w", broker.ErrBlocked, ctx.Err())
+		}
+	}
 }
 
 // within returns the result of f, or the error of ctx if that ends first. A

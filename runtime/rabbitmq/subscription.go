@@ -3,11 +3,11 @@ package rabbitmq
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/codec"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
 
@@ -88,7 +88,7 @@ func (sub *subscription) pauseOrResume(ctx context.Context, prefetch int) error 
 	}
 	sub.active = !paused
 	if paused {
-		slog.Info("queue paused", "queue", c.queue)
+		c.log.Info("queue paused")
 		return sub.quiesce()
 	}
 	sub.acks.expect(prefetch)
@@ -125,7 +125,7 @@ func (sub *subscription) accept(from *prefetching, raw *wire.Delivery, now time.
 	move := sub.judge(d)
 	d.attempt = d.message.Attempt
 	if move != nil {
-		sub.acks.add(d, taken)
+		sub.acks.add(d, claimed)
 		move()
 		return nil
 	}
@@ -138,15 +138,18 @@ func (sub *subscription) accept(from *prefetching, raw *wire.Delivery, now time.
 func (sub *subscription) judge(d *delivery) (move func()) {
 	var err error
 	c := d.from.source.class
-	d.message, err = decode(d.raw, c, sub.consumer.queue)
-	m, deaths := &d.message, deliveryCount(d.raw)
+	d.message, err = codec.Decode(d.raw, sub.consumer.queue)
+	m, deaths := &d.message, codec.DeliveryCount(d.raw)
+	m.Priority = c.priority(m.Priority)
 	d.receipt = receipt{id: m.ID, task: m.Task, attempt: m.Attempt, enqueuedAt: m.EnqueuedAt.UnixMilli()}
 	switch {
 	case err != nil:
-		slog.Error("message is malformed; moved to the dead letters", "queue", m.Queue, "id", m.ID, "task", m.Task, "err", err)
-		return func() { sub.bury(d, "the message is malformed: "+err.Error()) }
+		sub.consumer.log.Error("message is malformed; moved to the dead letters", "id", m.ID, "task", m.Task, "err", err)
+		return func() {
+			sub.move(d, sub.failed(d, broker.FailureUndecodable, "the message is malformed: "+err.Error())...)
+		}
 	case deaths > 0 && sub.wasExecuted(d):
-		slog.Debug("delivered again after a lost connection; was executed", "queue", m.Queue, "id", m.ID, "task", m.Task)
+		sub.consumer.log.Debug("delivered again after a lost connection; was executed", "id", m.ID, "task", m.Task)
 		return func() { sub.acks.settle(d) }
 	case c == classQuarantine:
 		// It may be this worker that has moved it here, and not acknowledged
@@ -161,7 +164,7 @@ func (sub *subscription) judge(d *delivery) (move func()) {
 		}
 	}
 	if !m.NotBefore.IsZero() && time.Until(m.NotBefore) > 0 { // beyond the longest delay, or by another clock
-		return func() { sub.requeue(d, false) }
+		return func() { sub.move(d, sub.requeued(d, false)...) }
 	}
 	return nil
 }
@@ -198,46 +201,5 @@ func (sub *subscription) fetch() {
 		if d := sub.accept(from, raw, now); d != nil {
 			from.source.fetched = append(from.source.fetched, d)
 		}
-	}
-}
-
-// A delivery is a message in the hands of a worker.
-type delivery struct {
-	sub     *subscription
-	from    *prefetching
-	message broker.Message
-
-	// As it came; the worker may change those of message.
-	attempt int
-	body    []byte
-	receipt receipt // but for the hash of the body
-
-	// The acker guards these, for a copy may take the place of the original.
-	raw      *wire.Delivery
-	since    time.Time // when it came
-	renewing bool      // a copy is on its way
-	again    time.Time // when to try again to renew it
-}
-
-// Message implements broker.Delivery.
-func (d *delivery) Message() *broker.Message { return &d.message }
-
-// Settle implements broker.Delivery.
-func (d *delivery) Settle(s broker.Settlement) {
-	sub := d.sub
-	switch s.Verdict {
-	case broker.Done:
-		if d.message.Keep == 0 {
-			r := d.receipt.of(d.body)
-			if !sub.acks.finish(d, r) {
-				sub.consumer.executed.add(r)
-			}
-			return
-		}
-		sub.acks.take(d, func() { sub.move(d, sub.consumer.b.doneRecord(&d.message, s.Result)) })
-	case broker.Requeue:
-		sub.acks.take(d, func() { sub.requeue(d, true) })
-	case broker.Dead:
-		sub.acks.take(d, func() { sub.buryChanged(d) })
 	}
 }

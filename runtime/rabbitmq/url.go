@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/dtaskhq/dtask/internal/limit"
 )
 
 // A config is what a URL says.
@@ -113,7 +115,7 @@ func (c *config) setParams(scheme, query string) error {
 	}
 	if ns, ok := one["namespace"]; ok {
 		if !validNamespace(ns) {
-			return fmt.Errorf("broker URL: namespace: use 1 to %d letters, digits, '-', '_' or '.'", maxNamespace)
+			return fmt.Errorf("broker URL: namespace: use 1 to %d letters, digits, '-' or '_', but not amq", maxNamespace)
 		}
 		c.namespace = ns
 	}
@@ -149,15 +151,12 @@ func (c *config) setParams(scheme, query string) error {
 	return nil
 }
 
+// validNamespace reports whether names may begin with s. A dot ends it there: with
+// one inside, the names of the namespace a.queue would be among those of a. What
+// begins with amq is RabbitMQ's.
 func validNamespace(s string) bool {
-	for _, c := range []byte(s) {
-		switch {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '_', c == '.':
-		default:
-			return false
-		}
-	}
-	return s != "" && len(s) <= maxNamespace
+	_, ok := limit.Queue(s)
+	return ok && len(s) <= maxNamespace && !strings.Contains(s, ".") && s != "amq"
 }
 
 // setTLS sets the TLS configuration from the files named by the parameters.

@@ -5,12 +5,14 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/codec"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
 
@@ -35,9 +37,9 @@ type waiting struct {
 	tail *tail // nil while nobody waits
 }
 
-func newWaiting(c *config) *waiting {
+func newWaiting(c *config, log *slog.Logger) *waiting {
 	plain := func(context.Context, *session) error { return nil }
-	return &waiting{link: newLink(c, "waiting", plain), room: make(chan struct{}, maxCatchUps)}
+	return &waiting{link: newLink(c, log, "waiting", plain), room: make(chan struct{}, maxCatchUps)}
 }
 
 // Result implements [broker.ResultStore]. For a message that was purged, or that
@@ -193,7 +195,7 @@ func (h *history) outcome() (r broker.Result, pending bool, err error) {
 
 // uuidTime returns the time that a UUIDv7 holds.
 func uuidTime(id string) (time.Time, bool) {
-	ms, ok := uuidMilli(id)
+	ms, ok := codec.UUIDMilli(id)
 	// AMQP has no times before 1970.
 	return time.UnixMilli(ms), ok && ms > clockSkew.Milliseconds()
 }

@@ -99,7 +99,7 @@ func TestChaos(t *testing.T) {
 	if n := mustInt(t, openConn(t, file), "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'"); n != 0 {
 		t.Error("the file is damaged")
 	}
-	locks, _ := filepath.Glob(file + lockSuffix + "*")
+	locks, _ := filepath.Glob(at(file).lockPrefix() + "*")
 	if len(locks) != 1 {
 		t.Errorf("%d lock files are left, want this process's alone", len(locks))
 	}

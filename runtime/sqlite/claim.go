@@ -275,7 +275,7 @@ func (w *writer) claimClass(c *consumer, class, n int, now time.Time) error {
 			return err
 		}
 	}
-	if err := w.buryDamaged(damaged, now); err != nil {
+	if err := w.setDead(damaged, now, c.log); err != nil {
 		return err
 	}
 	switch {

@@ -13,9 +13,10 @@ import (
 // the interface that drivers offer to database/sql, which is not in between:
 // on the writer's path its conversions and locks would cost about a fifth.
 type conn struct {
-	raw   driver.Conn
-	stmts map[string]*stmt // prepared, by their text
-	args  []driver.NamedValue
+	raw       driver.Conn
+	namespace string
+	stmts     map[string]*stmt // prepared, by their text in the default namespace
+	args      []driver.NamedValue
 }
 
 type stmt struct {
@@ -23,9 +24,9 @@ type stmt struct {
 	row []driver.Value
 }
 
-// connect opens a connection. dsn is a URI of SQLite.
-func connect(ctx context.Context, dsn string) (*conn, error) {
-	connector, err := driversqlite.NewConnector(dsn)
+// connect opens a connection.
+func connect(ctx context.Context, t target) (*conn, error) {
+	connector, err := driversqlite.NewConnector(t.dsn())
 	if err != nil {
 		return nil, err
 	}
@@ -33,7 +34,7 @@ func connect(ctx context.Context, dsn string) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &conn{raw: raw, stmts: make(map[string]*stmt)}, nil
+	return &conn{raw: raw, namespace: t.namespace, stmts: make(map[string]*stmt)}, nil
 }
 
 func (c *conn) close() error {
@@ -46,7 +47,7 @@ func (c *conn) close() error {
 
 // script executes several statements that have no parameters.
 func (c *conn) script(sql string) error {
-	_, err := c.raw.(driver.ExecerContext).ExecContext(context.Background(), sql, nil)
+	_, err := c.raw.(driver.ExecerContext).ExecContext(context.Background(), inNamespace(c.namespace, sql), nil)
 	return err
 }
 
@@ -125,7 +126,7 @@ func (c *conn) prepare(sql string) (*stmt, error) {
 	if s := c.stmts[sql]; s != nil {
 		return s, nil
 	}
-	raw, err := c.raw.(driver.ConnPrepareContext).PrepareContext(context.Background(), sql)
+	raw, err := c.raw.(driver.ConnPrepareContext).PrepareContext(context.Background(), inNamespace(c.namespace, sql))
 	if err != nil {
 		return nil, err
 	}

@@ -1,8 +1,10 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -15,6 +17,7 @@ import (
 // fills its channel; its room for more is what the writer goes by.
 type consumer struct {
 	writer      *writer
+	log         *slog.Logger
 	id          int64 // in dtask_consumers
 	queue       string
 	concurrency int
@@ -40,6 +43,7 @@ var _ broker.Consumer = (*consumer)(nil)
 func (b *Broker) Consume(ctx context.Context, o broker.ConsumeOptions) (broker.Consumer, error) {
 	c := &consumer{
 		writer:      b.writer,
+		log:         cmp.Or(o.Logger, b.writer.log),
 		queue:       o.Queue,
 		concurrency: o.Concurrency,
 		deliveries:  make(chan broker.Delivery, o.Concurrency+maxAhead),
@@ -62,7 +66,7 @@ func (w *writer) enter(conn *conn, c *consumer) error {
 	if w.isClosing() {
 		return broker.ErrClosed
 	}
-	if err := w.process.join(conn, w.file); err != nil {
+	if err := w.process.join(conn, w.target); err != nil {
 		return err
 	}
 	if _, err := conn.exec("INSERT INTO dtask_queues (name) VALUES (?) ON CONFLICT DO NOTHING", c.queue); err != nil {

@@ -2,6 +2,8 @@ package sqlite
 
 import (
 	"database/sql/driver"
+	"errors"
+	"log/slog"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -54,7 +56,7 @@ func (d *delivery) read(row []driver.Value) error {
 	d.alone = quarantine > 0
 	switch {
 	case quarantine == diedAlone:
-		m.Attempt = m.Attempts + 1 // the worker buries it
+		m.Attempt = m.Attempts + 1 // the worker moves it to the dead letters
 	case crashes > 0:
 		m.Attempt = min(m.Attempt+crashes, m.Attempts)
 	}
@@ -79,6 +81,14 @@ func (d *delivery) Settle(what broker.Settlement) {
 	case d.message.Keep > 0:
 		s.result = newResult(&d.message, what.Result)
 	}
+	if len(what.Then) > 0 {
+		s.then = insertOf(what.Then)
+		if err := errors.Join(s.then.errs...); err != nil {
+			d.consumer.log.Error("the outcome of a task is not stored, for a message that is to follow cannot be; the task runs again, and the attempt counts",
+				"task", d.message.Task, "id", d.message.ID, "queue", d.consumer.queue, "err", err)
+			s = settlement{delivery: d, verdict: lost}
+		}
+	}
 	d.consumer.held.Add(-1)
 	d.consumer.settled.Add(1)
 	d.consumer.writer.put(func(in *inbox) { in.settlements = append(in.settlements, s) })
@@ -101,23 +111,28 @@ func lastingRecord(m *broker.Message) *record {
 type settlement struct {
 	delivery *delivery
 	verdict  broker.Verdict
-	record   *record // Requeue, Bury: the message as it is to be stored
+	record   *record // Requeue, Dead: the message as it is to be stored
 	result   *result // Done: what is to be kept, or nil
+	then     *insert // what follows, or nil
 }
 
-// released is the verdict on a message that nobody has received.
-const released broker.Verdict = 0
+// Verdicts that workers do not give.
+const (
+	released broker.Verdict = -iota // nobody has received the message
+	lost                            // what follows from the outcome cannot be stored
+)
 
 const fence = " WHERE seq = ? AND owner = ?"
 
 const (
 	settleDone     = "DELETE FROM dtask_messages" + fence
 	settleReleased = "UPDATE dtask_messages SET state = 0, owner = NULL" + fence
+	settleLost     = setCrashed + fence
 
 	storeAgain = "UPDATE dtask_messages SET (" + changeable + ") = (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?), " +
 		"owner = NULL, crashes = 0, quarantine = 0, "
 	settleRequeue = storeAgain + "state = 0" + fence
-	settleBury    = storeAgain + "state = 2" + fence
+	settleDead    = storeAgain + "state = 2" + fence
 )
 
 // deleteDone are statements that delete so many messages of one owner.
@@ -155,10 +170,12 @@ func (w *writer) settleAll(ss []settlement) error {
 
 // deletes reports whether all that the outcome does is to delete the message.
 func (s *settlement) deletes() bool {
-	return s.verdict == broker.Done && s.result == nil && !s.delivery.alone
+	return s.verdict == broker.Done && s.result == nil && s.then == nil && !s.delivery.alone
 }
 
-// settle applies an outcome. If the claim no longer stands it has no effect.
+// settle applies an outcome, and stores what follows from it. If the claim no
+// longer stands none of it has an effect. What follows may be there already: a
+// message of the same id is taken for the same.
 func (w *writer) settle(s *settlement) error {
 	d := s.delivery
 	if d.alone && w.quarantined[d.consumer.queue] == d.consumer {
@@ -169,11 +186,14 @@ func (w *writer) settle(s *settlement) error {
 	case released:
 		sql = settleReleased
 		w.lookAgain()
+	case lost:
+		sql = settleLost
+		w.lookAgain()
 	case broker.Requeue:
 		sql = settleRequeue
 		w.arrived(s.record)
 	case broker.Dead:
-		sql = settleBury
+		sql = settleDead
 	}
 	args := w.args[:0]
 	if s.record != nil {
@@ -181,10 +201,18 @@ func (w *writer) settle(s *settlement) error {
 	}
 	w.args = append(args, d.seq, d.owner)
 	n, err := w.conn.exec(sql, w.args...)
-	if err == nil && n > 0 && s.result != nil {
-		err = w.keepResult(s.result)
+	if err != nil || n == 0 {
+		return err
 	}
-	return err
+	if s.result != nil {
+		if err := w.keepResult(s.result); err != nil {
+			return err
+		}
+	}
+	if s.then != nil {
+		return w.store(s.then.appendTo(nil), false, time.Now())
+	}
+	return nil
 }
 
 // damagedRow is a row that cannot be read; message is what could be.
@@ -194,9 +222,10 @@ type damagedRow struct {
 	err     error
 }
 
-// buryDamaged moves rows that cannot be read to the dead letters.
-func (w *writer) buryDamaged(rows []damagedRow, now time.Time) error {
+// setDead moves rows that cannot be read to the dead letters.
+func (w *writer) setDead(rows []damagedRow, now time.Time, log *slog.Logger) error {
 	for _, d := range rows {
+		log.Error("a message is damaged: to the dead letters", "queue", d.message.Queue, "id", d.message.ID, "err", d.err)
 		failures, err := jsonText(append(d.message.Failures,
 			broker.Failure{Attempt: d.message.Attempt, At: now, Kind: broker.FailureUndecodable, Error: d.err.Error()}))
 		if err != nil {

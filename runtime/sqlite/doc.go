@@ -9,8 +9,15 @@
 // sqlite:/var/lib/app/tasks.db, sqlite:///var/lib/app/tasks.db. A character
 // that a URL reserves is escaped (%3F for a question mark). The file is made,
 // readable to its owner alone, if there is none; its directory must exist. It
-// may be the database of the application itself: all tables of this package
-// begin with dtask_.
+// may be the database of the application itself.
+//
+// The names of all tables and indexes begin with the namespace and an
+// underscore: dtask_messages, dtask_queues. Programs that share a file without
+// running each other's tasks have a namespace each, which the URL names:
+// sqlite:tasks.db?namespace=shop makes it shop_messages. A namespace is a letter
+// and then letters, digits and underscores. Queues, messages, results, ticks and
+// pauses of one are invisible in another; writers of all wait for each other, as
+// the file has one lock.
 //
 // Any number of processes of one machine may use one file. A network file
 // system will not do: SQLite's write-ahead log lives in shared memory.
@@ -34,6 +41,12 @@
 // consuming process holds a lock on a small file beside the database, which
 // the kernel releases. Its messages are delivered again, and the lost attempt
 // counts. A process that lives keeps its messages for as long as it takes.
+//
+// What follows from an outcome ([broker.Settlement], field Then) is stored in the
+// transaction of the outcome: both or neither. A message whose id is there
+// already is taken for the same. While the disk has no room for what follows, the
+// outcome waits with it. If it is no valid message, the log says so, and the task
+// runs again at the cost of an attempt.
 //
 // # In the transaction of the application
 //

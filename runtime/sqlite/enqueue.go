@@ -23,15 +23,12 @@ func (b *Broker) EnqueueMany(ctx context.Context, ms []*broker.Message) []error 
 	if len(ms) == 0 {
 		return nil
 	}
-	in, err := insertOf(ms)
-	if err != nil {
-		return failAll(in.errs, err)
-	}
+	in := insertOf(ms)
 	if err := ctx.Err(); err != nil {
-		return failAll(in.errs, err)
+		return in.fail(err)
 	}
 	if err := b.writer.put(func(box *inbox) { box.inserts = append(box.inserts, in) }); err != nil {
-		return failAll(in.errs, err)
+		return in.fail(err)
 	}
 	select {
 	case <-in.done:
@@ -45,22 +42,17 @@ func (b *Broker) EnqueueMany(ctx context.Context, ms []*broker.Message) []error 
 	return in.errs
 }
 
-// insertOf returns the messages as records.
-func insertOf(ms []*broker.Message) (in *insert, err error) {
+// insertOf returns the messages as they are to be stored: by Enqueue, in a
+// transaction of the application, with a tick or with an outcome. One that
+// cannot be has an error, and no record.
+func insertOf(ms []*broker.Message) *insert {
 	in, now := newInsert(len(ms)), time.Now()
 	for i, m := range ms {
-		if in.records[i], err = newRecord(m, now); err != nil {
-			return in, err
+		if in.errs[i] = m.Validate(); in.errs[i] == nil {
+			in.records[i], in.errs[i] = newRecord(m, now)
 		}
 	}
-	return in, nil
-}
-
-func failAll(errs []error, err error) []error {
-	for i := range errs {
-		errs[i] = err
-	}
-	return errs
+	return in
 }
 
 // takeBack removes from the inbox what no transaction has taken. If one has, it
@@ -77,9 +69,6 @@ func (w *writer) takeBack(r *insert, reason error) bool {
 	r.gaveUp = reason
 	return false
 }
-
-const insertMessage = "INSERT INTO dtask_messages (" + columns + ")" +
-	" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
 
 // taker returns the consumer that would claim the message in the transaction
 // that stores it, or nil. To store it as claimed saves the way through the
@@ -100,6 +89,7 @@ func (w *writer) taker(r *record, now time.Time) *consumer {
 type storing struct {
 	record *record
 	err    *error       // the outcome
+	at     int          // its place in the insert
 	taken  *delivery    // it is stored as claimed; or nil
 	owner  driver.Value // then the consumer's id
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -196,12 +197,12 @@ func TestClaimFails(t *testing.T) {
 			b := openBroker(t, file)
 			mustEnqueue(t, b, newMessage("q"))
 			mustExec(t, openConn(t, file), damage)
-			c, err := openFile(testContext(t), dsnOf(file))
+			c, err := openFile(testContext(t), at(file))
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer c.close()
-			w := newWriter(file, c)
+			w := newWriter(at(file), c, slog.Default())
 			w.consumers = []*consumer{{writer: w, queue: "q", concurrency: 1}}
 			if what == "when it is busy" {
 				w.put(func(in *inbox) {
@@ -228,12 +229,12 @@ func TestClaimFails(t *testing.T) {
 func TestSalvageWhileLocked(t *testing.T) {
 	file := newFile(t)
 	openBroker(t, file)
-	c, err := openFile(testContext(t), dsnOf(file))
+	c, err := openFile(testContext(t), at(file))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.close()
-	w := newWriter(file, c)
+	w := newWriter(at(file), c, slog.Default())
 	other := openConn(t, file)
 	newInsert := func(n int) *insert {
 		r := newInsert(n)
@@ -374,7 +375,7 @@ func TestCloseWhileLocked(t *testing.T) {
 				}
 			}
 			mustExec(t, other, "ROLLBACK")
-			if locks, err := filepath.Glob(b.file + lockSuffix + "*"); err != nil || len(locks) != 1 {
+			if locks, err := filepath.Glob(b.lockPrefix() + "*"); err != nil || len(locks) != 1 {
 				t.Errorf("lock files %v (%v), want one, by which others see that the process is gone", locks, err)
 			}
 			again := mustConsume(t, openBroker(t, b.file), "q0", 1)

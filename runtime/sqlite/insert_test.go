@@ -4,6 +4,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"log/slog"
 	"reflect"
 	"strings"
 	"testing"
@@ -69,12 +70,12 @@ func TestInsertForms(t *testing.T) {
 // Callers that come again while a transaction is filled are in it, as many as
 // are expected.
 func TestFillExpects(t *testing.T) {
-	c, err := openFile(testContext(t), dsnOf(newFile(t)))
+	c, err := openFile(testContext(t), at(newFile(t)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.close()
-	w := newWriter("", c)
+	w := newWriter(target{}, c, slog.Default())
 	put := func() {
 		in := newInsert(1)
 		in.records[0], _ = newRecord(newMessage("q"), time.Now())

@@ -23,7 +23,7 @@ func (b *Broker) read(ctx context.Context, f func(*conn) error) error {
 		return broker.ErrClosed
 	}
 	if b.reader == nil {
-		c, err := connect(ctx, b.dsn)
+		c, err := connect(ctx, b.target)
 		if err != nil {
 			return explain(b.file, err)
 		}
@@ -111,7 +111,7 @@ const (
 	allWaiting = "SELECT seq FROM dtask_messages INDEXED BY dtask_waiting WHERE state = 0 AND quarantine = 0 AND queue = ?1" +
 		" UNION ALL SELECT seq FROM dtask_messages INDEXED BY dtask_quarantine WHERE state = 0 AND quarantine > 0 AND queue = ?1"
 
-	retryDead = "UPDATE dtask_messages SET state = 0, due = ?, attempt = 1, crashes = 0, quarantine = 0, handed_back = 0, handed_back_since = NULL" +
+	retryDead = "UPDATE dtask_messages SET state = 0, due = ?1, expires = CASE WHEN expires > ?1 THEN expires END, attempt = 1, crashes = 0, quarantine = 0, handed_back = 0, handed_back_since = NULL" +
 		" WHERE state = 2 AND queue = ?"
 	deleteDead    = "DELETE FROM dtask_messages WHERE state = 2 AND queue = ?"
 	deleteWaiting = "DELETE FROM dtask_messages WHERE state = 0 AND queue = ?"

@@ -19,14 +19,15 @@ type lockFile struct {
 	name string // base of path
 }
 
-// lockSuffix follows the name of the database in the names of lock files.
-const lockSuffix = "-dtask-"
+// lockPrefix is how the paths of lock files begin. The namespace is in it, for
+// whoever deletes the locks of dead processes knows only those of its own.
+func (t target) lockPrefix() string { return t.file + "-" + t.namespace + "-" }
 
 // newLockFile makes and locks a file of this process.
-func newLockFile(database string) (*lockFile, error) {
+func newLockFile(t target) (*lockFile, error) {
 	var random [8]byte
 	rand.Read(random[:]) // never fails
-	path := database + lockSuffix + hex.EncodeToString(random[:])
+	path := t.lockPrefix() + hex.EncodeToString(random[:])
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("lock file: %w", err)
@@ -36,7 +37,7 @@ func newLockFile(database string) (*lockFile, error) {
 		l.remove()
 		return nil, fmt.Errorf("lock file %s: %w", path, err)
 	}
-	l.share(database)
+	l.share(t.file)
 	return l, nil
 }
 
@@ -57,11 +58,11 @@ func (l *lockFile) share(database string) {
 
 var randomPart = regexp.MustCompile("^[0-9a-f]{16}$")
 
-// isLockName reports whether a lock file of the database may be called so. What
+// isLockName reports whether a lock file of the target may be called so. What
 // has another name is not ours, even if a row of the database says so: it is
 // neither opened nor removed.
-func isLockName(database, name string) bool {
-	random, ok := strings.CutPrefix(name, filepath.Base(database)+lockSuffix)
+func isLockName(t target, name string) bool {
+	random, ok := strings.CutPrefix(name, filepath.Base(t.lockPrefix()))
 	return ok && randomPart.MatchString(random)
 }
 
@@ -84,11 +85,11 @@ const (
 )
 
 // tryLock tests the lock of another process, by the name of its file.
-func tryLock(database, name string) (*lockFile, lockState) {
-	if !isLockName(database, name) {
+func tryLock(t target, name string) (*lockFile, lockState) {
+	if !isLockName(t, name) {
 		return nil, lockUnknown
 	}
-	path := filepath.Join(filepath.Dir(database), name)
+	path := filepath.Join(filepath.Dir(t.file), name)
 	if info, err := os.Lstat(path); err != nil || !info.Mode().IsRegular() || info.Size() > 0 {
 		return nil, lockUnknown
 	}
@@ -110,8 +111,8 @@ func tryLock(database, name string) (*lockFile, lockState) {
 
 // removeStaleLocks deletes lock files that dead processes have left and that
 // no consumer is registered with.
-func removeStaleLocks(database string, registered map[string]bool) {
-	entries, err := os.ReadDir(filepath.Dir(database))
+func removeStaleLocks(t target, registered map[string]bool) {
+	entries, err := os.ReadDir(filepath.Dir(t.file))
 	if err != nil {
 		return
 	}
@@ -119,7 +120,7 @@ func removeStaleLocks(database string, registered map[string]bool) {
 		if registered[e.Name()] {
 			continue
 		}
-		if l, state := tryLock(database, e.Name()); state == lockFree {
+		if l, state := tryLock(t, e.Name()); state == lockFree {
 			l.remove()
 		}
 	}

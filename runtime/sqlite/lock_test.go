@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,11 +18,11 @@ func TestForeignFilesStay(t *testing.T) {
 	file := newFile(t)
 	b := openBroker(t, file)
 	mustEnqueue(t, b, newMessage("q"))
-	stale := file + lockSuffix + strings.Repeat("0", 16)
+	stale := at(file).lockPrefix() + strings.Repeat("0", 16)
 	foreign := []string{
-		file + lockSuffix + "backup-2026-01-01.db",
-		file + lockSuffix + strings.Repeat("1", 17),
-		file + lockSuffix + strings.Repeat("2", 16), // of the right name, but not empty
+		at(file).lockPrefix() + "backup-2026-01-01.db",
+		at(file).lockPrefix() + strings.Repeat("1", 17),
+		at(file).lockPrefix() + strings.Repeat("2", 16), // of the right name, but not empty
 		filepath.Join(filepath.Dir(file), "users.db"),
 	}
 	for _, path := range append(foreign, stale) {
@@ -107,14 +108,14 @@ func TestLease(t *testing.T) {
 	}
 
 	// Another process, whose clock is ours.
-	conn, err := openFile(testContext(t), dsnOf(b.file))
+	conn, err := openFile(testContext(t), at(b.file))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.close()
-	w := newWriter(b.file, conn)
+	w := newWriter(b.target, conn, slog.Default())
 	p := &w.process
-	if err := p.join(conn, b.file); err != nil {
+	if err := p.join(conn, b.target); err != nil {
 		t.Fatal(err)
 	}
 	defer p.leave()

@@ -13,7 +13,7 @@ func TestRestAfterArming(t *testing.T) {
 	b := openBroker(t, newFile(t))
 	mustEnqueue(t, b, newMessage("q")) // there is a log to listen to
 	now := time.Now()
-	w := &writer{file: b.file, consumers: []*consumer{{dueAt: [classes]time.Time{never, never, never, never}}}}
+	w := &writer{target: b.target, consumers: []*consumer{{dueAt: [classes]time.Time{never, never, never, never}}}}
 	w.consumers[0].writer = w
 	if p := w.pause(now); p > idlePause {
 		t.Errorf("the first pause is %v, want a look after %v", p, idlePause)

@@ -43,6 +43,9 @@ func testContext(t *testing.T) context.Context {
 // newFile returns the path of a database that does not exist yet.
 func newFile(t *testing.T) string { return filepath.Join(t.TempDir(), "tasks.db") }
 
+// at returns the target that the default namespace is in a file.
+func at(file string) target { return target{file, defaultNamespace} }
+
 // openBroker opens a broker for the length of the test.
 func openBroker(t *testing.T, file string) *Broker {
 	t.Helper()
@@ -61,7 +64,7 @@ func openBroker(t *testing.T, file string) *Broker {
 // openConn opens a connection beside the broker's.
 func openConn(t *testing.T, file string) *conn {
 	t.Helper()
-	c, err := connect(testContext(t), dsnOf(file))
+	c, err := connect(testContext(t), at(file))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +124,12 @@ func mustEnqueue(t *testing.T, b *Broker, ms ...*broker.Message) {
 
 func mustConsume(t *testing.T, b *Broker, queue string, concurrency int) *consumer {
 	t.Helper()
-	c, err := b.Consume(testContext(t), broker.ConsumeOptions{Queue: queue, Concurrency: concurrency})
+	return consumeWith(t, b, broker.ConsumeOptions{Queue: queue, Concurrency: concurrency})
+}
+
+func consumeWith(t *testing.T, b *Broker, o broker.ConsumeOptions) *consumer {
+	t.Helper()
+	c, err := b.Consume(testContext(t), o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,7 +21,7 @@ const (
 		" WHERE state = 1 AND (owner IS NULL OR owner NOT IN (SELECT id FROM dtask_consumers)) LIMIT 1000)"
 )
 
-// mend buries the ones and frees the others. It looks at no more than is there of
+// mend moves the ones to the dead letters and frees the others. It looks at no more than is there of
 // them, and at what is running.
 func (w *writer) mend(conn *conn) error {
 	var seqs []int64
@@ -43,7 +43,7 @@ func (w *writer) mend(conn *conn) error {
 			return err
 		}
 	}
-	if err := w.buryDamaged(damaged, time.Now()); err != nil {
+	if err := w.setDead(damaged, time.Now(), w.log); err != nil {
 		return err
 	}
 	n, err := conn.exec(freeOrphans)

@@ -1,15 +1,15 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql/driver"
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/url"
+	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
@@ -17,9 +17,6 @@ import (
 
 	"github.com/dtaskhq/dtask/runtime/broker"
 )
-
-// scheme is the URL scheme of this broker.
-const scheme = "sqlite"
 
 func init() {
 	broker.Register(scheme, func(ctx context.Context, url string, c broker.Config) (broker.Broker, error) {
@@ -30,8 +27,7 @@ func init() {
 // Broker is a [broker.Broker] on a file. Make one with [Open], or through
 // [dtask.Open].
 type Broker struct {
-	file    string // absolute path
-	dsn     string
+	target
 	library string // that has opened it, see userTx.check
 
 	writer *writer
@@ -46,26 +42,26 @@ var _ broker.Broker = (*Broker)(nil)
 // Open opens the file that url names, and makes it, or the tables in it, if
 // there are none.
 func Open(ctx context.Context, url string, config broker.Config) (*Broker, error) {
-	file, err := parseURL(url)
+	t, err := parseURL(url)
 	if err != nil {
 		return nil, err
 	}
-	if file, err = resolve(file); err == nil {
-		err = create(file)
+	if t.file, err = resolve(t.file); err == nil {
+		err = create(t.file)
 	}
 	if err != nil {
-		return nil, explain(file, err)
+		return nil, explain(t.file, err)
 	}
-	b := &Broker{file: file, dsn: dsnOf(file)}
-	c, err := openFile(ctx, b.dsn)
+	c, err := openFile(ctx, t)
 	if err != nil {
-		return nil, explain(file, err)
+		return nil, explain(t.file, err)
 	}
+	b := &Broker{target: t}
 	if b.library, err = c.text("SELECT " + library); err != nil {
 		c.close()
-		return nil, explain(file, err)
+		return nil, explain(t.file, err)
 	}
-	b.writer = newWriter(file, c)
+	b.writer = newWriter(t, c, cmp.Or(config.Logger, slog.Default()))
 	go b.writer.run()
 	return b, nil
 }
@@ -84,52 +80,10 @@ func (b *Broker) Close() error {
 	return err
 }
 
-// parseURL returns the absolute path of the file that a URL of this broker
-// names.
-func parseURL(u string) (string, error) {
-	path, ok := strings.CutPrefix(u, scheme+":")
-	if !ok {
-		return "", fmt.Errorf("broker URL %q: want sqlite:FILE", u)
-	}
-	path, query, _ := strings.Cut(path, "?")
-	if name, ok := strings.CutPrefix(path, "file:"); ok {
-		return "", fmt.Errorf("broker URL %q has a URL of SQLite's own drivers in it; use sqlite:%s", u, name)
-	}
-	if query != "" {
-		return "", fmt.Errorf("broker URL %q: sqlite has no parameters; write a question mark in a file name as %%3F", u)
-	}
-	if rest, ok := strings.CutPrefix(path, "//"); ok {
-		if !strings.HasPrefix(rest, "/") {
-			return "", fmt.Errorf("broker URL %q names a host; use sqlite:%s for a relative or sqlite:///%s for an absolute path", u, rest, rest)
-		}
-		path = rest
-		if len(path) > 2 && path[2] == ':' { // ///C:/tasks.db
-			path = path[1:]
-		}
-	}
-	path, err := url.PathUnescape(path)
-	if err != nil {
-		return "", fmt.Errorf("broker URL %q: %w; write a percent sign in a file name as %%25", u, err)
-	}
-	if path == "" || path == ":memory:" {
-		return "", fmt.Errorf("broker URL %q names no file; use sqlite:tasks.db, or in tests an inline client", u)
-	}
-	return filepath.Abs(path)
-}
-
-// dsnOf returns the URI by which SQLite opens the file.
-func dsnOf(file string) string {
-	path := filepath.ToSlash(file)
-	if !strings.HasPrefix(path, "/") { // C:/tasks.db
-		path = "/" + path
-	}
-	return (&url.URL{Scheme: "file", Path: path}).String()
-}
-
 // openFile opens the writing connection and brings the tables up to date.
-func openFile(ctx context.Context, dsn string) (*conn, error) {
+func openFile(ctx context.Context, t target) (*conn, error) {
 	driversqlite.Fdatasync(true) // not on every system: then fsync it is
-	c, err := connect(ctx, dsn)
+	c, err := connect(ctx, t)
 	if err != nil {
 		return nil, err
 	}

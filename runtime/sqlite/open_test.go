@@ -21,7 +21,7 @@ func TestParseURL(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range []struct{ url, file, err string }{
+	for _, c := range []struct{ url, file, err string }{ // in the default namespace
 		{"sqlite:tasks.db", filepath.Join(here, "tasks.db"), ""},
 		{"sqlite:./a/../tasks.db", filepath.Join(here, "tasks.db"), ""},
 		{"sqlite:/var/lib/tasks.db", "/var/lib/tasks.db", ""},
@@ -35,21 +35,30 @@ func TestParseURL(t *testing.T) {
 		{"sqlite:file:tasks.db?mode=ro", "", "use sqlite:tasks.db"},
 		{"sqlite:file:///var/lib/tasks.db", "", "use sqlite:///var/lib/tasks.db"},
 		{"sqlite:./file:tasks.db", filepath.Join(here, "file:tasks.db"), ""},
-		{"sqlite:tasks.db?mode=ro", "", "sqlite has no parameters"},
+		{"sqlite:tasks.db?", filepath.Join(here, "tasks.db"), ""},
+		{"sqlite:tasks.db?namespace=dtask", filepath.Join(here, "tasks.db"), ""},
+		{"sqlite:tasks.db?mode=ro", "", `unknown parameter "mode"; known is namespace`},
+		{"sqlite:tasks.db?%", "", "write a question mark in a file name as %3F"},
+		{"sqlite:tasks.db?namespace=a&namespace=b", "", "given twice"},
+		{"sqlite:tasks.db?namespace=", "", `namespace "": use a letter`},
+		{"sqlite:tasks.db?namespace=7up", "", `namespace "7up": use a letter`},
+		{"sqlite:tasks.db?namespace=a-b", "", `namespace "a-b": use a letter`},
+		{"sqlite:tasks.db?namespace=SQLite_x", "", "which SQLite keeps for itself"},
+		{"sqlite:tasks.db?namespace=" + strings.Repeat("n", maxNamespace+1), "", "up to 59 letters"},
 		{"sqlite:100%.db", "", "write a percent sign in a file name as %25"},
 		{"sqlit:tasks.db", "", "want sqlite:FILE"},
 	} {
 		if runtime.GOOS == "windows" && strings.HasPrefix(c.file, "/") {
 			continue
 		}
-		file, err := parseURL(c.url)
+		got, err := parseURL(c.url)
 		switch {
 		case c.err != "":
 			if err == nil || !strings.Contains(err.Error(), c.err) {
 				t.Errorf("%s: error %v, want %q", c.url, err, c.err)
 			}
-		case err != nil || file != c.file:
-			t.Errorf("%s: %q, %v, want %q", c.url, file, err, c.file)
+		case err != nil || got != at(c.file):
+			t.Errorf("%s: %+v, %v, want %+v", c.url, got, err, at(c.file))
 		}
 	}
 }
@@ -88,7 +97,7 @@ func TestOpenBySymlink(t *testing.T) {
 	mustEnqueue(t, other, newMessage("q"))
 	receive(t, mustConsume(t, b, "q", 1)).Settle(broker.Settlement{Verdict: broker.Done})
 	mustConsume(t, other, "q", 1)
-	locks, err := filepath.Glob(b.file + lockSuffix + "*")
+	locks, err := filepath.Glob(b.lockPrefix() + "*")
 	if err != nil || len(locks) != 2 {
 		t.Errorf("%d lock files beside the real file (%v), want 2", len(locks), err)
 	}

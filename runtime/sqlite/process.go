@@ -23,7 +23,7 @@ const (
 )
 
 // The values of the column quarantine. A message that could not stand another
-// crash is delivered alone: only a crash that is its own can bury it.
+// crash is delivered alone: only a crash that is its own makes it a dead letter.
 const (
 	toRunAlone = 1
 	diedAlone  = 2
@@ -49,7 +49,7 @@ type deadProcess struct {
 // join takes the lock that says that this process lives. It is called in a
 // transaction, as the registration that follows is: the files it finds belong
 // to registered processes, or to nobody.
-func (p *process) join(c *conn, database string) (err error) {
+func (p *process) join(c *conn, t target) (err error) {
 	if p.lock != nil {
 		return nil
 	}
@@ -60,8 +60,8 @@ func (p *process) join(c *conn, database string) (err error) {
 	}, "SELECT DISTINCT lock FROM dtask_consumers"); err != nil {
 		return err
 	}
-	removeStaleLocks(database, registered)
-	p.lock, err = newLockFile(database)
+	removeStaleLocks(t, registered)
+	p.lock, err = newLockFile(t)
 	return err
 }
 
@@ -92,7 +92,7 @@ func (p *process) lookForDead(w *writer, now time.Time) {
 	p.lookAt = now.Add(lookForDeadEvery)
 	w.conn.query(func(row []driver.Value) error {
 		name, lease := row[0].(string), time.UnixMilli(row[1].(int64))
-		switch lock, state := tryLock(w.file, name); {
+		switch lock, state := tryLock(w.target, name); {
 		case state == lockFree:
 			p.dead = append(p.dead, deadProcess{name, lock})
 		case state == lockUnknown && now.After(lease) && p.leasesCount(now):
@@ -157,6 +157,7 @@ func (p *process) maintain(w *writer, now time.Time) error {
 	if err != nil || n >= len(w.consumers) {
 		return err
 	}
+	w.log.Warn("another process took this one for dead and has its messages: they run again; the consumers go on", "file", w.file)
 	// Others have taken this process for dead, and its messages. It goes on
 	// with new ids: outcomes that it still reports under the old ones count no
 	// more.

@@ -23,6 +23,7 @@ const (
 // record is a message as values of the columns.
 type record [16]driver.Value
 
+func (r *record) valid() bool   { return r[0] != nil }
 func (r *record) queue() string { return r[2].(string) }
 func (r *record) class() int    { return classOf(broker.Priority(r[5].(int64))) }
 func (r *record) due() int64    { return r[dueColumn].(int64) }

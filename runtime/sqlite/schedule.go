@@ -25,11 +25,10 @@ func (b *Broker) LastTick(ctx context.Context, schedule string) (tick time.Time,
 
 // Tick implements [broker.TickStore]. Times are compared by the millisecond.
 func (b *Broker) Tick(ctx context.Context, schedule string, from, to time.Time, m *broker.Message) (bool, error) {
-	var r record
+	in := insertOf(nil)
 	if m != nil {
-		var err error
-		if r, err = newRecord(m, time.Now()); err != nil {
-			return false, err
+		if in = insertOf([]*broker.Message{m}); in.errs[0] != nil {
+			return false, in.errs[0]
 		}
 	}
 	expected := int64(0)
@@ -46,11 +45,9 @@ func (b *Broker) Tick(ctx context.Context, schedule string, from, to time.Time, 
 		if _, err := c.exec("INSERT INTO dtask_schedules (name, tick) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET tick = excluded.tick", schedule, to.UnixMilli()); err != nil {
 			return err
 		}
-		if m != nil {
-			// A message with this id is this tick's: it is enqueued already.
-			if _, err := c.exec(insertMessage, r[:]...); err != nil {
-				return err
-			}
+		// A message that has the id already is this tick's.
+		if err := b.writer.store(in.appendTo(nil), false, time.Now()); err != nil {
+			return err
 		}
 		ticked = true
 		return nil

@@ -69,7 +69,7 @@ CREATE TABLE dtask_results (
   value   BLOB,                                -- JSON
   expires INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX dtask_results_expires ON dtask_results (expires);
+CREATE INDEX dtask_expiring ON dtask_results (expires);
 `
 
 // migrate brings the tables to the current schema. It writes even if there is
@@ -117,7 +117,7 @@ func schemaVersion(c *conn) (int, error) {
 		return 0, err
 	}
 	if version < 1 || version > math.MaxInt32 {
-		return 0, fmt.Errorf("table dtask_schema holds version %d; the file is damaged", version)
+		return 0, fmt.Errorf("table %s holds version %d; the file is damaged", inNamespace(c.namespace, "dtask_schema"), version)
 	}
 	if version > int64(len(migrations)) {
 		return 0, fmt.Errorf("its tables have schema version %d, this build knows versions up to %d; use a newer build of the program", version, len(migrations))

@@ -34,7 +34,7 @@ func TestPlans(t *testing.T) {
 		settleDone:              "SEARCH dtask_messages USING INTEGER PRIMARY KEY (rowid=?)",
 		settleReleased:          "SEARCH dtask_messages USING INTEGER PRIMARY KEY (rowid=?)",
 		settleRequeue:           "SEARCH dtask_messages USING INTEGER PRIMARY KEY (rowid=?)",
-		settleBury:              "SEARCH dtask_messages USING INTEGER PRIMARY KEY (rowid=?)",
+		settleDead:              "SEARCH dtask_messages USING INTEGER PRIMARY KEY (rowid=?)",
 		selectWhole:             "SEARCH dtask_messages USING INTEGER PRIMARY KEY (rowid=?)",
 		freeMessages:            "SEARCH dtask_messages USING COVERING INDEX dtask_running (owner=?)",
 		giveUpMessages:          "SEARCH dtask_messages USING INDEX dtask_running (owner=?)",

@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"log/slog"
 	"runtime"
 	"slices"
 	"time"
@@ -318,7 +317,7 @@ func (w *writer) storeSingly(in *inbox) bool {
 			if err != nil {
 				*m.err = explain(w.file, err)
 			}
-			r.known++
+			r.known = m.at + 1
 		}
 		close(r.done)
 	}
@@ -357,7 +356,7 @@ func (w *writer) complain(err error) {
 	w.setTrouble(err)
 	if now := time.Now(); now.Sub(w.complainedAt) > complainEvery {
 		w.complainedAt = now
-		slog.Error("tasks or their outcomes wait until the database can be used; trying again", "err", err)
+		w.log.Error("tasks or their outcomes wait until the database can be used; trying again", "err", err)
 	}
 }
 

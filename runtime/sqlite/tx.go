@@ -46,29 +46,26 @@ type userTx struct{ tx *sql.Tx }
 
 // EnqueueTx implements [broker.Transactor].
 func (b *Broker) EnqueueTx(ctx context.Context, tx any, ms []*broker.Message) []error {
-	in, err := insertOf(ms)
-	if err != nil {
-		return failAll(in.errs, err)
-	}
+	in := insertOf(ms)
 	u, ok := tx.(*userTx)
 	if !ok {
-		return failAll(in.errs, fmt.Errorf("%w: it is not from WithTx of package sqlite", broker.ErrTransaction))
+		return in.fail(fmt.Errorf("%w: it is not from WithTx of package sqlite", broker.ErrTransaction))
 	}
 	if err := u.check(ctx, b); err != nil {
-		return failAll(in.errs, err)
+		return in.fail(err)
 	}
-	for i := range in.records {
-		in.errs[i] = u.insertOne(ctx, &in.records[i])
+	for _, m := range in.appendTo(nil) {
+		*m.err = u.insertOne(ctx, b, m)
 	}
 	return in.errs
 }
 
-func (u *userTx) insertOne(ctx context.Context, r *record) error {
-	args := make([]any, len(r))
-	for i, v := range r {
-		args[i] = v
+func (u *userTx) insertOne(ctx context.Context, b *Broker, m storing) error {
+	var args []any
+	for _, v := range whole.appendArgs(nil, []storing{m}) {
+		args = append(args, v)
 	}
-	result, err := u.tx.ExecContext(ctx, insertMessage, args...)
+	result, err := u.tx.ExecContext(ctx, inNamespace(b.namespace, whole.sql[1]), args...)
 	if err != nil {
 		return inTx(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
 )
@@ -12,7 +13,7 @@ import (
 // appDB opens the file as the application does.
 func appDB(t *testing.T, file string) *sql.DB {
 	t.Helper()
-	db, err := sql.Open("sqlite", dsnOf(file)+"?_pragma=busy_timeout(5000)&_txlock=immediate")
+	db, err := sql.Open("sqlite", at(file).dsn()+"?_pragma=busy_timeout(5000)&_txlock=immediate")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,6 +76,38 @@ func TestWithTx(t *testing.T) {
 	}
 }
 
+// What holds of Enqueue holds of a transaction of the application.
+func TestWithTxIsAWayIn(t *testing.T) {
+	b := openNamespace(t, newFile(t), "shop")
+	c := mustConsume(t, b, "q", 1)
+	tx, err := appDB(t, b.file).Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback()
+	m, invalid := newMessage("q"), newMessage("q")
+	m.Headers, m.Keep, m.Expires = map[string]string{"Tenant": "7"}, time.Hour, m.EnqueuedAt.Add(time.Hour).Truncate(time.Millisecond)
+	m.NotBefore = time.Now().Add(100 * time.Millisecond)
+	invalid.Body = make([]byte, broker.MaxBodySize+1)
+	if errs := enqueueTx(t, b, tx, invalid, m); !errors.Is(errs[0], broker.ErrTooLarge) || errs[1] != nil {
+		t.Errorf("errors %v, want ErrTooLarge for the first alone", errs)
+	}
+	if err := tx.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	d := receive(t, c)
+	if early := time.Until(m.NotBefore.Truncate(time.Millisecond)); early > 0 {
+		t.Errorf("%v early", early)
+	}
+	if got := d.Message(); got.ID != m.ID || got.Headers["Tenant"] != "7" || !got.Expires.Equal(m.Expires) || got.Keep != m.Keep {
+		t.Errorf("delivered %+v, want %+v", got, m)
+	}
+	d.Settle(broker.Settlement{Verdict: broker.Done, Result: []byte("1")})
+	if r, err := b.Result(testContext(t), m.ID); err != nil || string(r.Value) != "1" {
+		t.Errorf("result %s, %v, want 1", r.Value, err)
+	}
+}
+
 // A transaction on another file is refused: its messages would never run.
 func TestWithTxElsewhere(t *testing.T) {
 	b := openBroker(t, newFile(t))
@@ -117,7 +150,7 @@ func TestWithTxOfAnotherLibrary(t *testing.T) {
 // does.
 func TestWithTxDeferred(t *testing.T) {
 	b := openBroker(t, newFile(t))
-	db, err := sql.Open("sqlite", dsnOf(b.file))
+	db, err := sql.Open("sqlite", b.dsn())
 	if err != nil {
 		t.Fatal(err)
 	}

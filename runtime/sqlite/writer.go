@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -17,7 +18,8 @@ import (
 // want in the inbox; each turn puts all of it, and the claims of the consumers,
 // into one transaction (group commit), and answers once that is on disk.
 type writer struct {
-	file string
+	target
+	log  *slog.Logger
 	conn *conn // synchronous = FULL at first
 
 	mu      sync.Mutex
@@ -93,14 +95,20 @@ func newInsert(n int) *insert {
 // appendTo appends the messages whose outcome is not known.
 func (r *insert) appendTo(list []storing) []storing {
 	for i := r.known; i < len(r.records); i++ {
-		list = append(list, storing{record: &r.records[i], err: &r.errs[i]})
+		if r.records[i].valid() {
+			list = append(list, storing{record: &r.records[i], err: &r.errs[i], at: i})
+		}
 	}
 	return list
 }
 
 // fail makes err the outcome of the messages that have none, and returns all.
 func (r *insert) fail(err error) []error {
-	failAll(r.errs[r.known:], err)
+	for i := r.known; i < len(r.records); i++ {
+		if r.records[i].valid() {
+			r.errs[i] = err
+		}
+	}
 	return r.errs
 }
 
@@ -119,10 +127,11 @@ func newOperation(do func(*conn) error, then func()) *operation {
 }
 
 // newWriter returns a writer on c, which it owns.
-func newWriter(file string, c *conn) *writer {
+func newWriter(t target, c *conn, log *slog.Logger) *writer {
 	c.script("PRAGMA busy_timeout = 0") // begin waits in its own way
 	return &writer{
-		file:        file,
+		target:      t,
+		log:         log,
 		conn:        c,
 		wake:        make(chan struct{}, 1),
 		done:        make(chan struct{}),

@@ -5,28 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"maps"
 	"slices"
-	"sync"
-	"text/tabwriter"
 	"time"
 
 	"github.com/dtaskhq/dtask/runtime/dtask"
-)
-
-const (
-	// drainLook is the time between two looks at the queues. They are drained
-	// if nothing was due at one, nor at the next, and nothing moved meanwhile.
-	drainLook = 250 * time.Millisecond
-
-	// drainPatience is how long a drain bears with a broker that does not tell
-	// what is due.
-	drainPatience = time.Minute
-
-	// retryLate is how late a retry may come that a drain waits for. One that
-	// does not come went to another worker.
-	retryLate = 5 * time.Second
 )
 
 // drain runs what is due, prints a summary, and returns how many messages went
@@ -129,61 +111,3 @@ func (s *service) leftAlone(ctx context.Context) []string {
 }
 
 var errInterrupted = errors.New("stopped before all that is due was done")
-
-// printSummary prints what a drain did, if it did anything.
-func printSummary(w io.Writer, tasks map[string]taskCounts, short map[string]string) {
-	if len(tasks) == 0 {
-		return
-	}
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(tw, "done\tretried\tdead\tsnoozed\thanded back\ttime\t  task")
-	line := func(name string, c taskCounts) {
-		fmt.Fprintf(tw, "%d\t%d\t%d\t%d\t%d\t%v\t  %s\n",
-			c.Done, c.Retried, c.Dead, c.Snoozed, c.HandedBack, c.Took.Round(time.Millisecond), name)
-	}
-	var total taskCounts
-	for _, name := range slices.Sorted(maps.Keys(tasks)) {
-		line(cmp.Or(short[name], name), tasks[name])
-		total = total.plus(tasks[name])
-	}
-	if len(tasks) > 1 {
-		line("all", total)
-	}
-	tw.Flush()
-}
-
-// retries remembers when the retries that this process has scheduled are due.
-type retries struct {
-	mu  sync.Mutex
-	due map[string]time.Time // by message id
-}
-
-func newRetries() *retries { return &retries{due: make(map[string]time.Time)} }
-
-func (r *retries) middleware(next dtask.HandleFunc) dtask.HandleFunc {
-	return func(ctx context.Context, m *dtask.Message) dtask.Outcome {
-		o := next(ctx, m)
-		if o.Kind == dtask.OutcomeGivenUp {
-			return o // its retry was scheduled before, and may have run
-		}
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		delete(r.due, m.ID)
-		if o.Kind == dtask.OutcomeRetried {
-			r.due[m.ID] = time.Now().Add(o.In)
-		}
-		return o
-	}
-}
-
-// dueWithin reports whether a retry is due within d from now.
-func (r *retries) dueWithin(d time.Duration) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, due := range r.due {
-		if wait := time.Until(due); wait <= d && wait > -retryLate {
-			return true
-		}
-	}
-	return false
-}

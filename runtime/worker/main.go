@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"time"
 
 	"github.com/dtaskhq/dtask/runtime/dtask"
@@ -170,19 +169,4 @@ func (p *program) open(ctx context.Context) (client *dtask.Client, silent bool, 
 	}
 	dtask.SetDefault(client)
 	return client, false, nil
-}
-
-// version says which build this is.
-func version(name string) string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return name
-	}
-	text := fmt.Sprintf("%s %s %s", name, info.Main.Version, info.GoVersion)
-	for _, m := range append(info.Deps, &info.Main) {
-		if m.Path == "github.com/dtaskhq/dtask" && m != &info.Main {
-			text += " dtask " + m.Version
-		}
-	}
-	return text
 }

@@ -4,10 +4,8 @@ package worker
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"os"
 	"os/signal"
 	"syscall"
@@ -174,18 +172,6 @@ func (s *supervisor) stopAll() {
 	s.killAt = time.Now().Add(s.program.config.grace + stopMargin)
 }
 
-// reload replaces all children, one after the other: the binary may have been
-// replaced.
-func (s *supervisor) reload() {
-	s.log.Info("reloading: new processes replace the old ones", "binary", s.path)
-	s.front.notify.reloading()
-	for _, p := range s.places {
-		if p.child != nil {
-			p.replace = "reload"
-		}
-	}
-}
-
 // startDue starts the children that are missing.
 func (s *supervisor) startDue() {
 	for _, p := range s.places {
@@ -207,32 +193,6 @@ func (s *supervisor) wake() <-chan time.Time {
 		return nil
 	}
 	return time.After(time.Until(first))
-}
-
-// replaceOne starts the next replacement: one at a time, so that memory for
-// one more child is enough.
-func (s *supervisor) replaceOne() {
-	if s.stopping() {
-		return
-	}
-	pending := false
-	for _, p := range s.places {
-		if p.next != nil {
-			return
-		}
-		pending = pending || p.replace != ""
-	}
-	if !pending {
-		s.front.notify.reloaded()
-		return
-	}
-	for _, p := range s.places {
-		if p.replace != "" && p.child != nil && !time.Now().Before(p.startAt) {
-			s.log.Info("replacing a process", "child", p.number, "pid", p.child.pid(), "reason", p.replace)
-			p.next = s.start(p)
-			return
-		}
-	}
 }
 
 // start starts a child. If that is impossible the place waits to try again.
@@ -261,105 +221,6 @@ func (s *supervisor) reported(c *child, r report) {
 	case c == p.child && p.replace == "":
 		p.replace = s.wornOut(r)
 	}
-}
-
-// promote puts the replacement in the place of the child, which finishes its
-// tasks.
-func (s *supervisor) promote(p *place) {
-	old := p.child
-	p.child, p.next, p.replace = p.next, nil, ""
-	if old != nil {
-		s.leaving[old] = true
-		old.stop()
-	}
-}
-
-// wornOut returns why a child is to be replaced, or "".
-func (s *supervisor) wornOut(r report) string {
-	c := s.program.config
-	switch n := settled(r.Stats); {
-	case c.maxTasks > 0 && n >= c.maxTasks:
-		return fmt.Sprintf("it has run %d tasks, -max-tasks is %d", n, c.maxTasks)
-	case c.maxMemory > 0 && r.Memory > int64(c.maxMemory):
-		return fmt.Sprintf("it uses %v, -max-memory is %v", byteSize(r.Memory), c.maxMemory)
-	}
-	return ""
-}
-
-// exited handles the end of a child.
-func (s *supervisor) exited(c *child, err error) {
-	c.report.Memory, c.report.Stats.Running = 0, 0
-	s.past = s.past.plus(c.report)
-	p := c.place
-	log := s.log.With("child", p.number, "pid", c.pid())
-	replaced := s.leaving[c]
-	delete(s.leaving, c)
-	if p.child == c {
-		p.child = nil
-	}
-	failedNext := p.next == c
-	if failedNext {
-		p.next, p.replace = nil, ""
-	}
-	switch {
-	case replaced, s.stopping():
-		log.Info("process has ended", "how", how(err))
-	case failedNext:
-		log.Error("replacement ended before it was ready", "how", how(err))
-		p.startAt = time.Now().Add(maxRestart)
-	default:
-		log.Error("process died; another one takes its place", "how", how(err), "after", time.Since(c.started).Round(time.Millisecond))
-		if time.Since(c.started) >= shortLife {
-			p.crashes = 0
-		}
-		s.crashed(p, err)
-	}
-}
-
-// how says how a process ended.
-func how(err error) string {
-	if err == nil {
-		return "exit status 0"
-	}
-	return err.Error()
-}
-
-// crashed delays the next start in a place, or gives up.
-func (s *supervisor) crashed(p *place, err error) {
-	p.crashes++
-	if p.crashes >= crashLoop {
-		s.log.Error("crash loop; giving up", "child", p.number, "crashes", p.crashes, "how", how(err))
-		s.giveUp(fmt.Errorf("crash loop: child %d died %d times within %v of its start, last: %s", p.number, p.crashes, shortLife, how(err)))
-		return
-	}
-	wait := min(minRestart<<(p.crashes-1), maxRestart)
-	p.startAt = time.Now().Add(wait/2 + rand.N(wait/2))
-}
-
-// giveUp stops everything, for a reason.
-func (s *supervisor) giveUp(err error) {
-	if s.failure == nil {
-		s.failure = err
-	}
-	if !s.stopping() {
-		s.stopAll()
-	}
-}
-
-// killSilent kills the children that hang, and those that do not stop.
-func (s *supervisor) killSilent() {
-	now := time.Now()
-	s.each(func(c *child) {
-		switch {
-		case s.stopping() && now.After(s.killAt):
-			s.log.Error("process does not stop; killing it", "child", c.place.number, "pid", c.pid())
-			s.failure = errors.Join(s.failure, fmt.Errorf("child %d did not stop", c.place.number))
-			c.kill()
-		case now.Sub(c.heard) > silentAfter:
-			s.log.Error("process is silent; killing it", "child", c.place.number, "pid", c.pid(), "for", now.Sub(c.heard).Round(time.Second))
-			c.kill()
-		}
-	})
 }
 
 // report sums up the reports of the children.

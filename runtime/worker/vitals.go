@@ -3,54 +3,11 @@ package worker
 import (
 	"context"
 	"fmt"
-	"maps"
 	"sync"
 	"time"
 
 	"github.com/dtaskhq/dtask/runtime/dtask"
 )
-
-// A report is the state of a process, for probes, for systemd, and for the
-// supervisor.
-type report struct {
-	// Live: the process can do its work, or waits for what it needs. One that
-	// is not live is to be restarted.
-	Live bool `json:"live"`
-
-	// Ready: the broker answers and all queues are consumed.
-	Ready bool `json:"ready"`
-
-	// Problem says why the process is not live or not ready.
-	Problem string `json:"problem,omitempty"`
-
-	// Memory is what the process uses, in bytes.
-	Memory int64 `json:"memory_bytes"`
-
-	// Stats and Tasks count what became of messages.
-	Stats dtask.WorkerStats     `json:"stats"`
-	Tasks map[string]taskCounts `json:"tasks"`
-}
-
-// plus adds the counts and the memory of s to those of r.
-func (r report) plus(s report) report {
-	r.Memory += s.Memory
-	r.Stats.Done += s.Stats.Done
-	r.Stats.Retried += s.Stats.Retried
-	r.Stats.Dead += s.Stats.Dead
-	r.Stats.Snoozed += s.Stats.Snoozed
-	r.Stats.HandedBack += s.Stats.HandedBack
-	r.Stats.GivenUp += s.Stats.GivenUp
-	r.Stats.Running += s.Stats.Running
-	tasks := maps.Clone(r.Tasks)
-	if tasks == nil {
-		tasks = make(map[string]taskCounts)
-	}
-	for name, c := range s.Tasks {
-		tasks[name] = tasks[name].plus(c)
-	}
-	r.Tasks = tasks
-	return r
-}
 
 const (
 	// beatInterval is the time between two reports.
@@ -129,44 +86,6 @@ func (v *vitals) watch(ctx context.Context, s *service) {
 	}
 }
 
-// due returns a queue of the service that has messages waiting to be
-// delivered, or "". Paused queues count only if the service does not know that
-// they are.
-func (s *service) due(ctx context.Context) (queue string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, probeInterval)
-	defer cancel()
-	for _, q := range s.queues {
-		if s.paused[q] {
-			continue
-		}
-		due, err := s.admin.Due(ctx, q)
-		if err != nil {
-			return "", err
-		}
-		if due {
-			return q, nil
-		}
-	}
-	return "", nil
-}
-
-// lookForPaused notes which queues are paused, for due. It costs the broker a
-// look at every queue, so it is called only where messages are due and nobody
-// takes them.
-func (s *service) lookForPaused(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, probeInterval)
-	defer cancel()
-	states, err := s.admin.Queues(ctx)
-	if err != nil {
-		return err
-	}
-	s.paused = make(map[string]bool)
-	for _, q := range states {
-		s.paused[q.Queue] = q.Paused
-	}
-	return nil
-}
-
 // report returns the state of the process.
 func (v *vitals) report(now time.Time) report {
 	v.mu.Lock()
@@ -209,9 +128,4 @@ func (v *vitals) idleFor() time.Duration {
 		return 0
 	}
 	return time.Since(v.moved)
-}
-
-// settled returns how many messages a worker has settled.
-func settled(s dtask.WorkerStats) int64 {
-	return s.Done + s.Retried + s.Dead + s.Snoozed + s.HandedBack
 }

@@ -40,7 +40,7 @@ func newConn(library *amqp.Connection, t *transport, config Config) *Conn {
 	go func() {
 		c.End(fmt.Errorf("connection to %s: %w", config.Host, reason(<-ended)))
 	}()
-	go c.followBlocking(blocking)
+	go c.follow(blocking)
 	return c
 }
 

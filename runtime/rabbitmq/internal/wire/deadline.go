@@ -26,6 +26,7 @@ func (t *transport) deadline(timeout time.Duration) time.Time {
 type deadlineReader struct{ t *transport }
 
 func (r deadlineReader) Read(p []byte) (int, error) {
+	r.t.reads.Add(1)
 	r.t.Conn.SetReadDeadline(r.t.deadline(r.t.readTimeout))
 	n, err := r.t.Conn.Read(p)
 	if err != nil {

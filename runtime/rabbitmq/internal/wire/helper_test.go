@@ -2,6 +2,7 @@ package wire
 
 import (
 	"net"
+	"sync"
 	"testing"
 	"time"
 
@@ -75,6 +76,10 @@ func takeAll(t testing.TB, ch *Channel, n int) (ds []*Delivery) {
 	}
 	return ds
 }
+
+// emptyPool lets nobody reuse the channels of earlier confirmations, which belong
+// to a bubble of synctest, or to none.
+func emptyPool() { confirmations = sync.Pool{New: confirmations.New} }
 
 // isOver reports whether a channel of Go's is closed.
 func isOver(done <-chan struct{}) bool {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire/wiretest"
@@ -194,25 +195,33 @@ func FuzzServer(f *testing.F) {
 	f.Add(bytesOf(wiretest.Method(7, 20, 40, uint16(404), "gone", uint16(0), uint16(0))))
 	f.Add(bytesOf(wiretest.Method(7, 60, 30, "c", uint8(1)), wiretest.Method(3, 20, 40, uint16(404), "gone", uint16(0), uint16(0))))
 	f.Add(bytesOf(wiretest.Method(0, 10, 60, "memory"), wiretest.Method(0, 10, 61)))
+	f.Add(bytesOf(wiretest.Method(0, 10, 41, ""))) // an answer to nothing, for the library
+	f.Add(bytesOf(wiretest.Method(3, 50, 11, "q", uint32(0), uint32(0))))
 	f.Add(bytes.Repeat([]byte{1, 0, 7, 0, 0}, 10))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		s, client := wiretest.New(t)
-		s.ChannelMax = 7
-		c := connect(t, s, client)
-		ch := openPublisher(t, c)
-		consume(t, ch)
-		confirmation := publish(t, ch, "id")
-		s.SendBytes(b)
-		s.Close()
-		<-c.Done()
-		if o := confirmation.Wait(t.Context()); o < Confirmed || o > Lost {
-			t.Errorf("outcome %d", o)
-		}
-		ds, _ := ch.Take(nil)
-		for i, d := range ds {
-			if d.Tag != uint64(i+1) {
-				t.Errorf("message %d has tag %d", i+1, d.Tag)
+		synctest.Test(t, func(t *testing.T) { // some ends take their time
+			emptyPool()
+			defer emptyPool()
+			s, client := wiretest.New(t)
+			s.ChannelMax = 7
+			c := connect(t, s, client)
+			ch := openPublisher(t, c)
+			consume(t, ch)
+			confirmation := publish(t, ch, "id")
+			go func() {
+				s.SendBytes(b)
+				s.Close()
+			}()
+			<-c.Done()
+			if o := confirmation.Wait(t.Context()); o < Confirmed || o > Lost {
+				t.Errorf("outcome %d", o)
 			}
-		}
+			ds, _ := ch.Take(nil)
+			for i, d := range ds {
+				if d.Tag != uint64(i+1) {
+					t.Errorf("message %d has tag %d", i+1, d.Tag)
+				}
+			}
+		})
 	})
 }

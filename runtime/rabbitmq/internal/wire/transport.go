@@ -30,6 +30,7 @@ type transport struct {
 
 	// Deadlines.
 	readTimeout time.Duration
+	reads       atomic.Int64 // how many have begun
 	fixed       atomic.Int64 // see deadline
 	patient     atomic.Bool  // RabbitMQ has announced that it does not read
 

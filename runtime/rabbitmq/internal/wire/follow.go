@@ -1,6 +1,13 @@
 package wire
 
-import amqp "github.com/rabbitmq/amqp091-go"
+import (
+	"errors"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+var errStuck = errors.New("RabbitMQ sends an answer that nobody has asked for")
 
 // Blocked returns nil while RabbitMQ accepts messages. While it does not, for
 // want of memory or disk, it returns a channel that is closed when RabbitMQ
@@ -12,12 +19,24 @@ func (c *Conn) Blocked() <-chan struct{} {
 	return nil
 }
 
-// followBlocking follows whether RabbitMQ accepts messages. While it does not
-// it does not read either, so writes are given time.
-func (c *Conn) followBlocking(blocking <-chan amqp.Blocking) {
+// follow follows whether RabbitMQ accepts messages, and whether the library
+// reads, until the connection is over.
+//
+// While RabbitMQ accepts none it does not read either, so writes are given
+// time. A library that does not read waits for a caller to take an answer that
+// nobody has asked for, and would do so for ever.
+func (c *Conn) follow(blocking <-chan amqp.Blocking) {
 	defer c.unblock()
+	tick := time.NewTicker(2 * c.transport.readTimeout) // in that time a read has ended
+	defer tick.Stop()
+	reads := int64(0)
 	for {
 		select {
+		case <-tick.C:
+			last := reads
+			if reads = c.transport.reads.Load(); reads == last {
+				c.End(errStuck)
+			}
 		case b, ok := <-blocking:
 			switch {
 			case !ok:

@@ -1,0 +1,43 @@
+package dtask
+
+import (
+	"fmt"
+	"slices"
+)
+
+// A BatchError says which messages of a batch could not be enqueued.
+type BatchError struct {
+	// Errs has an entry for each message: nil for those that are durable.
+	Errs []error
+}
+
+// Error implements error: the count, and the first error with its index.
+func (e *BatchError) Error() string {
+	failed := e.Unwrap()
+	first := slices.IndexFunc(e.Errs, func(err error) bool { return err != nil })
+	if first < 0 {
+		return "all messages were enqueued"
+	}
+	return fmt.Sprintf("%d of %d messages were not enqueued, the first at index %d: %v", len(failed), len(e.Errs), first, e.Errs[first])
+}
+
+// Unwrap returns the errors of the messages that failed.
+func (e *BatchError) Unwrap() []error {
+	var errs []error
+	for _, err := range e.Errs {
+		if err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errs
+}
+
+// batchError returns the error of a batch, or nil if nothing failed.
+func batchError(errs []error) error {
+	for _, err := range errs {
+		if err != nil {
+			return &BatchError{Errs: errs}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,56 @@
+package dtask
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// A wireField is a field of a struct as encoding/json sees it.
+type wireField struct {
+	typ      reflect.Type
+	optional bool // omitempty or omitzero: absent is a value
+	quoted   bool // ,string
+}
+
+// collectFields adds the fields of t by the names they have in JSON, those of
+// embedded structs included unless an outer one hides them.
+func collectFields(t reflect.Type, fields map[string]wireField) {
+	var embedded []reflect.Type
+	for f := range t.Fields() {
+		tag := f.Tag.Get("json")
+		if tag == "-" {
+			continue
+		}
+		name, opts, _ := strings.Cut(tag, ",")
+		ft := f.Type
+		if ft.Kind() == reflect.Pointer && f.Anonymous {
+			ft = ft.Elem()
+		}
+		if f.Anonymous && name == "" && ft.Kind() == reflect.Struct {
+			embedded = append(embedded, ft)
+			continue
+		}
+		if !f.IsExported() {
+			continue
+		}
+		if name == "" {
+			name = f.Name
+		}
+		o := strings.Split(opts, ",")
+		fields[name] = wireField{
+			typ:      f.Type,
+			optional: slices.Contains(o, "omitempty") || slices.Contains(o, "omitzero"),
+			quoted:   slices.Contains(o, "string"),
+		}
+	}
+	for _, e := range embedded {
+		inner := make(map[string]wireField)
+		collectFields(e, inner)
+		for name, f := range inner {
+			if _, hidden := fields[name]; !hidden {
+				fields[name] = f
+			}
+		}
+	}
+}

@@ -1,0 +1,104 @@
+package dtask
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/dtaskhq/dtask/runtime/broker"
+)
+
+// How long a worker bears with tasks that ignore the end of their contexts.
+const (
+	// cancelWait is how long a worker that stops waits for tasks whose
+	// contexts it has cancelled.
+	cancelWait = 5 * time.Second
+
+	// abortWait is the part of it that [Worker.Abort] leaves them.
+	abortWait = 500 * time.Millisecond
+)
+
+// Run runs tasks until ctx ends, then stops in good order: it fetches nothing
+// more, lets the running tasks finish within the grace period, cancels the
+// contexts of those that do not, and hands back what is left at no cost of an
+// attempt. It returns nil after such a stop, and an error if a queue cannot be
+// consumed. Run may be called once.
+func (w *Worker) Run(ctx context.Context) error {
+	w.warnOfPeriodic()
+	w.warnOfQueues()
+	tasksCtx, cancelTasks := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer cancelTasks(nil)
+
+	var consumers []broker.Consumer
+	for _, q := range slices.Sorted(maps.Keys(w.queues)) {
+		c, err := w.client.broker.Consume(ctx, broker.ConsumeOptions{Queue: q, Concurrency: w.queues[q], Logger: w.log})
+		if err != nil {
+			w.close(consumers)
+			if ctx.Err() != nil {
+				return nil // told to stop before it began
+			}
+			return fmt.Errorf("dtask: consume queue %q: %w", q, err)
+		}
+		consumers = append(consumers, c)
+		for range w.queues[q] {
+			w.openSlot(tasksCtx, c.Deliveries())
+		}
+		w.log.Info("consuming", "queue", q, "concurrency", w.queues[q])
+	}
+
+	close(w.ready)
+	w.watch(ctx)
+	w.log.Info("stopping", "grace", max(w.config.Grace, 0))
+	for _, c := range consumers {
+		c.Stop()
+	}
+	idle := make(chan struct{})
+	go func() { w.occupied.Wait(); close(idle) }()
+	if !waitFor(idle, w.config.Grace, w.abort) {
+		cancelTasks(errStopped)
+		if !waitFor(idle, abortWait, nil) && !waitFor(idle, cancelWait-abortWait, w.abort) {
+			w.handBackRunning()
+		}
+	}
+	w.close(consumers)
+	w.log.Info("stopped", "done", w.stats.done.Load(), "retried", w.stats.retried.Load(),
+		"dead", w.stats.dead.Load(), "handed_back", w.stats.handedBack.Load())
+	return nil
+}
+
+// close closes the consumers; their settlements get a bounded time to become
+// durable.
+func (w *Worker) close(consumers []broker.Consumer) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	var closing sync.WaitGroup
+	for _, c := range consumers {
+		closing.Go(func() {
+			if err := c.Close(ctx); err != nil {
+				w.log.Warn("consumer not closed cleanly; unsettled tasks will run again", "err", err)
+			}
+		})
+	}
+	closing.Wait()
+}
+
+// waitFor reports whether done is closed within d, and before cut is.
+func waitFor(done <-chan struct{}, d time.Duration, cut <-chan struct{}) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-done:
+		return true
+	case <-t.C:
+	case <-cut:
+	}
+	select {
+	case <-done:
+		return true
+	default:
+		return false
+	}
+}

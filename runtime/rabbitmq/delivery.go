@@ -1,0 +1,103 @@
+package rabbitmq
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/dtaskhq/dtask/runtime/broker"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
+)
+
+// A delivery is a message in the hands of a worker.
+type delivery struct {
+	sub     *subscription
+	from    *prefetching
+	message broker.Message
+
+	// As it came; the worker may change those of message.
+	attempt int
+	body    []byte
+	receipt receipt // but for the hash of the body
+
+	// The acker guards these, for a copy may take the place of the original.
+	raw      *wire.Delivery
+	since    time.Time // when it came
+	renewing bool      // a copy is on its way
+	again    time.Time // when to try again to renew it
+}
+
+// Message implements broker.Delivery.
+func (d *delivery) Message() *broker.Message { return &d.message }
+
+// Settle implements broker.Delivery.
+func (d *delivery) Settle(s broker.Settlement) {
+	switch sub := d.sub; {
+	case s.Verdict == broker.Done && d.message.Keep == 0 && len(s.Then) == 0:
+		// Nothing is to be published.
+		r := d.receipt.of(d.body)
+		if !sub.acks.finish(d, r) {
+			sub.consumer.executed.add(r)
+		}
+	case broker.Done <= s.Verdict && s.Verdict <= broker.Dead:
+		sub.acks.claim(d, func() { sub.settle(d, s) })
+	}
+}
+
+// settle publishes all that an outcome asks for, and acknowledges the delivery
+// once that is confirmed: first what follows from it, for if that does not come
+// about the task is to run again.
+func (sub *subscription) settle(d *delivery, s broker.Settlement) {
+	then, err := sub.consumer.b.following(s.Then)
+	if err != nil {
+		sub.move(d, sub.withoutThen(d, err)...)
+		return
+	}
+	place := sub.placeOf(d, s)
+	sub.moving.Go(func() {
+		sub.awaitQuiet()
+		switch err := sub.storeAll(then); {
+		case errors.Is(err, broker.ErrTooLarge):
+			place = sub.withoutThen(d, err)
+		case err != nil:
+			return // RabbitMQ delivers the message again
+		}
+		sub.replace(d, place)
+	})
+}
+
+// placeOf returns what takes the place of a delivery by its verdict.
+func (sub *subscription) placeOf(d *delivery, s broker.Settlement) []*publication {
+	switch {
+	case s.Verdict == broker.Requeue:
+		return sub.requeued(d, true)
+	case s.Verdict == broker.Dead:
+		return sub.dead(d)
+	case d.message.Keep > 0:
+		return []*publication{sub.consumer.b.doneRecord(&d.message, s.Result)}
+	}
+	return nil
+}
+
+// withoutThen returns a message on its way to the dead letters because what
+// follows from its outcome can never be enqueued. Run again it would come to the
+// same.
+func (sub *subscription) withoutThen(d *delivery, err error) []*publication {
+	sub.consumer.log.Error("what follows from a task cannot be enqueued; its message goes to the dead letters",
+		"id", d.message.ID, "task", d.message.Task, "err", err)
+	return sub.failed(d, broker.FailureError, "what follows from the task cannot be enqueued: "+err.Error())
+}
+
+// following returns the admissions of messages that follow from an outcome. If
+// the outcome is lost, the task runs again and they are enqueued again, under the
+// same ids.
+func (b *Broker) following(ms []*broker.Message) ([]admission, error) {
+	as := make([]admission, len(ms))
+	for i, m := range ms {
+		var err error
+		if as[i], err = b.repeatableAdmission(m); err != nil {
+			return nil, fmt.Errorf("message %s: %w", m.ID, err)
+		}
+	}
+	return as, nil
+}

@@ -1,0 +1,62 @@
+package codec
+
+import (
+	"cmp"
+	"encoding/json"
+	"slices"
+
+	"github.com/dtaskhq/dtask/runtime/broker"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
+)
+
+// Shorten makes the headers of a message n bytes shorter, at the cost of its
+// history of failures. It returns false if there is not that much of it.
+func (e *Envelope) Shorten(n int) bool {
+	v, _ := e.Headers.Get(HeaderFailures)
+	text, _ := v.Text()
+	var fs []broker.Failure
+	if len(text)-n < len(noFailures) || json.Unmarshal([]byte(text), &fs) != nil {
+		return false
+	}
+	var h wire.Builder
+	for name, v := range e.Headers.All() {
+		if name == HeaderFailures {
+			h.Text(name, encodeFailures(fs, len(text)-n))
+		} else {
+			h.Value(name, v)
+		}
+	}
+	e.Headers = h.Table()
+	return true
+}
+
+// noFailures is an empty history.
+const noFailures = "[]"
+
+// EncodeFailures returns the newest failures as JSON, as many as a message may
+// carry.
+func EncodeFailures(fs []broker.Failure) string { return encodeFailures(fs, maxFailures) }
+
+// encodeFailures returns the newest failures that fit into limit bytes, as JSON;
+// without their stacks if the newest does not fit with its own.
+func encodeFailures(fs []broker.Failure, limit int) string {
+	if text := newestFailures(fs, limit); text != "" {
+		return text
+	}
+	fs = slices.Clone(fs)
+	for i := range fs {
+		fs[i].Stack = ""
+	}
+	return cmp.Or(newestFailures(fs, limit), noFailures)
+}
+
+// newestFailures returns the newest failures that fit, or an empty string if none
+// does: it is of a year beyond 9999, or its text beyond all bounds.
+func newestFailures(fs []broker.Failure, limit int) string {
+	for ; len(fs) > 0; fs = fs[1:] {
+		if b, err := json.Marshal(fs); err == nil && len(b) <= limit {
+			return string(b)
+		}
+	}
+	return ""
+}

@@ -1,0 +1,83 @@
+package sqlite
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"strings"
+)
+
+// scheme is the URL scheme of this broker.
+const scheme = "sqlite"
+
+// target is what a URL names: a file, and the tables in it.
+type target struct {
+	file      string // absolute path
+	namespace string // the names of all tables and indexes begin with it
+}
+
+// parseURL returns what a URL of this broker names.
+func parseURL(u string) (target, error) {
+	path, ok := strings.CutPrefix(u, scheme+":")
+	if !ok {
+		return target{}, fmt.Errorf("broker URL %q: want sqlite:FILE", u)
+	}
+	path, query, _ := strings.Cut(path, "?")
+	if name, ok := strings.CutPrefix(path, "file:"); ok {
+		return target{}, fmt.Errorf("broker URL %q has a URL of SQLite's own drivers in it; use sqlite:%s", u, name)
+	}
+	namespace, err := parseParams(query)
+	if err != nil {
+		return target{}, fmt.Errorf("broker URL %q: %w", u, err)
+	}
+	if rest, ok := strings.CutPrefix(path, "//"); ok {
+		if !strings.HasPrefix(rest, "/") {
+			return target{}, fmt.Errorf("broker URL %q names a host; use sqlite:%s for a relative or sqlite:///%s for an absolute path", u, rest, rest)
+		}
+		path = rest
+		if len(path) > 2 && path[2] == ':' { // ///C:/tasks.db
+			path = path[1:]
+		}
+	}
+	if path, err = url.PathUnescape(path); err != nil {
+		return target{}, fmt.Errorf("broker URL %q: %w; write a percent sign in a file name as %%25", u, err)
+	}
+	if path == "" || path == ":memory:" {
+		return target{}, fmt.Errorf("broker URL %q names no file; use sqlite:tasks.db, or in tests an inline client", u)
+	}
+	file, err := filepath.Abs(path)
+	return target{file, namespace}, err
+}
+
+// parseParams returns the namespace that the parameters of a URL name.
+func parseParams(query string) (namespace string, err error) {
+	params, err := url.ParseQuery(query)
+	if err != nil {
+		return "", errors.New("the parameters after '?' are not percent-encoded; write a question mark in a file name as %3F")
+	}
+	namespace = defaultNamespace
+	for name, values := range params {
+		switch {
+		case name != "namespace":
+			return "", fmt.Errorf("unknown parameter %.40q; known is namespace; write a question mark in a file name as %%3F", name)
+		case len(values) > 1:
+			return "", errors.New("parameter namespace is given twice")
+		}
+		namespace = values[0]
+	}
+	if !validNamespace(namespace) {
+		return "", fmt.Errorf("namespace %.80q: use a letter and then up to %d letters, digits or '_'; not sqlite, which SQLite keeps for itself", namespace, maxNamespace-1)
+	}
+	// SQLite takes A and a in the name of a table for the same.
+	return strings.ToLower(namespace), nil
+}
+
+// dsn returns the URI by which SQLite opens the file.
+func (t target) dsn() string {
+	path := filepath.ToSlash(t.file)
+	if !strings.HasPrefix(path, "/") { // C:/tasks.db
+		path = "/" + path
+	}
+	return (&url.URL{Scheme: "file", Path: path}).String()
+}

@@ -1,0 +1,43 @@
+package worker
+
+import (
+	"context"
+)
+
+// due returns a queue of the service that has messages waiting to be
+// delivered, or "". Paused queues count only if the service does not know that
+// they are.
+func (s *service) due(ctx context.Context) (queue string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, probeInterval)
+	defer cancel()
+	for _, q := range s.queues {
+		if s.paused[q] {
+			continue
+		}
+		due, err := s.admin.Due(ctx, q)
+		if err != nil {
+			return "", err
+		}
+		if due {
+			return q, nil
+		}
+	}
+	return "", nil
+}
+
+// lookForPaused notes which queues are paused, for due. It costs the broker a
+// look at every queue, so it is called only where messages are due and nobody
+// takes them.
+func (s *service) lookForPaused(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, probeInterval)
+	defer cancel()
+	states, err := s.admin.Queues(ctx)
+	if err != nil {
+		return err
+	}
+	s.paused = make(map[string]bool)
+	for _, q := range states {
+		s.paused[q.Queue] = q.Paused
+	}
+	return nil
+}

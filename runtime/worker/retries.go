@@ -1,0 +1,59 @@
+package worker
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/dtaskhq/dtask/runtime/dtask"
+)
+
+const (
+	// drainLook is the time between two looks at the queues. They are drained
+	// if nothing was due at one, nor at the next, and nothing moved meanwhile.
+	drainLook = 250 * time.Millisecond
+
+	// drainPatience is how long a drain bears with a broker that does not tell
+	// what is due.
+	drainPatience = time.Minute
+
+	// retryLate is how late a retry may come that a drain waits for. One that
+	// does not come went to another worker.
+	retryLate = 5 * time.Second
+)
+
+// retries remembers when the retries that this process has scheduled are due.
+type retries struct {
+	mu  sync.Mutex
+	due map[string]time.Time // by message id
+}
+
+func newRetries() *retries { return &retries{due: make(map[string]time.Time)} }
+
+func (r *retries) middleware(next dtask.HandleFunc) dtask.HandleFunc {
+	return func(ctx context.Context, m *dtask.Message) dtask.Outcome {
+		o := next(ctx, m)
+		if o.Kind == dtask.OutcomeGivenUp {
+			return o // its retry was scheduled before, and may have run
+		}
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		delete(r.due, m.ID)
+		if o.Kind == dtask.OutcomeRetried {
+			r.due[m.ID] = time.Now().Add(o.In)
+		}
+		return o
+	}
+}
+
+// dueWithin reports whether a retry is due within d from now.
+func (r *retries) dueWithin(d time.Duration) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, due := range r.due {
+		if wait := time.Until(due); wait <= d && wait > -retryLate {
+			return true
+		}
+	}
+	return false
+}
