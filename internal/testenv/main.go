@@ -3,9 +3,9 @@
 //	go run ./internal/testenv -- go test ./...
 //
 // It starts a private RabbitMQ node, tells the command of it by environment
-// variables (package rabbitnode), and stops it when the command has ended,
-// whichever way. What the machine lacks is installed if it is a Debian and
-// this user may do so. The exit status is that of the command.
+// variables (package rabbitnode), and stops it when the command has ended, however
+// it ended. On Debian it installs what the machine lacks, if this user may do so.
+// The exit status is that of the command.
 package main
 
 import (
