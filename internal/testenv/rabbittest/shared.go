@@ -49,6 +49,13 @@ func Namespace(t testing.TB, raw string) string {
 	return u.Query().Get("namespace")
 }
 
+// Within returns the URL of another namespace of the same test: its name is the
+// given one after that of url.
+func Within(t testing.TB, raw, name string) string {
+	t.Helper()
+	return strings.Replace(raw, Namespace(t, raw), Namespace(t, raw)+name, 1)
+}
+
 // VHostURL is [URL] with a virtual host of the test's own, and its name: for
 // tests that tell connections and channels apart by it. It costs a hundred times
 // more.
