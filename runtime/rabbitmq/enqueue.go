@@ -6,6 +6,7 @@ import (
 
 	"github.com/dtaskhq/dtask/runtime/broker"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/codec"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/results"
 )
 
 // An admission is a message on its way in. All ways in make one: Enqueue and
@@ -53,8 +54,8 @@ func (b *Broker) repeatableAdmission(m *broker.Message) (admission, error) {
 // apart the times it is accepted; an empty one stands for a new one. The
 // admission refers to the body of m.
 func (b *Broker) admissionAs(m *broker.Message, nonce string) (admission, error) {
-	if m.Keep > maxKeep {
-		return admission{}, fmt.Errorf("keep %v: RabbitMQ keeps results for %v at most", m.Keep, maxKeep)
+	if m.Keep > results.MaxKeep {
+		return admission{}, fmt.Errorf("keep %v: RabbitMQ keeps results for %v at most", m.Keep, results.MaxKeep)
 	}
 	p, err := b.publication(m)
 	if err != nil {

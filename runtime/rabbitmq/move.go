@@ -7,6 +7,7 @@ import (
 
 	"github.com/dtaskhq/dtask/runtime/broker"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/codec"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/results"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
 
@@ -125,7 +126,7 @@ func (sub *subscription) failed(d *delivery, kind, reason string) []*publication
 func (sub *subscription) deadAs(d *delivery, p codec.Envelope, failures []broker.Failure) []*publication {
 	ps := []*publication{sub.publicationTo(classDead, p)}
 	if d.message.Keep > 0 {
-		ps = append(ps, sub.consumer.b.deadRecord(&d.message, failures))
+		ps = append(ps, sub.consumer.b.record(results.Dead(&d.message, failures)))
 	}
 	return ps
 }

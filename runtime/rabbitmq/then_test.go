@@ -72,23 +72,28 @@ func testThenVerdicts(t *testing.T, url, _ string) {
 	}
 }
 
-// What can never be enqueued makes the message a dead letter that says so.
+// What can never be enqueued makes the message a dead letter that says so, and
+// nothing is enqueued in part.
 func testThenImpossible(t *testing.T, url, _ string) {
 	b := open(t, url)
-	m := kept("q")
-	enqueue(t, b, m)
-	next := kept("next")
-	next.Keep = 1000 * time.Hour
-	settle(t, b, "q", 1, func(*broker.Message) broker.Settlement {
-		return broker.Settlement{Verdict: broker.Done, Then: []*broker.Message{message("next"), next}}
-	})
-	const says = "what follows from the task cannot be enqueued: message "
-	dead, err := b.DeadLetters(testContext(t), "q", 2)
-	if err != nil || len(dead) != 1 || len(dead[0].Failures) != 1 || !strings.HasPrefix(dead[0].Failures[0].Error, says+next.ID) {
-		t.Errorf("dead letters %+v, %v", dead, err)
-	}
-	if r, err := b.Result(testContext(t), m.ID); err != nil || r.Failure == nil || r.Failure.Kind != broker.FailureError {
-		t.Errorf("result %+v, %v", r, err)
+	forever, nowhere, large := kept("next"), message("not a name"), message("next")
+	forever.Keep = 1000 * time.Hour
+	large.SetHeader("h", strings.Repeat("x", 64<<10))
+	for i, next := range []*broker.Message{forever, nowhere, large} {
+		queue := fmt.Sprint("q", i)
+		m := kept(queue)
+		enqueue(t, b, m)
+		settle(t, b, queue, 1, func(*broker.Message) broker.Settlement {
+			return broker.Settlement{Verdict: broker.Done, Then: []*broker.Message{message("next"), next}}
+		})
+		says := "what follows from the task cannot be enqueued: message " + next.ID
+		dead, err := b.DeadLetters(testContext(t), queue, 2)
+		if err != nil || len(dead) != 1 || len(dead[0].Failures) != 1 || !strings.HasPrefix(dead[0].Failures[0].Error, says) {
+			t.Errorf("dead letters %+v, %v", dead, err)
+		}
+		if r, err := b.Result(testContext(t), m.ID); err != nil || r.Failure == nil || r.Failure.Kind != broker.FailureError {
+			t.Errorf("result %+v, %v", r, err)
+		}
 	}
 	if due, err := b.Due(testContext(t), "next"); due || err != nil {
 		t.Errorf("enqueued in part: %v, %v", due, err)

@@ -1,0 +1,130 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	driversqlite "modernc.org/sqlite"
+)
+
+// openFile opens the writing connection and brings the tables up to date.
+func openFile(ctx context.Context, t target) (*conn, error) {
+	driversqlite.Fdatasync(true) // not on every system: then fsync it is
+	c, err := connect(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	// SQLite does not wait in every way in which connections that come and go get
+	// in each other's way, and where it waits it does not look at ctx: it is to
+	// wait only so long.
+	for start := time.Now(); ; time.Sleep(lastLockWait) {
+		err := prepareFile(c)
+		switch {
+		case err == nil:
+			return c, nil
+		case isBusy(err) && ctx.Err() != nil:
+			err = fmt.Errorf("%w: %w", ctx.Err(), err)
+		case isBusy(err) && time.Since(start) < openPatience:
+			continue
+		}
+		c.close()
+		return nil, err
+	}
+}
+
+// openPatience is how long Open waits for a process that keeps the file locked:
+// it may only be suspended, or the machine be busy.
+const openPatience = 30 * time.Second
+
+// prepareFile sets up a writing connection.
+func prepareFile(c *conn) error {
+	if err := c.script("PRAGMA busy_timeout = 50"); err != nil {
+		return err
+	}
+	pages, err := c.int("PRAGMA page_count")
+	if err != nil {
+		return err
+	}
+	if pages == 0 { // ours to lay out: space can be given back
+		if err := c.script("PRAGMA auto_vacuum = INCREMENTAL"); err != nil {
+			return err
+		}
+	}
+	if err := useWAL(c); err != nil {
+		return err
+	}
+	if err := c.script("PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF; PRAGMA cache_size = -16000"); err != nil {
+		return err
+	}
+	return migrate(c)
+}
+
+// useWAL puts the file in WAL mode, where it stays.
+func useWAL(c *conn) error {
+	var mode driver.Value
+	err := c.query(func(row []driver.Value) error { mode = row[0]; return nil }, "PRAGMA journal_mode = WAL")
+	if err != nil {
+		return err
+	}
+	if mode != "wal" {
+		return fmt.Errorf("the file system does not allow WAL mode (journal mode stays %v); use a local disk", mode)
+	}
+	return nil
+}
+
+// resolve follows symbolic links to the real file, which need not exist yet.
+// SQLite keeps its own files beside that one, and so do we: all processes must
+// agree on where the locks are. With an error it returns the path that has it.
+func resolve(file string) (string, error) {
+	for range maxLinks {
+		dir, err := filepath.EvalSymlinks(filepath.Dir(file))
+		if errors.Is(err, fs.ErrNotExist) {
+			return file, errors.New("its directory does not exist; make it first")
+		}
+		if err != nil {
+			return file, fmt.Errorf("its directory cannot be reached (%w)", err)
+		}
+		file = filepath.Join(dir, filepath.Base(file))
+		link, err := os.Readlink(file)
+		if err != nil {
+			return file, nil // it is none
+		}
+		if !filepath.IsAbs(link) {
+			link = filepath.Join(dir, link)
+		}
+		file = link
+	}
+	return file, errors.New("symbolic links lead in circles; make them lead to a file")
+}
+
+// maxLinks is how many symbolic links Linux follows.
+const maxLinks = 40
+
+// create makes an empty file, readable to its owner alone, if there is none.
+// An existing file is not opened: closing it would drop the locks that SQLite
+// holds on it in this process (https://www.sqlite.org/howtocorrupt.html, 2.2).
+func create(file string) error {
+	f, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("it cannot be made; let this user write the directory, or name another one (%w)", cause(err))
+	}
+	return f.Close()
+}
+
+// cause returns the error without the path, which the message says anyway.
+func cause(err error) error {
+	var e *fs.PathError
+	if errors.As(err, &e) {
+		return e.Err
+	}
+	return err
+}
