@@ -248,6 +248,7 @@ func TestPermanentErrors(t *testing.T) {
 		{"tls", "amqps://guest:geheim@" + u.Host + u.Path, "does not speak TLS"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel() // RabbitMQ waits before it refuses
 			_, err := rabbitmq.Open(testContext(t), c.url, broker.Config{})
 			if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "geheim") {
 				t.Errorf("open: %v, want %q", err, c.want)
