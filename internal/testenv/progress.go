@@ -91,9 +91,10 @@ func (p *progress) take(e event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	key := [2]string{e.Package, e.Test}
-	switch e.Action {
-	case "start":
+	if p.running[e.Package] == nil && e.Package != "" {
 		p.running[e.Package] = make(map[string]time.Time)
+	}
+	switch e.Action {
 	case "run", "cont":
 		p.running[e.Package][e.Test] = time.Now()
 	case "pause":

@@ -104,7 +104,7 @@ func testThenImpossible(t *testing.T, url, _ string) {
 // settled nor lost.
 func testThenRefused(t *testing.T, url, namespace string) {
 	b := open(t, url)
-	raw := rawChannel(t, url)
+	raw := rabbittest.Channel(t, url)
 	if _, err := raw.QueueDeclare(namespace+".queue.next", true, false, false, false, nil); err != nil {
 		t.Fatal(err)
 	}

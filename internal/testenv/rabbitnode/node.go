@@ -83,12 +83,14 @@ func (n *Node) start(ctx context.Context, other *Node) error {
 	if err := n.Boot(ctx); err != nil || other == nil {
 		return err
 	}
-	for _, args := range [][]string{{"stop_app"}, {"join_cluster", other.name}, {"start_app"}} {
-		if _, err := n.Ctl(ctx, args...); err != nil {
-			return err
-		}
+	if _, err := n.Eval(ctx, "rabbit:stop()"); err != nil {
+		return err
 	}
-	return nil
+	if _, err := n.Ctl(ctx, "join_cluster", other.name); err != nil {
+		return err
+	}
+	_, err := n.Eval(ctx, "rabbit:start()")
+	return err
 }
 
 // EnvScripts is the environment variable that names the directory, absolute,

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	amqp "github.com/rabbitmq/amqp091-go"
+
 	"github.com/dtaskhq/dtask/internal/testenv/rabbitnode"
 	"github.com/dtaskhq/dtask/internal/testenv/skip"
 )
@@ -54,6 +56,21 @@ func Namespace(t testing.TB, raw string) string {
 func Within(t testing.TB, raw, name string) string {
 	t.Helper()
 	return strings.Replace(raw, Namespace(t, raw), Namespace(t, raw)+name, 1)
+}
+
+// Channel returns a channel of the bare client, to look behind the scenes.
+func Channel(t testing.TB, raw string) *amqp.Channel {
+	t.Helper()
+	conn, err := amqp.Dial(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	ch, err := conn.Channel()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ch
 }
 
 // VHostURL is [URL] with a virtual host of the test's own, and its name: for
