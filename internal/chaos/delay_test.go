@@ -83,12 +83,8 @@ func (tr *trial) skippedAttempts() (skipped int) {
 func (tr *trial) nothingLeft() {
 	tr.Helper()
 	tr.eventually("all queues are empty", func() bool {
-		for line := range strings.Lines(rabbittest.Ctl(tr, "list_queues", "-p", tr.vhost(), "name", "messages")) {
-			name, messages, _ := strings.Cut(strings.TrimSpace(line), "\t")
-			if messages != "0" && name != "name" && name != "dtask.queues" {
-				return false
-			}
-		}
-		return true
+		left := rabbittest.Eval(tr, fmt.Sprintf(`[Name || [{name, {resource, _, _, Name}}, {messages, N}] <- rabbit_amqqueue:info_all(<<%q>>, [name, messages]),
+			N =/= 0, Name =/= <<"dtask.queues">>]`, tr.vhost()))
+		return left == "[]"
 	})
 }

@@ -35,8 +35,7 @@ func TestBrokerCrash(t *testing.T) {
 		node.Crash()
 		node.Restart()
 		time.Sleep(calm)
-		node.Ctl("stop_app")
-		node.Ctl("start_app")
+		node.StopApp()
 	}
 	time.Sleep(calm)
 	a := tr.settle()
@@ -58,11 +57,8 @@ func TestAlarms(t *testing.T) {
 	defer client.Close()
 	load := load{Callers: 16, Sleep: time.Millisecond}
 	refused := 0
-	for _, alarm := range []struct{ on, off []string }{
-		{[]string{"set_vm_memory_high_watermark", "0.000001"}, []string{"set_vm_memory_high_watermark", "0.4"}},
-		{[]string{"set_disk_free_limit", "1000000GB"}, []string{"set_disk_free_limit", "50MB"}},
-	} {
-		node.Ctl(alarm.on...)
+	for _, alarm := range []func(on bool){node.MemoryAlarm, node.DiskAlarm} {
+		alarm(true)
 		refused += tr.refused(client)
 		executed := len(tr.record.runs)
 		if len(tr.workers) == 0 { // the backlog is worked off during the alarm
@@ -71,7 +67,7 @@ func TestAlarms(t *testing.T) {
 		}
 		tr.produce(tr.url, load)
 		time.Sleep(scale(2*time.Second, 5*time.Second))
-		node.Ctl(alarm.off...)
+		alarm(false)
 		tr.await("producers go on after an alarm", func(r *record) bool { return len(r.outcome) > executed+backlog })
 	}
 	a := tr.settle()

@@ -13,8 +13,6 @@ import (
 	"time"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
-
-	"github.com/dtaskhq/dtask/internal/testenv/rabbittest"
 )
 
 // patience is how long a trial waits for something to happen before it takes
@@ -59,7 +57,7 @@ func newTrial(t *testing.T, name, url string) *trial {
 func onBrokers(t *testing.T, name string, test func(*trial)) {
 	t.Run("RabbitMQ", func(t *testing.T) {
 		t.Parallel()
-		test(newTrial(t, name+", RabbitMQ", rabbittest.URL(t)))
+		test(newTrial(t, name+", RabbitMQ", rabbitURL(t)))
 	})
 	t.Run("SQLite", func(t *testing.T) {
 		t.Parallel()

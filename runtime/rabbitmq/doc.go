@@ -41,8 +41,8 @@
 // # Connections
 //
 // The client library, amqp091-go, opens connections, keeps them alive, and
-// declares. Messages travel on channels of the same connections that are served
-// here, past the library, which takes a lock and a flush for each.
+// declares. Messages travel on other channels of the same connections, past the
+// library: package internal/wire serves these.
 //
 // A broker object holds one connection to publish and, once it consumes or
 // inspects, a second one: RabbitMQ blocks the connections of publishers when

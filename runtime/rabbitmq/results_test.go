@@ -16,9 +16,7 @@ import (
 	"github.com/dtaskhq/dtask/runtime/rabbitmq"
 )
 
-// Results in one virtual host, each test with a namespace of its own.
 func TestResults(t *testing.T) {
-	url := rabbittest.URL(t)
 	for _, c := range []struct {
 		name string
 		test func(t *testing.T, url, namespace string)
@@ -37,7 +35,8 @@ func TestResults(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			noLeaks(t)
-			c.test(t, url+"?namespace="+c.name, c.name)
+			url := rabbittest.URL(t)
+			c.test(t, url, rabbittest.Namespace(t, url))
 		})
 	}
 }

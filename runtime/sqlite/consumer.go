@@ -13,8 +13,8 @@ import (
 	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
-// consumer delivers the messages of one queue. The writer claims for it and
-// fills its channel; its room for more is what the writer goes by.
+// consumer delivers the messages of one queue. The writer claims as many for it as
+// it has room for, and puts them into its channel.
 type consumer struct {
 	writer      *writer
 	log         *slog.Logger
@@ -66,7 +66,7 @@ func (w *writer) enter(conn *conn, c *consumer) error {
 	if w.isClosing() {
 		return broker.ErrClosed
 	}
-	if err := w.process.join(conn, w.target); err != nil {
+	if err := w.liveness.join(conn, w.target); err != nil {
 		return err
 	}
 	if _, err := conn.exec("INSERT INTO dtask_queues (name) VALUES (?) ON CONFLICT DO NOTHING", c.queue); err != nil {
@@ -109,8 +109,8 @@ func (c *consumer) Close(ctx context.Context) error {
 	return err
 }
 
-// leaving returns the operation that ends c. It must succeed some time: only c
-// can free its messages while the process lives.
+// leaving returns the operation that ends c. It is repeated until it succeeds: as
+// long as the process lives nobody else frees the messages of c.
 func (c *consumer) leaving() *operation {
 	op := newOperation(
 		func(conn *conn) error { return giveUp(conn, c.id) },
@@ -130,97 +130,4 @@ func giveUp(conn *conn, id int64) error {
 	}
 	_, err := conn.exec("DELETE FROM dtask_consumers WHERE id = ?", id)
 	return err
-}
-
-// deliver hands the batch to the worker. There is room for it in the channel:
-// no more was claimed.
-func (c *consumer) deliver() {
-	if len(c.batch) == 0 {
-		return
-	}
-	c.fedAt = time.Now()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.held.Add(int64(len(c.batch)))
-	if c.stopped.Load() {
-		c.release(slices.Clone(c.batch))
-	} else {
-		for _, d := range c.batch {
-			c.deliveries <- d
-		}
-	}
-	clear(c.batch)
-	c.batch = c.batch[:0]
-}
-
-// buffered takes up to n messages back out of the channel.
-func (c *consumer) buffered(n int) (ds []*delivery) {
-	for len(ds) < n {
-		select {
-		case d := <-c.deliveries:
-			ds = append(ds, d.(*delivery))
-		default:
-			return ds
-		}
-	}
-	return ds
-}
-
-// release gives back messages that nobody has received.
-func (c *consumer) release(ds []*delivery) {
-	if len(ds) == 0 {
-		return
-	}
-	c.held.Add(-int64(len(ds)))
-	c.writer.put(func(in *inbox) {
-		for _, d := range ds {
-			in.settlements = append(in.settlements, settlement{delivery: d, verdict: released})
-		}
-	})
-}
-
-// room returns how many messages c may claim now.
-func (c *consumer) room(now time.Time) int {
-	if c.paused || c.stopped.Load() {
-		return 0
-	}
-	ahead := c.ahead.size
-	if c.quarantineWaits(now) {
-		ahead = 0 // else there would always be others in line before it
-	}
-	return max(c.freeSlots()+ahead, 0)
-}
-
-// freeSlots returns how many messages claimed now would be started at once. It
-// is negative if c has fetched ahead.
-func (c *consumer) freeSlots() int {
-	return c.concurrency - int(c.held.Load()) - len(c.batch)
-}
-
-// quarantineWaits reports whether a message that is to be run alone waits for
-// the next free slot.
-func (c *consumer) quarantineWaits(now time.Time) bool {
-	return !c.dueAt[quarantine].IsZero() && c.due(quarantine, now) && c.writer.quarantined[c.queue] == nil
-}
-
-// hoardTime is how long messages may wait for a worker that has become slower.
-const hoardTime = 500 * time.Millisecond
-
-// shedHoard gives back what c has fetched ahead and, at the rate at which it
-// works now, should not have: another process may be free.
-func (c *consumer) shedHoard(now time.Time) {
-	if len(c.deliveries) == 0 || now.Sub(c.fedAt) < hoardTime {
-		return
-	}
-	c.ahead.measure(c.settled.Load(), now)
-	c.shed(c.ahead.size)
-}
-
-// shed gives back what was fetched ahead beyond n messages.
-func (c *consumer) shed(n int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.stopped.Load() {
-		c.release(c.buffered(len(c.deliveries) - n))
-	}
 }

@@ -1,10 +1,7 @@
 package sqlite
 
 import (
-	"bytes"
 	"context"
-	"database/sql/driver"
-	"slices"
 	"time"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
@@ -42,19 +39,6 @@ func (b *Broker) EnqueueMany(ctx context.Context, ms []*broker.Message) []error 
 	return in.errs
 }
 
-// insertOf returns the messages as they are to be stored: by Enqueue, in a
-// transaction of the application, with a tick or with an outcome. One that
-// cannot be has an error, and no record.
-func insertOf(ms []*broker.Message) *insert {
-	in, now := newInsert(len(ms)), time.Now()
-	for i, m := range ms {
-		if in.errs[i] = m.Validate(); in.errs[i] == nil {
-			in.records[i], in.errs[i] = newRecord(m, now)
-		}
-	}
-	return in
-}
-
 // takeBack removes from the inbox what no transaction has taken. If one has, it
 // does not come back to the inbox.
 func (w *writer) takeBack(r *insert, reason error) bool {
@@ -70,102 +54,58 @@ func (w *writer) takeBack(r *insert, reason error) bool {
 	return false
 }
 
-// taker returns the consumer that would claim the message in the transaction
-// that stores it, or nil. To store it as claimed saves the way through the
-// index. It must not overtake others: nothing else may be due in the queue.
-func (w *writer) taker(r *record, now time.Time) *consumer {
-	if r.due() > now.UnixMilli() {
-		return nil
-	}
-	for _, c := range w.consumers {
-		if c.queue == r.queue() && c.room(now) > 0 && !c.due(high, now) && !c.due(normal, now) && !c.due(low, now) && !c.quarantineWaits(now) {
-			return c
+// insertOf returns the messages as they are to be stored: by Enqueue, in a
+// transaction of the application, with a tick or with an outcome. One that
+// cannot be has an error, and no record.
+func insertOf(ms []*broker.Message) *insert {
+	in, now := newInsert(len(ms)), time.Now()
+	for i, m := range ms {
+		if in.errs[i] = m.Validate(); in.errs[i] == nil {
+			in.records[i], in.errs[i] = newRecord(m, now)
 		}
 	}
-	return nil
+	return in
 }
 
-// storing is a message on its way into the file.
-type storing struct {
-	record *record
-	err    *error       // the outcome
-	at     int          // its place in the insert
-	taken  *delivery    // it is stored as claimed; or nil
-	owner  driver.Value // then the consumer's id
+// insert is one or more messages to be stored.
+type insert struct {
+	records []record
+	errs    []error       // the outcome of each
+	known   int           // how many outcomes are final, from the first
+	gaveUp  error         // why the caller waits no longer than he must; under the writer's mu
+	done    chan struct{} // closed when all are
 }
 
-// store inserts messages. With take, consumers that wait for one get it at
-// once. An error means that the transaction is lost.
-func (w *writer) store(messages []storing, take bool, now time.Time) error {
-	for len(messages) > 0 {
-		n := chunkOf(len(messages))
-		if err := w.storeChunk(messages[:n], take, now); err != nil {
-			return err
-		}
-		messages = messages[n:]
+// newInsert returns an insert of n messages.
+func newInsert(n int) *insert {
+	if n == 1 { // nearly always: in one piece
+		one := &struct {
+			insert
+			record [1]record
+			err    [1]error
+		}{}
+		one.records, one.errs, one.done = one.record[:], one.err[:], make(chan struct{})
+		return &one.insert
 	}
-	return nil
+	return &insert{records: make([]record, n), errs: make([]error, n), done: make(chan struct{})}
 }
 
-func (w *writer) storeChunk(messages []storing, take bool, now time.Time) error {
-	for i := range messages {
-		m := &messages[i]
-		c := w.taker(m.record, now)
-		if c == nil || !take {
-			continue
-		}
-		m.taken, m.owner = &delivery{consumer: c, owner: c.id}, c.id
-		if err := readMessage(&m.taken.message, m.record[:]); err != nil {
-			return err
-		}
-		m.taken.message.Body = bytes.Clone(m.taken.message.Body) // it is the caller's
-		c.batch = append(c.batch, m.taken)
-	}
-	f := formOf(messages)
-	w.args = f.appendArgs(w.args[:0], messages)
-	n, last, err := w.conn.insert(f.sql[len(messages)], w.args...)
-	if err != nil {
-		return err
-	}
-	first := last - int64(n) + 1 // rowids follow one another
-	if n < len(messages) {
-		if messages, err = w.dropDuplicates(messages, n, first); err != nil {
-			return err
+// appendTo appends the messages whose outcome is not known.
+func (r *insert) appendTo(list []storing) []storing {
+	for i := r.known; i < len(r.records); i++ {
+		if r.records[i].valid() {
+			list = append(list, storing{record: &r.records[i], err: &r.errs[i], at: i})
 		}
 	}
-	for i, m := range messages {
-		*m.err = nil
-		if m.taken != nil {
-			m.taken.seq = first + int64(i)
-		} else {
-			w.arrived(m.record)
-		}
-	}
-	return nil
+	return list
 }
 
-// dropDuplicates returns the messages that were stored, n rows beginning with
-// first, and gives the others their error.
-func (w *writer) dropDuplicates(messages []storing, n int, first int64) (stored []storing, err error) {
-	ids := make(map[string]bool)
-	if n > 0 {
-		if err := w.conn.query(func(row []driver.Value) error {
-			ids[row[0].(string)] = true
-			return nil
-		}, "SELECT id FROM dtask_messages WHERE seq >= ? AND seq < ?", first, first+int64(n)); err != nil {
-			return nil, err
+// fail makes err the outcome of the messages that have none, and returns all.
+func (r *insert) fail(err error) []error {
+	for i := r.known; i < len(r.records); i++ {
+		if r.records[i].valid() {
+			r.errs[i] = err
 		}
 	}
-	for _, m := range messages {
-		if id := m.record[0].(string); ids[id] {
-			delete(ids, id) // the same again is another one
-			stored = append(stored, m)
-			continue
-		}
-		*m.err = broker.ErrDuplicate
-		if d := m.taken; d != nil {
-			d.consumer.batch = slices.DeleteFunc(d.consumer.batch, func(other *delivery) bool { return other == d })
-		}
-	}
-	return stored, nil
+	return r.errs
 }

@@ -171,7 +171,7 @@ func TestOperationsOfFailedTransaction(t *testing.T) {
 		d := receive(t, c)
 		var change <-chan struct{}
 		inFailedTransaction(t, b, func() error {
-			change = b.writer.watch.next()
+			change = b.writer.waiters.next()
 			d.Settle(broker.Settlement{Verdict: broker.Done})
 			return b.Pause(testContext(t), "other")
 		})
@@ -496,8 +496,8 @@ func TestTakenForDead(t *testing.T) {
 	late := receive(t, c)
 	other := openConn(t, file)
 	mustExec(t, other, "BEGIN IMMEDIATE")
-	mustExec(t, other, freeMessages, b.writer.process.lock.name)
-	mustExec(t, other, forgetConsumers, b.writer.process.lock.name)
+	mustExec(t, other, freeMessages, b.writer.liveness.lock.name)
+	mustExec(t, other, forgetConsumers, b.writer.liveness.lock.name)
 	mustExec(t, other, "COMMIT")
 	late.Settle(broker.Settlement{Verdict: broker.Dead})
 	mustEnqueue(t, b, newMessage("q")) // its slot is free

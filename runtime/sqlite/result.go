@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql/driver"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
@@ -42,11 +41,11 @@ func (w *writer) deleteExpired(limit int) (int, error) {
 // Result implements [broker.ResultStore].
 func (b *Broker) Result(ctx context.Context, id string) (broker.Result, error) {
 	w := b.writer
-	w.watch.enter()
-	defer w.watch.leave()
+	w.waiters.enter()
+	defer w.waiters.leave()
 	w.wakeUp() // it looks for the commits of other processes while somebody waits
 	for {
-		change := w.watch.next()
+		change := w.waiters.next()
 		r, pending, err := b.lookUpResult(ctx, id)
 		if err != nil || !pending {
 			return r, err
@@ -60,6 +59,8 @@ func (b *Broker) Result(ctx context.Context, id string) (broker.Result, error) {
 		}
 	}
 }
+
+var selectOutcome = "SELECT state, " + namesOf(everyColumn) + " FROM dtask_messages WHERE id = ?"
 
 // lookUpResult returns the outcome of a message, or that it is still to come.
 // The message is looked up first: when it is gone its result is there already.
@@ -80,7 +81,7 @@ func (b *Broker) lookUpResult(ctx context.Context, id string) (r broker.Result, 
 				r.Failure = &m.Failures[n-1]
 			}
 			return nil
-		}, "SELECT state, "+columns+" FROM dtask_messages WHERE id = ?", id)
+		}, selectOutcome, id)
 		if err != nil || found {
 			return err
 		}
@@ -95,47 +96,4 @@ func (b *Broker) lookUpResult(ctx context.Context, id string) (r broker.Result, 
 		err = broker.ErrNoResult
 	}
 	return r, pending, err
-}
-
-// watch tells those who wait for something in the file that it may be there.
-type watch struct {
-	mu      sync.Mutex
-	waiting int
-	change  chan struct{}
-}
-
-func (w *watch) enter() { w.add(1) }
-func (w *watch) leave() { w.add(-1) }
-
-func (w *watch) add(n int) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.waiting += n
-}
-
-// active reports whether anybody waits.
-func (w *watch) active() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.waiting > 0
-}
-
-// next returns a channel that is closed at the next change.
-func (w *watch) next() <-chan struct{} {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.change == nil {
-		w.change = make(chan struct{})
-	}
-	return w.change
-}
-
-// changed wakes those who wait.
-func (w *watch) changed() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.change != nil {
-		close(w.change)
-		w.change = nil
-	}
 }

@@ -161,7 +161,7 @@ func (n *Node) configure(o Options) error {
 	n.env = []string{
 		"HOME=" + n.dir, // holds the cookie
 		"ERL_EPMD_PORT=" + strconv.Itoa(ports[2]),
-		"RABBITMQ_NODENAME=" + n.name,
+		envName + "=" + n.name,
 		"RABBITMQ_NODE_IP_ADDRESS=127.0.0.1",
 		"RABBITMQ_NODE_PORT=" + strconv.Itoa(ports[0]),
 		"RABBITMQ_DIST_PORT=" + strconv.Itoa(ports[1]),
@@ -233,7 +233,7 @@ rm -rf "$dir"
 // guardian starts the process that outlives this one by a moment.
 func (n *Node) guardian() error {
 	cmd := exec.Command("sh", "-c", guardianScript, "dtask-rabbitmq-guardian", n.dir, filepath.Join(n.bin, "rabbitmq-server"))
-	cmd.Env = append(os.Environ(), n.env...)
+	cmd.Env = n.environ()
 	cmd.Dir = "/"
 	var err error
 	if n.orders, err = cmd.StdinPipe(); err != nil {
@@ -304,7 +304,7 @@ func (n *Node) Stop() {
 // Ctl runs rabbitmqctl against the node and returns its output.
 func (n *Node) Ctl(ctx context.Context, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, filepath.Join(n.bin, "rabbitmqctl"), append([]string{"--quiet"}, args...)...)
-	cmd.Env = append(os.Environ(), n.env...)
+	cmd.Env = n.environ()
 	cmd.Dir = "/"
 	out, err := cmd.CombinedOutput()
 	if err != nil {
@@ -312,6 +312,9 @@ func (n *Node) Ctl(ctx context.Context, args ...string) (string, error) {
 	}
 	return strings.TrimSpace(string(out)), nil
 }
+
+// environ returns the environment in which the node's tools run.
+func (n *Node) environ() []string { return append(os.Environ(), n.env...) }
 
 // URL returns the address of the node, with the user guest.
 func (n *Node) URL() string { return "amqp://guest:guest@" + n.Addr() + "/" }
@@ -325,6 +328,7 @@ const (
 	EnvURL  = "DTASK_TEST_AMQP_URL"
 	envBin  = "DTASK_TEST_RABBITMQ_BIN"
 	envHome = "DTASK_TEST_RABBITMQ_HOME"
+	envName = "RABBITMQ_NODENAME"
 )
 
 // Env returns the environment in which a command finds the node, by EnvURL or
@@ -340,10 +344,10 @@ func (n *Node) Env() []string {
 }
 
 // Attached returns the node whose [Node.Env] this process runs in, or nil. It
-// is there for Ctl only.
+// is there for Ctl and Eval only.
 func Attached() *Node {
 	if os.Getenv(envBin) == "" {
 		return nil
 	}
-	return &Node{bin: os.Getenv(envBin), env: []string{"HOME=" + os.Getenv(envHome)}}
+	return &Node{name: os.Getenv(envName), bin: os.Getenv(envBin), env: []string{"HOME=" + os.Getenv(envHome)}}
 }

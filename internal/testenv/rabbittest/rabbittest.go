@@ -3,56 +3,13 @@ package rabbittest
 
 import (
 	"context"
-	"crypto/rand"
-	"net/url"
 	"os"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/dtaskhq/dtask/internal/testenv/rabbitnode"
 	"github.com/dtaskhq/dtask/internal/testenv/skip"
 )
-
-// URL returns the URL of a virtual host of the test's own on the shared node,
-// removed at the end of the test. Without a node the test is skipped.
-func URL(t testing.TB) string {
-	t.Helper()
-	raw := os.Getenv(rabbitnode.EnvURL)
-	if raw == "" {
-		skip.Test(t, rabbitnode.EnvURL+" is not set: no RabbitMQ to test with; use: make test")
-	}
-	u, err := url.Parse(raw)
-	if err != nil {
-		t.Fatal("the value of " + rabbitnode.EnvURL + " is not a URL")
-	}
-	if rabbitnode.Attached() == nil {
-		return raw // somebody's own server
-	}
-	vhost := "test-" + strings.ToLower(rand.Text()[:10])
-	Ctl(t, "add_vhost", vhost)
-	Ctl(t, "set_permissions", "-p", vhost, "guest", ".*", ".*", ".*")
-	t.Cleanup(func() { Ctl(t, "delete_vhost", vhost) })
-	u.Path = "/" + vhost
-	return u.String()
-}
-
-// Ctl runs rabbitmqctl against the shared node.
-func Ctl(t testing.TB, args ...string) string {
-	t.Helper()
-	return ctl(t, rabbitnode.Attached(), args)
-}
-
-func ctl(t testing.TB, n *rabbitnode.Node, args []string) string {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	out, err := n.Ctl(ctx, args...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out
-}
 
 // A Node is a node of the test's own, to be stopped and crashed.
 type Node struct {
@@ -80,10 +37,10 @@ func StartNode(t testing.TB, o rabbitnode.Options) *Node {
 // For returns the node for use in another test, a subtest.
 func (n *Node) For(t testing.TB) *Node { return &Node{n.Node, t} }
 
-// Ctl runs rabbitmqctl against the node.
-func (n *Node) Ctl(args ...string) string {
+// Eval evaluates an Erlang expression in the node.
+func (n *Node) Eval(expression string) string {
 	n.t.Helper()
-	return ctl(n.t, n.Node, args)
+	return eval(n.t, n.Node, expression)
 }
 
 // Crash halts the node at once, as kill -9 does. In the same moment it has
@@ -92,7 +49,7 @@ func (n *Node) Ctl(args ...string) string {
 func (n *Node) Crash() {
 	n.t.Helper()
 	// It cannot answer.
-	n.Node.Ctl(context.Background(), "eval", "[dets:sync(T) || T <- dets:all()], erlang:halt(137, [{flush, false}]).")
+	n.Node.Eval(context.Background(), "[dets:sync(T) || T <- dets:all()], erlang:halt(137, [{flush, false}])")
 	if err := n.Kill(); err != nil { // its guardian is to know
 		n.t.Fatal(err)
 	}

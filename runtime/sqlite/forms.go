@@ -16,20 +16,21 @@ type form struct {
 	sql    map[int]string // by the number of rows
 }
 
-// stored are the columns of a new row: those of a record, state and owner.
-var stored = strings.Split(columns+", state, owner", ", ")
-
+// Beside the columns of the record a new row has these.
 const (
-	stateColumn = len(record{}) + iota
+	stateColumn = len(columns) + iota
 	ownerColumn
 )
 
+// stored are the names of the columns of a new row.
+var stored = strings.Split(namesOf(everyColumn)+", state, owner", ", ")
+
 var (
-	// whole is for any messages, plain for those that have nothing in the last
-	// columns of the record, alike for those of these that are of one task.
-	whole = newForm(nil, []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, stateColumn, ownerColumn})
-	plain = newForm(nil, []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, stateColumn, ownerColumn})
-	alike = newForm([]int{1, 2, 4, 5, 6, 7, stateColumn, ownerColumn}, []int{0, 3, 8, 9})
+	// whole is for any messages, plain for those that have nothing in the rare
+	// columns, alike for those of these that are of one task.
+	whole = newForm(nil, append(columnsWith(own, common, rare), stateColumn, ownerColumn))
+	plain = newForm(nil, append(columnsWith(own, common), stateColumn, ownerColumn))
+	alike = newForm(append(columnsWith(common), stateColumn, ownerColumn), columnsWith(own))
 )
 
 // newForm returns the form with its statements. A statement opens all indexes,

@@ -63,7 +63,7 @@ func maintain(t *testing.T, b *Broker) {
 	t.Helper()
 	if err := b.writer.await(testContext(t), newOperation(
 		func(*conn) error { return nil },
-		func() { b.writer.process.renewed = time.Time{} },
+		func() { b.writer.liveness.renewed = time.Time{} },
 	)); err != nil {
 		t.Fatal(err)
 	}

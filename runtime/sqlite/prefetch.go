@@ -36,3 +36,21 @@ func (r *readAhead) measure(settled int64, now time.Time) {
 	r.settled, r.at = settled, now
 	r.size = min(int(r.rate*lookAhead.Seconds()), maxAhead)
 }
+
+// room returns how many messages c may claim now.
+func (c *consumer) room(now time.Time) int {
+	if c.paused || c.stopped.Load() {
+		return 0
+	}
+	ahead := c.ahead.size
+	if c.quarantineWaits(now) {
+		ahead = 0 // else there would always be others in line before it
+	}
+	return max(c.freeSlots()+ahead, 0)
+}
+
+// freeSlots returns how many messages claimed now would be started at once. It
+// is negative if c has fetched ahead.
+func (c *consumer) freeSlots() int {
+	return c.concurrency - int(c.held.Load()) - len(c.batch)
+}

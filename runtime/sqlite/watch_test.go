@@ -7,7 +7,7 @@ import (
 	"github.com/dtaskhq/dtask/internal/testenv/skip"
 )
 
-// A commit that was under way when the bell was armed does not ring it: the
+// A commit that was under way when the watch was armed is not noticed by it: the
 // writer looks on until that commit must be there.
 func TestRestAfterArming(t *testing.T) {
 	b := openBroker(t, newFile(t))
@@ -18,17 +18,17 @@ func TestRestAfterArming(t *testing.T) {
 	if p := w.pause(now); p > idlePause {
 		t.Errorf("the first pause is %v, want a look after %v", p, idlePause)
 	}
-	if w.bell == nil {
-		skip.Test(t, "no bell rings here: the writer always looks on")
+	if w.wal == nil {
+		skip.Test(t, "the log cannot be watched here: the writer always looks")
 	}
-	defer w.bell.close()
+	defer w.wal.close()
 	if p := w.pause(now.Add(expectFor)); p > idlePause {
 		t.Errorf("the pause %v later is %v, want a look after %v: a commit may take so long", expectFor, p, idlePause)
 	}
-	if p := w.pause(now.Add(expectFor + time.Millisecond)); p != belledPause {
-		t.Errorf("then it is %v, want %v: all that is written now rings the bell", p, belledPause)
+	if p := w.pause(now.Add(expectFor + time.Millisecond)); p != watchedPause {
+		t.Errorf("then it is %v, want %v: all that is written now is noticed", p, watchedPause)
 	}
-	w.bell.disarm() // as a transaction of this process does
+	w.wal.disarm() // as a transaction of this process does
 	if p := w.pause(now.Add(time.Minute)); p > idlePause {
 		t.Errorf("armed again, the pause is %v, want %v", p, idlePause)
 	}

@@ -1,84 +1,17 @@
 package sqlite
 
 import (
-	"cmp"
 	"context"
 	"database/sql/driver"
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"os"
 	"path/filepath"
-	"sync"
 	"time"
 
 	driversqlite "modernc.org/sqlite"
-
-	"github.com/dtaskhq/dtask/runtime/broker"
 )
-
-func init() {
-	broker.Register(scheme, func(ctx context.Context, url string, c broker.Config) (broker.Broker, error) {
-		return Open(ctx, url, c)
-	})
-}
-
-// Broker is a [broker.Broker] on a file. Make one with [Open], or through
-// [dtask.Open].
-type Broker struct {
-	target
-	library string // that has opened it, see userTx.check
-
-	writer *writer
-
-	readerMu sync.Mutex
-	reader   *conn // for inspection; nil until needed
-	closed   bool
-}
-
-var _ broker.Broker = (*Broker)(nil)
-
-// Open opens the file that url names, and makes it, or the tables in it, if
-// there are none.
-func Open(ctx context.Context, url string, config broker.Config) (*Broker, error) {
-	t, err := parseURL(url)
-	if err != nil {
-		return nil, err
-	}
-	if t.file, err = resolve(t.file); err == nil {
-		err = create(t.file)
-	}
-	if err != nil {
-		return nil, explain(t.file, err)
-	}
-	c, err := openFile(ctx, t)
-	if err != nil {
-		return nil, explain(t.file, err)
-	}
-	b := &Broker{target: t}
-	if b.library, err = c.text("SELECT " + library); err != nil {
-		c.close()
-		return nil, explain(t.file, err)
-	}
-	b.writer = newWriter(t, c, cmp.Or(config.Logger, slog.Default()))
-	go b.writer.run()
-	return b, nil
-}
-
-// Close waits until what was enqueued and settled is durable, and closes the
-// file. Consumers that are still open give up their deliveries.
-func (b *Broker) Close() error {
-	err := b.writer.close()
-	b.readerMu.Lock()
-	defer b.readerMu.Unlock()
-	b.closed = true
-	if b.reader != nil {
-		err = errors.Join(err, b.reader.close())
-		b.reader = nil
-	}
-	return err
-}
 
 // openFile opens the writing connection and brings the tables up to date.
 func openFile(ctx context.Context, t target) (*conn, error) {
@@ -108,6 +41,42 @@ func openFile(ctx context.Context, t target) (*conn, error) {
 // openPatience is how long Open waits for a process that keeps the file locked:
 // it may only be suspended, or the machine be busy.
 const openPatience = 30 * time.Second
+
+// prepareFile sets up a writing connection.
+func prepareFile(c *conn) error {
+	if err := c.script("PRAGMA busy_timeout = 50"); err != nil {
+		return err
+	}
+	pages, err := c.int("PRAGMA page_count")
+	if err != nil {
+		return err
+	}
+	if pages == 0 { // ours to lay out: space can be given back
+		if err := c.script("PRAGMA auto_vacuum = INCREMENTAL"); err != nil {
+			return err
+		}
+	}
+	if err := useWAL(c); err != nil {
+		return err
+	}
+	if err := c.script("PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF; PRAGMA cache_size = -16000"); err != nil {
+		return err
+	}
+	return migrate(c)
+}
+
+// useWAL puts the file in WAL mode, where it stays.
+func useWAL(c *conn) error {
+	var mode driver.Value
+	err := c.query(func(row []driver.Value) error { mode = row[0]; return nil }, "PRAGMA journal_mode = WAL")
+	if err != nil {
+		return err
+	}
+	if mode != "wal" {
+		return fmt.Errorf("the file system does not allow WAL mode (journal mode stays %v); use a local disk", mode)
+	}
+	return nil
+}
 
 // resolve follows symbolic links to the real file, which need not exist yet.
 // SQLite keeps its own files beside that one, and so do we: all processes must
@@ -158,44 +127,4 @@ func cause(err error) error {
 		return e.Err
 	}
 	return err
-}
-
-// busyTimeout is how long the connection for reading waits for another process,
-// in milliseconds.
-const busyTimeout = "5000"
-
-// prepareFile sets up a writing connection.
-func prepareFile(c *conn) error {
-	if err := c.script("PRAGMA busy_timeout = 50"); err != nil {
-		return err
-	}
-	pages, err := c.int("PRAGMA page_count")
-	if err != nil {
-		return err
-	}
-	if pages == 0 { // ours to lay out: space can be given back
-		if err := c.script("PRAGMA auto_vacuum = INCREMENTAL"); err != nil {
-			return err
-		}
-	}
-	if err := useWAL(c); err != nil {
-		return err
-	}
-	if err := c.script("PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF; PRAGMA cache_size = -16000"); err != nil {
-		return err
-	}
-	return migrate(c)
-}
-
-// useWAL puts the file in WAL mode, where it stays.
-func useWAL(c *conn) error {
-	var mode driver.Value
-	err := c.query(func(row []driver.Value) error { mode = row[0]; return nil }, "PRAGMA journal_mode = WAL")
-	if err != nil {
-		return err
-	}
-	if mode != "wal" {
-		return fmt.Errorf("the file system does not allow WAL mode (journal mode stays %v); use a local disk", mode)
-	}
-	return nil
 }

@@ -58,7 +58,7 @@ func TestForeignFilesStay(t *testing.T) {
 func letLeasesCount(t *testing.T, b *Broker) {
 	t.Helper()
 	if err := b.writer.do(testContext(t), func(*conn) error {
-		b.writer.process.steady = time.Time{}
+		b.writer.liveness.steady = time.Time{}
 		return nil
 	}); err != nil {
 		t.Fatal(err)
@@ -85,7 +85,7 @@ func TestLockFileIsShared(t *testing.T) {
 	}
 	b := openBroker(t, file)
 	mustConsume(t, b, "q", 1)
-	info, err := os.Stat(b.writer.process.lock.path)
+	info, err := os.Stat(b.writer.liveness.lock.path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +103,7 @@ func TestLease(t *testing.T) {
 	mustEnqueue(t, b, newMessage("q"))
 	receive(t, c)
 	look := openConn(t, file)
-	if err := os.Remove(b.writer.process.lock.path); err != nil {
+	if err := os.Remove(b.writer.liveness.lock.path); err != nil {
 		skip.Test(t, err) // Windows
 	}
 
@@ -114,7 +114,7 @@ func TestLease(t *testing.T) {
 	}
 	defer conn.close()
 	w := newWriter(b.target, conn, slog.Default())
-	p := &w.process
+	p := &w.liveness
 	if err := p.join(conn, b.target); err != nil {
 		t.Fatal(err)
 	}
@@ -169,7 +169,7 @@ func TestLease(t *testing.T) {
 // Leases are renewed at once after the machine has slept, or the clock was set,
 // and count again a heartbeat later.
 func TestLeaseAfterSleep(t *testing.T) {
-	var p process
+	var p liveness
 	now := time.Now()
 	p.lock = new(lockFile)
 	p.renewed, p.steady = now, now.Add(-time.Hour)

@@ -1,0 +1,39 @@
+package sqlite
+
+import "time"
+
+const (
+	// lease is how long the consumers of a process are taken to live after
+	// their last heartbeat where its lock cannot be tested: the file was
+	// deleted, or the file system has no locks.
+	lease     = 30 * time.Second
+	heartbeat = lease / 3
+
+	// lateHeartbeat is when a process that could not renew its own lease no
+	// longer expects it of the others: the file was locked, or the machine slept.
+	lateHeartbeat = lease / 2
+)
+
+// leasesCount reports whether a lease that has run out means that its process is
+// dead: the file has been there to be written, for long enough that a process that
+// lives would have renewed its lease.
+func (l *liveness) leasesCount(now time.Time) bool {
+	return now.Sub(l.steady) > heartbeat && l.sinceRenewal(now) < lateHeartbeat
+}
+
+// sinceRenewal returns how old the lease is, by the time that has passed or by
+// the clock, whichever is more: the machine may have slept, or the clock been set.
+func (l *liveness) sinceRenewal(now time.Time) time.Duration {
+	return max(now.Sub(l.renewed), now.Round(0).Sub(l.renewed).Abs())
+}
+
+// needsRenewal reports whether the lease is to be renewed.
+func (l *liveness) needsRenewal(now time.Time) bool { return l.sinceRenewal(now) >= heartbeat }
+
+// noteRenewal is called when the lease has been renewed.
+func (l *liveness) noteRenewal(now time.Time) {
+	if l.sinceRenewal(now) >= lateHeartbeat {
+		l.steady = now
+	}
+	l.renewed = now
+}
