@@ -28,6 +28,7 @@ func TestNode(t *testing.T) {
 		{"DiskAlarm", testDiskAlarm},
 		{"StopApp", testStopApp},
 		{"Crash", testCrash},
+		{"ResultAcrossCrash", testResultAcrossCrash},
 		{"ConnectionsClosed", testConnectionsClosed},
 		{"MaxMessageSize", testMaxMessageSize},
 		{"FrameMax", testFrameMax},
@@ -199,6 +200,27 @@ func testCrash(t *testing.T, n *rabbittest.Node) {
 	}
 	l.progress(50)
 	l.finish()
+}
+
+// The crash of RabbitMQ costs neither the records before it nor the wait.
+func testResultAcrossCrash(t *testing.T, n *rabbittest.Node) {
+	b := open(t, nodeURL(t, n))
+	before, during := kept("work"), kept("work")
+	enqueue(t, b, before)
+	execute(t, b, "work", 1)
+	enqueue(t, b, during)
+	result := make(chan error, 1)
+	go func() { result <- checkValue(testContext(t), b, during) }()
+	eventually(t, func() string { return unwatched(b, during.ID) })
+	n.Crash()
+	n.Restart()
+	execute(t, b, "work", 1)
+	if err := <-result; err != nil {
+		t.Error(err)
+	}
+	if err := checkValue(testContext(t), b, before); err != nil {
+		t.Error(err)
+	}
 }
 
 func testConnectionsClosed(t *testing.T, n *rabbittest.Node) {

@@ -12,9 +12,8 @@ import (
 	"github.com/dtaskhq/dtask/runtime/rabbitmq"
 )
 
-// What follows from outcomes, each test with a namespace of its own.
+// What follows from outcomes.
 func TestThen(t *testing.T) {
-	url := rabbittest.URL(t)
 	for _, c := range []struct {
 		name string
 		test func(t *testing.T, url, namespace string)
@@ -26,7 +25,8 @@ func TestThen(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			noLeaks(t)
-			c.test(t, url+"?namespace="+c.name, c.name)
+			url := rabbittest.URL(t)
+			c.test(t, url, rabbittest.Namespace(t, url))
 		})
 	}
 }
@@ -105,7 +105,7 @@ func testThenImpossible(t *testing.T, url, _ string) {
 // settled nor lost.
 func testThenRefused(t *testing.T, url, namespace string) {
 	b := open(t, url)
-	raw := rawChannel(t, strings.TrimSuffix(url, "?namespace="+namespace))
+	raw := rabbittest.Channel(t, url)
 	if _, err := raw.QueueDeclare(namespace+".queue.next", true, false, false, false, nil); err != nil {
 		t.Fatal(err)
 	}
