@@ -260,6 +260,18 @@ func testMaxMessageSize(t *testing.T, n *rabbittest.Node) {
 		seen[d.Message().ID] = true
 		d.Settle(broker.Settlement{Verdict: broker.Done})
 	}
+	if err := c.Close(testContext(t)); err != nil {
+		t.Fatal(err)
+	}
+
+	enqueue(t, b, message("then"))
+	settle(t, b, "then", 1, func(*broker.Message) broker.Settlement {
+		return broker.Settlement{Verdict: broker.Done, Then: []*broker.Message{ms[0], ms[100]}}
+	})
+	dead, err := b.DeadLetters(testContext(t), "then", 2)
+	if err != nil || len(dead) != 1 || !strings.Contains(dead[0].Failures[0].Error, ms[100].ID) {
+		t.Errorf("dead letters where what follows is too large: %+v, %v", dead, err)
+	}
 }
 
 // With small frames a long history is cut short; the retry takes place, and the

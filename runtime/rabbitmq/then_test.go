@@ -21,6 +21,7 @@ func TestThen(t *testing.T) {
 		{"Verdicts", testThenVerdicts},
 		{"Impossible", testThenImpossible},
 		{"Refused", testThenRefused},
+		{"Many", testThenMany},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			noLeaks(t)
@@ -179,5 +180,26 @@ func TestThenUnacknowledged(t *testing.T) {
 		if due, err := other.Due(testContext(t), q); due || err != nil {
 			t.Errorf("something is left in %s: %v, %v", q, due, err)
 		}
+	}
+}
+
+// So many may follow that they are enqueued as a batch.
+func testThenMany(t *testing.T, url, _ string) {
+	b := open(t, url)
+	enqueue(t, b, message("q"))
+	ms := make([]*broker.Message, 100)
+	for i := range ms {
+		ms[i] = message("next")
+	}
+	settle(t, b, "q", 1, func(*broker.Message) broker.Settlement {
+		return broker.Settlement{Verdict: broker.Done, Then: ms}
+	})
+	seen := make(map[string]bool)
+	settle(t, b, "next", len(ms), func(m *broker.Message) broker.Settlement {
+		seen[m.ID] = true
+		return broker.Settlement{Verdict: broker.Done}
+	})
+	if len(seen) != len(ms) {
+		t.Errorf("%d different messages, want %d", len(seen), len(ms))
 	}
 }
