@@ -57,6 +57,7 @@ func Run(t *testing.T, store Store) {
 		{"ThenChains", testThenChains},
 		{"ThenTooLate", testThenTooLate},
 		{"ThenAgain", testThenAgain},
+		{"ThenInvalid", testThenInvalid},
 		{"Ways", testWays},
 		{"StopHandsBack", testStopHandsBack},
 		{"CloseGivesUp", testCloseGivesUp},

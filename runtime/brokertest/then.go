@@ -3,6 +3,7 @@ package brokertest
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -197,4 +198,26 @@ func testThenAgain(t *testing.T, store Store) {
 	collect(t, b, next, m.ID, other.ID)
 	nothingElse(t, b, next, "next", m.ID, other.ID)
 	drained(t, b, consume(t, b, "q", 1), "q")
+}
+
+// A message whose outcome has something to follow that can never be enqueued
+// becomes a dead letter, and nothing follows.
+func testThenInvalid(t *testing.T, store Store) {
+	b := open(t, store(t))
+	c, next := consume(t, b, "q", 1), consume(t, b, "next", 1)
+	m := message("q")
+	m.Keep = time.Hour
+	enqueue(t, b, m)
+	large := message("next")
+	large.Body = make([]byte, broker.MaxBodySize+1)
+	receive(t, c).Settle(broker.Settlement{Verdict: broker.Done, Result: []byte("1"), Then: []*broker.Message{message("next"), large}})
+	dead := deadLetters(t, b, "q", 1)[0]
+	if n := len(dead.Failures); dead.ID != m.ID || n != 1 || !strings.Contains(dead.Failures[0].Error, "cannot be enqueued") {
+		t.Errorf("dead letter %s says %+v", dead.ID, dead.Failures)
+	}
+	if r, err := b.Result(testContext(t), m.ID); err != nil || r.Failure == nil {
+		t.Errorf("result %+v, %v, want a failure", r, err)
+	}
+	drained(t, b, next, "next")
+	drained(t, b, c, "q")
 }
