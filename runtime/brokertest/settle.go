@@ -93,7 +93,7 @@ func testRequeueLater(t *testing.T, store Store) {
 
 // A buried message is among the dead letters with its history, and not
 // delivered again.
-func testBury(t *testing.T, store Store) {
+func testDead(t *testing.T, store Store) {
 	url := store(t)
 	b := open(t, url)
 	c := Consume(t, b, "q", 1)
