@@ -10,7 +10,7 @@ import (
 	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
-// buried enqueues and buries n messages and returns their ids.
+// died enqueues n messages, moves them to the dead letters, and returns their ids.
 func died(t *testing.T, b broker.Broker, queue string, n int) []string {
 	t.Helper()
 	c := Consume(t, b, queue, 1)
@@ -85,8 +85,8 @@ func testRetryDeadFailing(t *testing.T, store Store) {
 	c := Consume(t, b, "q", 50)
 	var mu sync.Mutex
 	runs := make(map[string]int)
-	var burying sync.WaitGroup
-	burying.Go(func() {
+	var dying sync.WaitGroup
+	dying.Go(func() {
 		for d := range c.Deliveries() {
 			mu.Lock()
 			runs[d.Message().ID]++
@@ -107,7 +107,7 @@ func testRetryDeadFailing(t *testing.T, store Store) {
 	}
 	Eventually(t, dead)
 	closeConsumer(t, c)
-	burying.Wait()
+	dying.Wait()
 	if len(runs) != n {
 		t.Errorf("%d messages were delivered, want %d", len(runs), n)
 	}

@@ -91,7 +91,7 @@ func testRequeueLater(t *testing.T, store Store) {
 	Drained(t, b, c, "q")
 }
 
-// A buried message is among the dead letters with its history, and not
+// A message that is dead is among the dead letters with its history, and not
 // delivered again.
 func testDead(t *testing.T, store Store) {
 	url := store(t)
