@@ -84,11 +84,12 @@ type Settlement struct {
 	// verdict is Done and Keep of the message is set.
 	Result []byte
 
-	// Then are messages to enqueue with the outcome, whatever it is. One whose
-	// id is enqueued already is no error. If one is not valid, the log says so,
-	// and the message is delivered again at the cost of an attempt. A broker
-	// without transactions enqueues them before it settles. If the settlement is
-	// lost, the task runs again and they are enqueued again, under the same ids.
+	// Then are messages to enqueue with the outcome, whatever it is. They are
+	// not to be changed any more. One whose id is enqueued already is no error.
+	// If one can never be enqueued, none is, and the message becomes a dead
+	// letter that says so. A broker without transactions enqueues them before
+	// it settles. If the settlement is lost, the task runs again and they are
+	// enqueued again, under the same ids.
 	Then []*Message
 }
 

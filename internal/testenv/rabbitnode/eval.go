@@ -2,6 +2,7 @@ package rabbitnode
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os/exec"
@@ -17,7 +18,8 @@ func (n *Node) Eval(ctx context.Context, expression string) (string, error) {
 	if err != nil {
 		return n.Ctl(ctx, "eval", expression+".")
 	}
-	cmd := exec.CommandContext(ctx, erlCall, "-n", n.name, "-e")
+	// The node refuses two that come under the same name, as they do by default.
+	cmd := exec.CommandContext(ctx, erlCall, "-h", "eval-"+rand.Text(), "-n", n.name, "-e")
 	cmd.Env = n.environ()
 	cmd.Dir = "/"
 	cmd.Stdin = strings.NewReader(expression + ".\n")

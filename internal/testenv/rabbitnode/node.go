@@ -5,6 +5,7 @@ package rabbitnode
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -15,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -81,12 +83,14 @@ func (n *Node) start(ctx context.Context, other *Node) error {
 	if err := n.Boot(ctx); err != nil || other == nil {
 		return err
 	}
-	for _, args := range [][]string{{"stop_app"}, {"join_cluster", other.name}, {"start_app"}} {
-		if _, err := n.Ctl(ctx, args...); err != nil {
-			return err
-		}
+	if _, err := n.Eval(ctx, "rabbit:stop()"); err != nil {
+		return err
 	}
-	return nil
+	if _, err := n.Ctl(ctx, "join_cluster", other.name); err != nil {
+		return err
+	}
+	_, err := n.Eval(ctx, "rabbit:start()")
+	return err
 }
 
 // EnvScripts is the environment variable that names the directory, absolute,
@@ -258,6 +262,7 @@ func (n *Node) Boot(ctx context.Context) error {
 	if _, err := io.WriteString(n.orders, "start\n"); err != nil {
 		return err
 	}
+	begin := time.Now()
 	for {
 		conn, err := amqp.DialConfig(n.URL(), amqp.Config{Dial: amqp.DefaultDial(time.Second)})
 		if err == nil {
@@ -265,10 +270,16 @@ func (n *Node) Boot(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("RabbitMQ did not start: %w\n%s", err, n.output())
+			return fmt.Errorf("%sRabbitMQ did not start within %v: %w (%s)", n.output(), time.Since(begin).Round(time.Second), err, load())
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
+}
+
+// load describes the load of the machine, the usual reason for slowness.
+func load() string {
+	average, _ := os.ReadFile("/proc/loadavg") // of Linux
+	return fmt.Sprintf("%d cores, load average %s", runtime.NumCPU(), cmp.Or(strings.TrimSpace(string(average)), "unknown"))
 }
 
 // output returns what the node printed.

@@ -11,6 +11,10 @@ import (
 	"github.com/dtaskhq/dtask/internal/testenv/skip"
 )
 
+// patience is how long a node may take to start: seconds, but on a machine with
+// much else to do minutes.
+const patience = 3 * time.Minute
+
 // A Node is a node of the test's own, to be stopped and crashed.
 type Node struct {
 	*rabbitnode.Node
@@ -24,7 +28,7 @@ func StartNode(t testing.TB, o rabbitnode.Options) *Node {
 	if os.Getenv(rabbitnode.EnvURL) == "" {
 		skip.Test(t, rabbitnode.EnvURL+" is not set: tests start no RabbitMQ of their own; use: make test")
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	n, err := rabbitnode.Start(ctx, o)
 	if err != nil {
@@ -58,7 +62,7 @@ func (n *Node) Crash() {
 // Restart boots the node after a Crash.
 func (n *Node) Restart() {
 	n.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	if err := n.Boot(ctx); err != nil {
 		n.t.Fatal(err)

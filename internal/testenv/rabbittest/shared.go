@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	amqp "github.com/rabbitmq/amqp091-go"
+
 	"github.com/dtaskhq/dtask/internal/testenv/rabbitnode"
 	"github.com/dtaskhq/dtask/internal/testenv/skip"
 )
@@ -47,6 +49,28 @@ func Namespace(t testing.TB, raw string) string {
 		t.Fatal(err)
 	}
 	return u.Query().Get("namespace")
+}
+
+// Within returns the URL of another namespace of the same test: its name is the
+// given one after that of url.
+func Within(t testing.TB, raw, name string) string {
+	t.Helper()
+	return strings.Replace(raw, Namespace(t, raw), Namespace(t, raw)+name, 1)
+}
+
+// Channel returns a channel of the bare client, to look behind the scenes.
+func Channel(t testing.TB, raw string) *amqp.Channel {
+	t.Helper()
+	conn, err := amqp.Dial(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	ch, err := conn.Channel()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ch
 }
 
 // VHostURL is [URL] with a virtual host of the test's own, and its name: for
