@@ -31,6 +31,7 @@
 //	vitals.go, report.go, counts.go  whether the process is live and ready; its counts
 //	front.go, health.go, notify.go, pidfile.go
 //	                                 what probes, systemd and pid files are told
+//	clock_linux.go, clock_other.go   the clock that systemd asks for
 //	log.go, terminal.go, statusline.go
 //	                                 the log, as text, as JSON, and on a terminal
 package worker
