@@ -40,8 +40,8 @@ var parseSchedule = crontab.Parse
 // Scheduled set: [Main] does the same by itself. Any number of processes may
 // call it; each tick is enqueued once however many do.
 //
-// It returns nil at the end of ctx, and before it only if a schedule is wrong.
-// It bears with a broker that does not answer.
+// It returns nil at the end of ctx, and before it only if a schedule is wrong, or
+// the broker keeps no ticks. It bears with a broker that does not answer.
 func Schedule(ctx context.Context, client *dtask.Client, tables ...dtask.Table) error {
 	if client == nil {
 		return errors.New("the client is nil; check the error of dtask.Open")
@@ -50,7 +50,7 @@ func Schedule(ctx context.Context, client *dtask.Client, tables ...dtask.Table) 
 	if err != nil {
 		return err
 	}
-	s, err := newScheduler(client, schedules, slog.Default())
+	s, err := newScheduler(client, schedules, client.Logger())
 	if err != nil {
 		return err
 	}
@@ -92,7 +92,12 @@ type scheduler struct {
 	log       *slog.Logger
 }
 
+// newScheduler returns a scheduler, the nil one if there is nothing to schedule:
+// a broker that keeps no ticks does for that.
 func newScheduler(client *dtask.Client, schedules []schedule, log *slog.Logger) (*scheduler, error) {
+	if len(schedules) == 0 {
+		return nil, nil
+	}
 	store, err := broker.As[broker.TickStore](client.Broker())
 	if err != nil {
 		return nil, err
@@ -125,7 +130,7 @@ func (s *scheduler) watch(ctx context.Context, sch schedule) {
 			wait, failing = retryScheduler, false
 		case err != nil:
 			if !failing {
-				s.log.Warn("periodic task cannot be scheduled; trying on", "task", sch.task.Name, "err", err)
+				s.warn(sch, err)
 			}
 			wait, failing = retryStep, true
 		case failing:
@@ -138,6 +143,16 @@ func (s *scheduler) watch(ctx context.Context, sch schedule) {
 		case <-time.After(wait):
 		}
 	}
+}
+
+// warn says why a periodic task cannot be scheduled.
+func (s *scheduler) warn(sch schedule, err error) {
+	log := s.log.With("task", sch.task.Name, "err", err)
+	var panicked *dtask.PanicError
+	if errors.As(err, &panicked) {
+		log = log.With("stack", panicked.Stack)
+	}
+	log.Warn("periodic task cannot be scheduled; trying on")
 }
 
 // catchUp enqueues every task that is due now, once for each of its ticks.
@@ -180,7 +195,7 @@ func (s *scheduler) step(ctx context.Context, sch schedule) (next time.Time, err
 		if skip {
 			ticked, err = s.store.Tick(ctx, sch.task.Name, last, tick, nil)
 		} else {
-			id, ticked, err = s.client.Tick(ctx, sch.task, last, tick)
+			id, ticked, err = s.tick(ctx, sch.task, last, tick)
 		}
 		switch {
 		case err != nil:
@@ -188,6 +203,8 @@ func (s *scheduler) step(ctx context.Context, sch schedule) (next time.Time, err
 		case !ticked: // another scheduler was faster
 		case skip:
 			s.log.Warn("periodic task missed its time; left out", "task", sch.task.Name, "tick", tick)
+		case id == "":
+			s.log.Info("periodic task dropped by middleware", "task", sch.task.Name, "tick", tick)
 		case missed:
 			s.log.Warn("periodic task missed its time; enqueued late", "task", sch.task.Name, "tick", tick, "id", id)
 		default:
