@@ -54,7 +54,7 @@ func (b *Broker) revive(d *wire.Delivery, queue string) (admission, error) {
 	if !m.Expires.IsZero() && time.Until(m.Expires) < 0 {
 		m.Expires = time.Time{} // it is wanted all the same
 	}
-	return b.admission(&m)
+	return b.admissionAs(&m, "") // not validated: it may come from a producer with other bounds
 }
 
 // DeleteDead implements broker.Admin. It finds ids among the oldest 65,535.

@@ -95,11 +95,8 @@ func (sub *subscription) withoutThen(d *delivery, err error) []*publication {
 func (b *Broker) following(ms []*broker.Message) ([]admission, error) {
 	as := make([]admission, len(ms))
 	for i, m := range ms {
-		err := m.Validate() // one that is not would be tried for ever
-		if err == nil {
-			as[i], err = b.repeatableAdmission(m)
-		}
-		if err != nil {
+		var err error
+		if as[i], err = b.repeatableAdmission(m); err != nil {
 			return nil, fmt.Errorf("message %s: %w", m.ID, err)
 		}
 	}

@@ -77,11 +77,15 @@
 // of a queue (classes.go); subscription.go has the channel, prefetch.go how much
 // is fetched, and receive.go decides what is for the worker. delivery.go settles,
 // move.go publishes what takes its place, and acks.go acknowledges. closing.go
-// ends all that.
+// ends all that. Three files serve the exceptions: executed.go keeps what was
+// executed from running again, quarantine.go deals with messages that kill their
+// workers, and renew.go with tasks that outlast RabbitMQ's consumer_timeout.
 //
-// link.go keeps connections open (session.go), and topology.go and declare.go
-// declare what names.go names. Package codec has the form of a message, results
-// what is recorded of outcomes, and wire the connections themselves.
+// tick.go has the schedules, results.go the results, and admin.go, dead_letters.go,
+// purge.go and pause.go what operators ask for. url.go reads the URL, tls.go the
+// certificates. link.go keeps connections open (session.go), and topology.go and
+// declare.go declare what names.go names. Package codec has the form of a message,
+// results what is recorded of outcomes, and wire the connections themselves.
 //
 // # Limits
 //

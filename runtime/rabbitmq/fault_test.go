@@ -248,6 +248,7 @@ func TestPermanentErrors(t *testing.T) {
 		{"tls", "amqps://guest:geheim@" + u.Host + u.Path, "does not speak TLS"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel() // RabbitMQ waits before it refuses
 			_, err := rabbitmq.Open(testContext(t), c.url, broker.Config{})
 			if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "geheim") {
 				t.Errorf("open: %v, want %q", err, c.want)
@@ -261,7 +262,7 @@ func TestPermanentErrors(t *testing.T) {
 func TestOtherArguments(t *testing.T) {
 	raw := rabbittest.URL(t)
 	namespace := rabbittest.Namespace(t, raw)
-	ch := rawChannel(t, raw)
+	ch := rabbittest.Channel(t, raw)
 	if _, err := ch.QueueDeclare(namespace+".queue.q", true, false, false, false, amqp.Table{
 		"x-queue-type": "quorum", "x-delivery-limit": 3, "x-overflow": "reject-publish",
 		"x-dead-letter-exchange": "", "x-dead-letter-routing-key": namespace + ".dead.q", "x-dead-letter-strategy": "at-least-once",
@@ -281,21 +282,6 @@ func TestOtherArguments(t *testing.T) {
 	enqueue(t, b, message("other")) // it goes on with others
 }
 
-// rawChannel returns a channel of the bare client, to look behind the scenes.
-func rawChannel(t *testing.T, url string) *amqp.Channel {
-	t.Helper()
-	conn, err := amqp.Dial(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	ch, err := conn.Channel()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return ch
-}
-
 // foreign returns a message as another producer may write it.
 func foreign(id string, notBefore time.Time) amqp.Publishing {
 	return amqp.Publishing{Type: "t", MessageId: id, Body: []byte("{}"), Headers: amqp.Table{"dtask-not-before": notBefore.UnixMilli()}}
@@ -308,7 +294,7 @@ func TestQueueDeleted(t *testing.T) {
 	raw := rabbittest.URL(t)
 	b := open(t, raw)
 	c := consume(t, b, "q", 5)
-	ch := rawChannel(t, raw)
+	ch := rabbittest.Channel(t, raw)
 	for range 3 {
 		for _, name := range []string{".queue.q", ".high.q", ".dead.q"} {
 			if _, err := ch.QueueDelete(rabbittest.Namespace(t, raw)+name, false, false, false); err != nil {
@@ -349,7 +335,7 @@ func TestLevelDeleted(t *testing.T) {
 		return m
 	}
 	enqueue(t, b, delayed())
-	ch := rawChannel(t, raw)
+	ch := rabbittest.Channel(t, raw)
 	level := rabbittest.Namespace(t, raw) + ".delay.08"
 	if err := ch.ExchangeDelete(level, false, false); err != nil {
 		t.Fatal(err)
@@ -453,7 +439,7 @@ func TestCloseSilent(t *testing.T) {
 func TestUndeclarable(t *testing.T) {
 	url := rabbittest.URL(t)
 	b := open(t, url)
-	if _, err := rawChannel(t, url).QueueDeclare(rabbittest.Namespace(t, url)+".queue.taken", false, false, true, false, nil); err != nil {
+	if _, err := rabbittest.Channel(t, url).QueueDeclare(rabbittest.Namespace(t, url)+".queue.taken", false, false, true, false, nil); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
@@ -558,7 +544,7 @@ func TestForeignMessages(t *testing.T) {
 	raw := rabbittest.URL(t)
 	b := open(t, raw)
 	c := consume(t, b, "q", 2)
-	ch := rawChannel(t, raw)
+	ch := rabbittest.Channel(t, raw)
 	publish := func(p amqp.Publishing) {
 		t.Helper()
 		if err := ch.Publish("", rabbittest.Namespace(t, raw)+".queue.q", true, false, p); err != nil {

@@ -3,6 +3,7 @@ package rabbitmq
 import (
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
@@ -49,8 +50,7 @@ func (sub *subscription) storeAll(as []admission) error {
 		return nil
 	}
 	return sub.persist(as[0].message.message.MessageID, func() (failed error) {
-		errs := make([]error, len(as))
-		sub.consumer.b.admitMany(sub.ctx, as, errs)
+		errs := sub.admitAll(as)
 		left := as[:0]
 		for i, err := range errs {
 			if err == nil {
@@ -64,6 +64,26 @@ func (sub *subscription) storeAll(as []admission) error {
 		as = left
 		return failed
 	})
+}
+
+// fewFollow is how many messages may follow from an outcome without being a
+// batch: only one batch is published at a time, and other outcomes would wait.
+const fewFollow = 16
+
+// admitAll publishes admissions once, and returns their errors.
+func (sub *subscription) admitAll(as []admission) []error {
+	errs := make([]error, len(as))
+	if len(as) > fewFollow {
+		sub.consumer.b.admitMany(sub.ctx, as, errs)
+		return errs
+	}
+	var all sync.WaitGroup
+	for i, a := range as[1:] {
+		all.Go(func() { errs[i+1] = sub.consumer.b.admit(sub.ctx, a) })
+	}
+	errs[0] = sub.consumer.b.admit(sub.ctx, as[0])
+	all.Wait()
+	return errs
 }
 
 // persist calls publish until it succeeds. It gives up with the subscription,

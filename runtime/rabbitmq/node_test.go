@@ -28,6 +28,7 @@ func TestNode(t *testing.T) {
 		{"DiskAlarm", testDiskAlarm},
 		{"StopApp", testStopApp},
 		{"Crash", testCrash},
+		{"ResultAcrossCrash", testResultAcrossCrash},
 		{"ConnectionsClosed", testConnectionsClosed},
 		{"MaxMessageSize", testMaxMessageSize},
 		{"FrameMax", testFrameMax},
@@ -201,6 +202,27 @@ func testCrash(t *testing.T, n *rabbittest.Node) {
 	l.finish()
 }
 
+// The crash of RabbitMQ costs neither the records before it nor the wait.
+func testResultAcrossCrash(t *testing.T, n *rabbittest.Node) {
+	b := open(t, nodeURL(t, n))
+	before, during := kept("work"), kept("work")
+	enqueue(t, b, before)
+	execute(t, b, "work", 1)
+	enqueue(t, b, during)
+	result := make(chan error, 1)
+	go func() { result <- checkValue(testContext(t), b, during) }()
+	eventually(t, func() string { return unwatched(b, during.ID) })
+	n.Crash()
+	n.Restart()
+	execute(t, b, "work", 1)
+	if err := <-result; err != nil {
+		t.Error(err)
+	}
+	if err := checkValue(testContext(t), b, before); err != nil {
+		t.Error(err)
+	}
+}
+
 func testConnectionsClosed(t *testing.T, n *rabbittest.Node) {
 	b := open(t, nodeURL(t, n))
 	l := startLoad(t, b, "q")
@@ -237,6 +259,18 @@ func testMaxMessageSize(t *testing.T, n *rabbittest.Node) {
 		d := receive(t, c)
 		seen[d.Message().ID] = true
 		d.Settle(broker.Settlement{Verdict: broker.Done})
+	}
+	if err := c.Close(testContext(t)); err != nil {
+		t.Fatal(err)
+	}
+
+	enqueue(t, b, message("then"))
+	settle(t, b, "then", 1, func(*broker.Message) broker.Settlement {
+		return broker.Settlement{Verdict: broker.Done, Then: []*broker.Message{ms[0], ms[100]}}
+	})
+	dead, err := b.DeadLetters(testContext(t), "then", 2)
+	if err != nil || len(dead) != 1 || !strings.Contains(dead[0].Failures[0].Error, ms[100].ID) {
+		t.Errorf("dead letters where what follows is too large: %+v, %v", dead, err)
 	}
 }
 

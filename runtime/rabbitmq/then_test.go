@@ -12,9 +12,8 @@ import (
 	"github.com/dtaskhq/dtask/runtime/rabbitmq"
 )
 
-// What follows from outcomes, each test with a namespace of its own.
+// What follows from outcomes.
 func TestThen(t *testing.T) {
-	url := rabbittest.URL(t)
 	for _, c := range []struct {
 		name string
 		test func(t *testing.T, url, namespace string)
@@ -22,10 +21,12 @@ func TestThen(t *testing.T) {
 		{"Verdicts", testThenVerdicts},
 		{"Impossible", testThenImpossible},
 		{"Refused", testThenRefused},
+		{"Many", testThenMany},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			noLeaks(t)
-			c.test(t, url+"?namespace="+c.name, c.name)
+			url := rabbittest.URL(t)
+			c.test(t, url, rabbittest.Namespace(t, url))
 		})
 	}
 }
@@ -104,7 +105,7 @@ func testThenImpossible(t *testing.T, url, _ string) {
 // settled nor lost.
 func testThenRefused(t *testing.T, url, namespace string) {
 	b := open(t, url)
-	raw := rawChannel(t, strings.TrimSuffix(url, "?namespace="+namespace))
+	raw := rabbittest.Channel(t, url)
 	if _, err := raw.QueueDeclare(namespace+".queue.next", true, false, false, false, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -179,5 +180,26 @@ func TestThenUnacknowledged(t *testing.T) {
 		if due, err := other.Due(testContext(t), q); due || err != nil {
 			t.Errorf("something is left in %s: %v, %v", q, due, err)
 		}
+	}
+}
+
+// So many may follow that they are enqueued as a batch.
+func testThenMany(t *testing.T, url, _ string) {
+	b := open(t, url)
+	enqueue(t, b, message("q"))
+	ms := make([]*broker.Message, 100)
+	for i := range ms {
+		ms[i] = message("next")
+	}
+	settle(t, b, "q", 1, func(*broker.Message) broker.Settlement {
+		return broker.Settlement{Verdict: broker.Done, Then: ms}
+	})
+	seen := make(map[string]bool)
+	settle(t, b, "next", len(ms), func(m *broker.Message) broker.Settlement {
+		seen[m.ID] = true
+		return broker.Settlement{Verdict: broker.Done}
+	})
+	if len(seen) != len(ms) {
+		t.Errorf("%d different messages, want %d", len(seen), len(ms))
 	}
 }

@@ -1,4 +1,4 @@
-// Package rabbittest gives tests a RabbitMQ to use, and the means to hurt it.
+// Package rabbittest gives tests a RabbitMQ to use, and the means to disturb it.
 package rabbittest
 
 import (
@@ -10,6 +10,10 @@ import (
 	"github.com/dtaskhq/dtask/internal/testenv/rabbitnode"
 	"github.com/dtaskhq/dtask/internal/testenv/skip"
 )
+
+// patience is how long a node may take to start: seconds, but on a machine with
+// much else to do minutes.
+const patience = 3 * time.Minute
 
 // A Node is a node of the test's own, to be stopped and crashed.
 type Node struct {
@@ -24,7 +28,7 @@ func StartNode(t testing.TB, o rabbitnode.Options) *Node {
 	if os.Getenv(rabbitnode.EnvURL) == "" {
 		skip.Test(t, rabbitnode.EnvURL+" is not set: tests start no RabbitMQ of their own; use: make test")
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	n, err := rabbitnode.Start(ctx, o)
 	if err != nil {
@@ -43,12 +47,12 @@ func (n *Node) Eval(expression string) string {
 	return eval(n.t, n.Node, expression)
 }
 
-// Crash halts the node at once, as kill -9 does. In the same moment it has
-// RabbitMQ write down which queues there are: it leaves that to a timer of five
-// seconds, and a quorum queue declared since does not survive.
+// Crash halts the node at once, as kill -9 does. Just before, it makes RabbitMQ
+// write to disk which queues there are. RabbitMQ itself does that only after five
+// seconds, and a quorum queue that is younger would not survive.
 func (n *Node) Crash() {
 	n.t.Helper()
-	// It cannot answer.
+	// The node halts before it can answer.
 	n.Node.Eval(context.Background(), "[dets:sync(T) || T <- dets:all()], erlang:halt(137, [{flush, false}])")
 	if err := n.Kill(); err != nil { // its guardian is to know
 		n.t.Fatal(err)
@@ -58,7 +62,7 @@ func (n *Node) Crash() {
 // Restart boots the node after a Crash.
 func (n *Node) Restart() {
 	n.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	if err := n.Boot(ctx); err != nil {
 		n.t.Fatal(err)

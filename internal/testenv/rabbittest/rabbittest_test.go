@@ -92,7 +92,7 @@ func TestNamespaceRemoved(t *testing.T) {
 	t.Run("use", func(t *testing.T) {
 		url := rabbittest.URL(t)
 		namespace = rabbittest.Namespace(t, url)
-		ch := channel(t, url)
+		ch := rabbittest.Channel(t, url)
 		if _, err := ch.QueueDeclare(namespace+".q", true, false, false, false, amqp.Table{"x-queue-type": "quorum"}); err != nil {
 			t.Fatal(err)
 		}
@@ -101,25 +101,10 @@ func TestNamespaceRemoved(t *testing.T) {
 		}
 	})
 	url := rabbittest.URL(t)
-	if _, err := channel(t, url).QueueDeclarePassive(namespace+".q", true, false, false, false, nil); err == nil {
+	if _, err := rabbittest.Channel(t, url).QueueDeclarePassive(namespace+".q", true, false, false, false, nil); err == nil {
 		t.Error("the queue is still there")
 	}
-	if err := channel(t, url).ExchangeDeclarePassive(namespace+".x", "topic", true, false, false, false, nil); err == nil {
+	if err := rabbittest.Channel(t, url).ExchangeDeclarePassive(namespace+".x", "topic", true, false, false, false, nil); err == nil {
 		t.Error("the exchange is still there")
 	}
-}
-
-func channel(t *testing.T, raw string) *amqp.Channel {
-	t.Helper()
-	server, _, _ := strings.Cut(raw, "?")
-	conn, err := amqp.Dial(server)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	ch, err := conn.Channel()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return ch
 }

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	amqp "github.com/rabbitmq/amqp091-go"
+
 	"github.com/dtaskhq/dtask/internal/testenv/rabbitnode"
 	"github.com/dtaskhq/dtask/internal/testenv/skip"
 )
@@ -49,6 +51,28 @@ func Namespace(t testing.TB, raw string) string {
 	return u.Query().Get("namespace")
 }
 
+// Within returns the URL of another namespace of the same test: its name is the
+// given one after that of url.
+func Within(t testing.TB, raw, name string) string {
+	t.Helper()
+	return strings.Replace(raw, Namespace(t, raw), Namespace(t, raw)+name, 1)
+}
+
+// Channel returns a channel of the bare client, to look behind the scenes.
+func Channel(t testing.TB, raw string) *amqp.Channel {
+	t.Helper()
+	conn, err := amqp.Dial(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	ch, err := conn.Channel()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ch
+}
+
 // VHostURL is [URL] with a virtual host of the test's own, and its name: for
 // tests that tell connections and channels apart by it. It costs a hundred times
 // more.
@@ -56,7 +80,7 @@ func VHostURL(t testing.TB) (raw, vhost string) {
 	t.Helper()
 	u := shared(t)
 	if rabbitnode.Attached() == nil {
-		skip.Test(t, "somebody's own server has no virtual hosts for tests")
+		skip.Test(t, "the RabbitMQ to test with was not started by testenv, which is needed to make virtual hosts; use: make test")
 	}
 	vhost = unique()
 	Eval(t, fmt.Sprintf(addVHost, vhost))
