@@ -71,6 +71,9 @@ func (c *Client) With(middleware ...EnqueueMiddleware) *Client {
 // capabilities.
 func (c *Client) Broker() broker.Broker { return c.broker }
 
+// Logger returns the logger of the client, for packages that work with it.
+func (c *Client) Logger() *slog.Logger { return c.log }
+
 // Admin returns the administration of the broker's queues: it lists, retries and
 // deletes dead letters, and counts, pauses, resumes and purges queues. The error
 // wraps [ErrUnsupported] if the broker has none.

@@ -51,11 +51,17 @@ func shortName(name string) string { return name[strings.LastIndexByte(name, '/'
 // one of another build, or of another service, whose messages should not come
 // here.
 func (w *Worker) noTask(m *Message) error {
-	if len(w.modules) == 0 || !strings.Contains(m.Task, "/") || slices.ContainsFunc(w.modules, func(module string) bool { return inModule(m.Task, module) }) {
+	if len(w.modules) == 0 || !hasPath(m.Task) || slices.ContainsFunc(w.modules, func(module string) bool { return inModule(m.Task, module) }) {
 		return &foreignError{fmt.Errorf("this build has no task %s", m.Task)}
 	}
 	return &foreignError{fmt.Errorf("task %s is of another module than %s, and both use queue %q of this broker; give each service a namespace of its own: ?namespace= in its broker URL",
 		m.Task, strings.Join(w.modules, ", "), m.Queue)}
+}
+
+// hasPath reports whether a name can be of a function with the import path of its
+// package, as dtaskgen gives it. A name that is pinned says nothing of the module.
+func hasPath(task string) bool {
+	return strings.Contains(task, "/") && strings.Contains(shortName(task), ".")
 }
 
 // inModule reports whether a task is of a package of the module.

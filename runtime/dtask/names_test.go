@@ -54,6 +54,7 @@ func TestNoTask(t *testing.T) {
 		"example.com/shop/mail.Gone": "this build has no task example.com/shop/mail.Gone",
 		"example.com/lib.Gone":       "this build has no task example.com/lib.Gone",
 		"pinned-too":                 "this build has no task pinned-too",
+		"mail/pinned":                "this build has no task mail/pinned",
 		"example.com/shopping.Buy": "task example.com/shopping.Buy is of another module than example.com/lib, example.com/shop, and both use queue \"q\" of this broker;" +
 			" give each service a namespace of its own: ?namespace= in its broker URL",
 	} {

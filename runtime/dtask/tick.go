@@ -3,7 +3,9 @@ package dtask
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
@@ -17,7 +19,8 @@ const TickHeader = "dtask-tick"
 // the newest tick so far is still the one at the time from. So one message is
 // enqueued, however many processes call Tick for the same tick. It reports
 // whether this call did it, and the id of the message. The message passes
-// through the middleware of the client, as with any Delay. Package worker calls
+// through the middleware of the client, as with any Delay. If the middleware drops
+// it, the tick is over all the same, and the id is empty. Package worker calls
 // Tick when the task is due.
 //
 // The error wraps [ErrUnsupported] if the broker keeps no ticks. After another
@@ -36,20 +39,30 @@ func (c *Client) Tick(ctx context.Context, task BoundTask, from, to time.Time) (
 	}
 	tried := false
 	tick := func(ctx context.Context, ms []*Message) []error {
-		var err error
-		tried = true
-		ticked, err = store.Tick(ctx, task.Name, from, to, ms[0])
-		return []error{err}
+		switch len(ms) {
+		case 0:
+			return nil
+		case 1:
+			var err error
+			tried = true
+			ticked, err = store.Tick(ctx, task.Name, from, to, ms[0])
+			return []error{err}
+		}
+		return slices.Repeat([]error{errTickOfMany}, len(ms))
 	}
 	err = c.through(tick)(ctx, []*Message{&m})[0]
 	if err == nil && !tried { // middleware has dropped the message: its tick is over
 		ticked, err = store.Tick(ctx, task.Name, from, to, nil)
+		m.ID = ""
 	}
 	if err != nil {
 		return m.ID, false, &EnqueueError{Task: task.Name, ID: m.ID, Err: err}
 	}
 	return m.ID, ticked, nil
 }
+
+// errTickOfMany: what follows from a tick is stored with it, and is one message.
+var errTickOfMany = errors.New("the middleware passes on several messages for one tick; enqueue the others by a Delay of their own")
 
 // tickID returns the id of a tick's message, which is the same in every process:
 // a UUIDv8 of a SHA-256 (RFC 9562, section 5.8 and appendix B.2).

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -54,6 +55,12 @@ func TestTick(t *testing.T) {
 		{"dropped", func(dtask.EnqueueFunc) dtask.EnqueueFunc {
 			return func(context.Context, []*dtask.Message) []error { return []error{nil} }
 		}, tickStore{}, true, nil, "", false},
+		{"filtered", func(next dtask.EnqueueFunc) dtask.EnqueueFunc {
+			return func(ctx context.Context, ms []*dtask.Message) []error {
+				next(ctx, nil)
+				return make([]error, len(ms))
+			}
+		}, tickStore{}, true, nil, "", false},
 		{"refused", func(dtask.EnqueueFunc) dtask.EnqueueFunc {
 			return func(context.Context, []*dtask.Message) []error { return []error{refusal} }
 		}, tickStore{}, false, refusal, "", false},
@@ -76,8 +83,8 @@ func TestTick(t *testing.T) {
 			}
 			m := c.store.ticked[0]
 			if !c.enqueued {
-				if m != nil {
-					t.Errorf("enqueued %+v, which was dropped", m)
+				if m != nil || id != "" {
+					t.Errorf("enqueued %+v as %q, which was dropped", m, id)
 				}
 				return
 			}
@@ -96,6 +103,23 @@ func TestTick(t *testing.T) {
 				t.Errorf("the id of the same tick is %s and %s", id, again)
 			}
 		})
+	}
+}
+
+// A tick is stored with one message. Middleware that makes more of it hears so:
+// none of them would be there without the others.
+func TestTickOfMany(t *testing.T) {
+	store := new(tickStore)
+	client := dtask.NewClient(store).With(func(next dtask.EnqueueFunc) dtask.EnqueueFunc {
+		return func(ctx context.Context, ms []*dtask.Message) []error {
+			other := *ms[0]
+			return next(ctx, append(ms, &other))
+		}
+	})
+	task := dtask.Define[struct{}, dtask.None]("pkg.Purge", dtask.Spec{Queue: "night"}).Bind(nil)
+	_, ticked, err := client.Tick(t.Context(), task, time.Time{}, time.Now())
+	if ticked || err == nil || !strings.Contains(err.Error(), "several messages") || len(store.ticked) > 0 {
+		t.Errorf("ticked %v, %v; the store has %d", ticked, err, len(store.ticked))
 	}
 }
 

@@ -51,7 +51,7 @@ func Schedule(ctx context.Context, client *dtask.Client, tables ...dtask.Table) 
 	if err != nil {
 		return err
 	}
-	s, err := newScheduler(client, schedules, slog.Default())
+	s, err := newScheduler(client, schedules, client.Logger())
 	if err != nil {
 		return err
 	}
@@ -93,7 +93,12 @@ type scheduler struct {
 	log       *slog.Logger
 }
 
+// newScheduler returns a scheduler, the nil one if there is nothing to schedule:
+// a broker that keeps no ticks does for that.
 func newScheduler(client *dtask.Client, schedules []schedule, log *slog.Logger) (*scheduler, error) {
+	if len(schedules) == 0 {
+		return nil, nil
+	}
 	store, err := broker.As[broker.TickStore](client.Broker())
 	if err != nil {
 		return nil, err
@@ -126,7 +131,7 @@ func (s *scheduler) watch(ctx context.Context, sch schedule) {
 			wait, failing = retryScheduler, false
 		case err != nil:
 			if !failing {
-				s.log.Warn("periodic task cannot be scheduled; trying again", "task", sch.task.Name, "err", err)
+				s.warn(sch, err)
 			}
 			wait, failing = retryStep, true
 		case failing:
@@ -139,6 +144,16 @@ func (s *scheduler) watch(ctx context.Context, sch schedule) {
 		case <-time.After(wait):
 		}
 	}
+}
+
+// warn says why a periodic task cannot be scheduled.
+func (s *scheduler) warn(sch schedule, err error) {
+	log := s.log.With("task", sch.task.Name, "err", err)
+	var panicked *dtask.PanicError
+	if errors.As(err, &panicked) {
+		log = log.With("stack", panicked.Stack)
+	}
+	log.Warn("periodic task cannot be scheduled; trying again")
 }
 
 // catchUp enqueues every task that is due now, once for each of its ticks.
@@ -181,7 +196,7 @@ func (s *scheduler) step(ctx context.Context, sch schedule) (next time.Time, err
 		if skip {
 			ticked, err = s.store.Tick(ctx, sch.task.Name, last, tick, nil)
 		} else {
-			id, ticked, err = s.client.Tick(ctx, sch.task, last, tick)
+			id, ticked, err = s.tick(ctx, sch.task, last, tick)
 		}
 		switch {
 		case err != nil:
@@ -189,6 +204,8 @@ func (s *scheduler) step(ctx context.Context, sch schedule) (next time.Time, err
 		case !ticked: // another scheduler was faster
 		case skip:
 			s.log.Warn("periodic task missed its time; left out", "task", sch.task.Name, "tick", tick)
+		case id == "":
+			s.log.Info("periodic task dropped by middleware", "task", sch.task.Name, "tick", tick)
 		case missed:
 			s.log.Warn("periodic task missed its time; enqueued late", "task", sch.task.Name, "tick", tick, "id", id)
 		default:

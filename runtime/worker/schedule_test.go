@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -175,12 +176,45 @@ func TestSchedule(t *testing.T) {
 			}
 		})
 	}
+	none := dtask.NewClient(new(bare)) // it keeps no ticks
+	ended, end := context.WithCancel(t.Context())
+	end()
+	if err := Schedule(ended, none, dtask.Table{greetTask.Bind(nil)}); err != nil {
+		t.Errorf("nothing is periodic, and the broker keeps no ticks: %v", err)
+	}
+	if err := Schedule(ended, none, dtask.Table{purgeTask.Bind(nil)}); !errors.Is(err, dtask.ErrUnsupported) {
+		t.Errorf("the broker keeps no ticks: %v", err)
+	}
 	wrong := dtask.Define[struct{}, dtask.None]("mail.Wrong", dtask.Spec{Queue: "mail", Cron: "@often"})
 	if err := Schedule(t.Context(), dtask.NewClient(&ticks{}), dtask.Table{wrong.Bind(nil)}); err == nil || !strings.Contains(err.Error(), "task mail.Wrong: ") {
 		t.Errorf("a wrong schedule: %v", err)
 	}
 	if err := Schedule(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "the client is nil") {
 		t.Errorf("without a client: %v", err)
+	}
+}
+
+// What becomes of a tick in the middleware is said as it is, in the log of the
+// client, and does no harm to the process.
+func TestTickInMiddleware(t *testing.T) {
+	for want, middleware := range map[string]dtask.EnqueueFunc{
+		"periodic task dropped by middleware": func(context.Context, []*dtask.Message) []error { return []error{nil} },
+		"panic: no tenant":                    func(context.Context, []*dtask.Message) []error { panic("no tenant") },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var text bytes.Buffer
+			b := &ticks{}
+			client := dtask.NewClient(b, dtask.WithLogger(slog.New(slog.NewTextHandler(&text, nil)))).
+				With(func(dtask.EnqueueFunc) dtask.EnqueueFunc { return middleware })
+			ctx, cancel := context.WithTimeout(t.Context(), 24*time.Hour)
+			defer cancel()
+			if err := Schedule(ctx, client, dtask.Table{purgeTask.Bind(nil)}); err != nil {
+				t.Error(err)
+			}
+			if n := len(b.times()); n > 0 || !strings.Contains(text.String(), want) || strings.Contains(text.String(), "enqueued") {
+				t.Errorf("%d enqueued, the log does not say %s:\n%s", n, want, text.String())
+			}
+		})
 	}
 }
 

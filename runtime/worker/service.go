@@ -72,17 +72,26 @@ func (p *program) newService(ctx context.Context, middleware ...dtask.Middleware
 		return nil, err
 	}
 	s := &service{client: client, queues: p.queueNames(), counts: newCounts(), log: p.log}
-	if s.admin, err = client.Admin(); err != nil {
+	if err := s.prepare(p, middleware); err != nil {
+		s.close()
 		return nil, err
 	}
+	return s, nil
+}
+
+// prepare asks the broker for what the service needs of it, and makes the worker.
+func (s *service) prepare(p *program, middleware []dtask.Middleware) (err error) {
+	if s.admin, err = s.client.Admin(); err != nil {
+		return err
+	}
 	if p.config.scheduler {
-		if s.scheduler, err = newScheduler(client, p.schedules, p.log); err != nil {
-			return nil, err
+		if s.scheduler, err = newScheduler(s.client, p.schedules, p.log); err != nil {
+			return err
 		}
 	}
 	middleware = slices.Concat([]dtask.Middleware{s.counts.middleware}, middleware, p.additions.Middleware)
-	s.worker, err = dtask.NewWorker(client, p.config.workerConfig(p.log, middleware...), p.tables...)
-	return s, err
+	s.worker, err = dtask.NewWorker(s.client, p.config.workerConfig(p.log, middleware...), p.tables...)
+	return err
 }
 
 // checkTables reports what is wrong with the tables and the queues, before the

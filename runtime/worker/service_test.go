@@ -50,6 +50,24 @@ func (unconsumable) Consume(context.Context, broker.ConsumeOptions) (broker.Cons
 	return nil, errors.New("no queue for you")
 }
 
+// bare is a broker with no capability at all.
+type bare struct {
+	broker.Broker
+	closed bool
+}
+
+func (b *bare) Close() error { b.closed = true; return nil }
+
+// A broker that cannot do what a worker needs of it is refused, and closed.
+func TestBareBroker(t *testing.T) {
+	b := new(bare)
+	broker.Register("bare", func(context.Context, string, broker.Config) (broker.Broker, error) { return b, nil })
+	p := &program{log: slog.New(slog.DiscardHandler), config: &config{url: "bare:"}, tables: []dtask.Table{{greetTask.Bind(nil)}}}
+	if _, err := p.newService(t.Context()); !errors.Is(err, dtask.ErrUnsupported) || !b.closed {
+		t.Errorf("error %v, closed %v", err, b.closed)
+	}
+}
+
 // The middleware that a program adds sees its messages.
 func TestAdditions(t *testing.T) {
 	url := "sqlite:" + filepath.Join(t.TempDir(), "tasks.db")
