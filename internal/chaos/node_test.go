@@ -42,8 +42,8 @@ func TestBrokerCrash(t *testing.T) {
 	tr.require(a, onePercent(a))
 }
 
-// T6: RabbitMQ runs out of memory and disk. Nobody waits longer than they
-// said, workers go on, and what waited is enqueued afterwards.
+// T6: RabbitMQ runs out of memory and disk. No Delay waits longer than its
+// context, workers go on, and what waited is enqueued afterwards.
 func TestAlarms(t *testing.T) {
 	tr, node := private(t, "T6 memory and disk alarms")
 	backlog := scale(500, 40_000)
@@ -76,9 +76,9 @@ func TestAlarms(t *testing.T) {
 	tr.require(a, allowed)
 }
 
-// refused enqueues, in vain, until the client knows of the alarm. Each call
-// returns by the end of its context. It returns how many were refused: what
-// was sent before the client knew is unknown.
+// refused tries to enqueue until the client knows of the alarm. Each call returns
+// by the end of its context. It returns how many calls were refused: 1, because
+// the outcome of those before it is unknown.
 func (tr *trial) refused(client *dtask.Client) int {
 	tr.Helper()
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {

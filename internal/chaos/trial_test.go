@@ -15,8 +15,8 @@ import (
 	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
-// patience is how long a trial waits for something to happen before it takes
-// it for lost. Every fault is over long before.
+// patience is how long a trial waits for something before it assumes that it will
+// never happen. Every fault is over long before.
 const patience = 2 * time.Minute
 
 // A trial is a broker, processes that use it, and the account of what they do.
@@ -98,8 +98,8 @@ func (tr *trial) hire(url string, c crew) *process {
 	return start(tr.T, role{Name: fmt.Sprintf("worker%d", tr.serial), URL: url, Dir: tr.dir, Work: &c})
 }
 
-// dismiss stops a process in good order, once it is ready: before, it may not
-// heed signals yet.
+// dismiss stops a process in good order. It waits until the process is ready,
+// because one that is not may not react to signals yet.
 func (tr *trial) dismiss(p *process) {
 	tr.Helper()
 	p.awaitReady()
@@ -279,7 +279,7 @@ func (tr *trial) dead() map[string]bool {
 	return ids
 }
 
-// An allowance is what a trial may cost beyond nothing.
+// An allowance is how much may go wrong in a trial. The zero value allows nothing.
 type allowance struct {
 	duplicated int
 	dead       int

@@ -1,6 +1,7 @@
 // Package limit holds the bounds that the generator and the runtime both
 // enforce. The generator reports a value beyond one where it is written, and the
-// runtime refuses it where it is made at run time.
+// runtime refuses it where it is made at run time. Bounds that only the runtime
+// knows, of sizes and failures, are in runtime/broker/limits.go.
 package limit
 
 import (

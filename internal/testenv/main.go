@@ -3,11 +3,11 @@
 //	go run ./internal/testenv -- go test ./...
 //
 // It starts a private RabbitMQ node, tells the command of it by environment
-// variables (package rabbitnode), and stops it when the command has ended,
-// whichever way. What the command leaves in the directory for temporary files
-// goes with it. While go test says nothing, it says which tests run. What the
-// machine lacks is installed if it is a Debian and
-// this user may do so. The exit status is that of the command.
+// variables (package rabbitnode), and stops it when the command has ended, however
+// it ended. What the command leaves in the directory for temporary files goes with
+// it. While go test says nothing, it says which tests run. On Debian it installs
+// what the machine lacks, if this user may do so. The exit status is that of the
+// command.
 package main
 
 import (

@@ -233,7 +233,7 @@ func testWorkerPoison(t *testing.T, store Store) {
 				<-gone
 				return ""
 			}
-			return "the worker process neither died nor buried the poison"
+			return "the worker process neither died nor moved the poison to the dead letters"
 		})
 	}
 	dead := deadLetters(t, b, "work", 1)[0]

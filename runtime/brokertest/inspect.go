@@ -10,8 +10,8 @@ import (
 	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
-// buried enqueues and buries n messages and returns their ids.
-func buried(t *testing.T, b broker.Broker, queue string, n int) []string {
+// died enqueues n messages, moves them to the dead letters, and returns their ids.
+func died(t *testing.T, b broker.Broker, queue string, n int) []string {
 	t.Helper()
 	c := Consume(t, b, queue, 1)
 	var ids []string
@@ -30,7 +30,7 @@ func buried(t *testing.T, b broker.Broker, queue string, n int) []string {
 
 func testRetryDead(t *testing.T, store Store) {
 	b := open(t, store(t))
-	ids := buried(t, b, "q", 5)
+	ids := died(t, b, "q", 5)
 	for i, m := range deadLetters(t, b, "q", 5) {
 		if m.ID != ids[i] {
 			t.Errorf("dead letter %d is %s, want the oldest first: %s", i, m.ID, ids[i])
@@ -85,8 +85,8 @@ func testRetryDeadFailing(t *testing.T, store Store) {
 	c := Consume(t, b, "q", 50)
 	var mu sync.Mutex
 	runs := make(map[string]int)
-	var burying sync.WaitGroup
-	burying.Go(func() {
+	var dying sync.WaitGroup
+	dying.Go(func() {
 		for d := range c.Deliveries() {
 			mu.Lock()
 			runs[d.Message().ID]++
@@ -107,7 +107,7 @@ func testRetryDeadFailing(t *testing.T, store Store) {
 	}
 	Eventually(t, dead)
 	closeConsumer(t, c)
-	burying.Wait()
+	dying.Wait()
 	if len(runs) != n {
 		t.Errorf("%d messages were delivered, want %d", len(runs), n)
 	}
@@ -133,7 +133,7 @@ func enqueueMany(t *testing.T, b broker.Broker, n int) {
 
 func testDeleteDead(t *testing.T, store Store) {
 	b := open(t, store(t))
-	ids := buried(t, b, "q", 4)
+	ids := died(t, b, "q", 4)
 	if n, err := admin(t, b).DeleteDead(Context(t), "q", ids[1], ids[2], "no such id"); n != 2 || err != nil {
 		t.Errorf("DeleteDead of two: %d, %v", n, err)
 	}
@@ -149,7 +149,7 @@ func testDeleteDead(t *testing.T, store Store) {
 
 func testPurge(t *testing.T, store Store) {
 	b := open(t, store(t))
-	buried(t, b, "q", 1)
+	died(t, b, "q", 1)
 	other := Enqueue(t, b, Message("other"))[0]
 	delay := func(queue string, d time.Duration) {
 		m := Message(queue)
@@ -272,7 +272,7 @@ func testPause(t *testing.T, store Store) {
 
 func testQueueStates(t *testing.T, store Store) {
 	b := open(t, store(t))
-	buried(t, b, "q", 2)
+	died(t, b, "q", 2)
 	for range 3 {
 		Enqueue(t, b, Message("q"))
 	}

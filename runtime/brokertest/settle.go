@@ -91,9 +91,9 @@ func testRequeueLater(t *testing.T, store Store) {
 	Drained(t, b, c, "q")
 }
 
-// A buried message is among the dead letters with its history, and not
+// A message that is dead is among the dead letters with its history, and not
 // delivered again.
-func testBury(t *testing.T, store Store) {
+func testDead(t *testing.T, store Store) {
 	url := store(t)
 	b := open(t, url)
 	c := Consume(t, b, "q", 1)

@@ -3,6 +3,7 @@ package brokertest
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -197,4 +198,26 @@ func testThenAgain(t *testing.T, store Store) {
 	collect(t, b, next, m.ID, other.ID)
 	nothingElse(t, b, next, "next", m.ID, other.ID)
 	Drained(t, b, Consume(t, b, "q", 1), "q")
+}
+
+// A message whose outcome has something to follow that can never be enqueued
+// becomes a dead letter, and nothing follows.
+func testThenInvalid(t *testing.T, store Store) {
+	b := open(t, store(t))
+	c, next := Consume(t, b, "q", 1), Consume(t, b, "next", 1)
+	m := Message("q")
+	m.Keep = time.Hour
+	Enqueue(t, b, m)
+	large := Message("next")
+	large.Body = make([]byte, broker.MaxBodySize+1)
+	Receive(t, c).Settle(broker.Settlement{Verdict: broker.Done, Result: []byte("1"), Then: []*broker.Message{Message("next"), large}})
+	dead := deadLetters(t, b, "q", 1)[0]
+	if n := len(dead.Failures); dead.ID != m.ID || n != 1 || !strings.Contains(dead.Failures[0].Error, "cannot be enqueued") {
+		t.Errorf("dead letter %s says %+v", dead.ID, dead.Failures)
+	}
+	if r, err := results(t, b).Result(Context(t), m.ID); err != nil || r.Failure == nil {
+		t.Errorf("result %+v, %v, want a failure", r, err)
+	}
+	Drained(t, b, next, "next")
+	Drained(t, b, c, "q")
 }

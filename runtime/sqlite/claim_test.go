@@ -1,6 +1,8 @@
 package sqlite
 
 import (
+	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -91,4 +93,45 @@ func TestQuarantineNotOvertaken(t *testing.T) {
 	}
 	d.Settle(broker.Settlement{Verdict: broker.Done})
 	receive(t, c).Settle(broker.Settlement{Verdict: broker.Done})
+}
+
+// A worker that can claim nothing says why, and does not keep trying without a
+// pause.
+func TestClaimFails(t *testing.T) {
+	for what, damage := range map[string]string{
+		"when it looks":   "DROP INDEX dtask_waiting",
+		"when it claims":  "CREATE TRIGGER t BEFORE UPDATE OF state ON dtask_messages BEGIN SELECT RAISE(ABORT, 'damaged'); END",
+		"when it is busy": "CREATE TRIGGER t BEFORE UPDATE OF state ON dtask_messages BEGIN SELECT RAISE(ABORT, 'damaged'); END",
+	} {
+		t.Run(what, func(t *testing.T) {
+			log := captureLog(t)
+			file := newFile(t)
+			b := openBroker(t, file)
+			mustEnqueue(t, b, newMessage("q"))
+			mustExec(t, openConn(t, file), damage)
+			c, err := openFile(testContext(t), at(file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.close()
+			w := newWriter(at(file), c, slog.Default())
+			w.consumers = []*consumer{{writer: w, queue: "q", concurrency: 1}}
+			if what == "when it is busy" {
+				w.put(func(in *inbox) {
+					in.operations = append(in.operations, newOperation(func(*conn) error { return nil }, nil))
+				})
+			}
+			for range 2 { // the second time it is silent
+				w.retryAt = time.Time{}
+				now := time.Now()
+				w.turn(now)
+				if p := w.pause(now); p <= 0 {
+					t.Errorf("the writer tries again after %v, want a pause", p)
+				}
+			}
+			if n := strings.Count(log(), file); n != 1 {
+				t.Errorf("the log has it %d times, want once: %q", n, log())
+			}
+		})
+	}
 }

@@ -2,7 +2,7 @@ package sqlite
 
 import (
 	"database/sql/driver"
-	"errors"
+	"fmt"
 	"math"
 	"sync/atomic"
 	"time"
@@ -72,26 +72,45 @@ func (d *delivery) Settle(what broker.Settlement) {
 		return
 	}
 	s := settlement{delivery: d, verdict: what.Verdict}
+	var err error
+	if s.then, err = following(what.Then); err != nil { // it would be so in every attempt
+		s.verdict = broker.Dead
+		d.fail(err)
+	}
 	switch {
-	case what.Verdict != broker.Done:
+	case s.verdict != broker.Done:
 		s.record = lastingRecord(&d.message)
-		if what.Verdict == broker.Dead {
+		if s.verdict == broker.Dead {
 			s.record[dueColumn] = time.Now().UnixMilli()
 		}
 	case d.message.Keep > 0:
 		s.result = newResult(&d.message, what.Result)
 	}
-	if len(what.Then) > 0 {
-		s.then = insertOf(what.Then)
-		if err := errors.Join(s.then.errs...); err != nil {
-			d.consumer.log.Error("outcome not stored, for a message that is to follow it is not valid; the task runs again at the cost of an attempt",
-				"task", d.message.Task, "id", d.message.ID, "queue", d.consumer.queue, "err", err)
-			s = settlement{delivery: d, verdict: lost}
-		}
-	}
 	d.consumer.held.Add(-1)
 	d.consumer.settled.Add(1)
 	d.consumer.writer.put(func(in *inbox) { in.settlements = append(in.settlements, s) })
+}
+
+// following returns what follows from an outcome, nil if nothing does.
+func following(ms []*broker.Message) (*insert, error) {
+	if len(ms) == 0 {
+		return nil, nil
+	}
+	in := insertOf(ms)
+	for i, err := range in.errs {
+		if err != nil {
+			return nil, fmt.Errorf("what follows from the task cannot be enqueued: message %.100s: %w", ms[i].ID, err)
+		}
+	}
+	return in, nil
+}
+
+// fail makes err the newest failure of the message, and logs it.
+func (d *delivery) fail(err error) {
+	m := &d.message
+	m.Failures = append(m.Failures, broker.Failure{Attempt: m.Attempt, At: time.Now(), Kind: broker.FailureError, Error: err.Error()})
+	m.Failures = m.Failures[max(0, len(m.Failures)-broker.MaxFailures):]
+	d.consumer.log.Error("task moved to the dead letters", "task", m.Task, "id", m.ID, "queue", m.Queue, "err", err)
 }
 
 // lastingRecord returns m as a record, without headers and history if these

@@ -45,8 +45,8 @@
 // What follows from an outcome ([broker.Settlement], field Then) is stored in the
 // transaction of the outcome: both or neither. A message whose id is there
 // already is taken for the same. While the disk has no room for what follows, the
-// outcome waits with it. If it is no valid message, the log says so, and the task
-// runs again at the cost of an attempt.
+// outcome waits with it. If one of them is no valid message, none is stored, and
+// the message that was settled becomes a dead letter that says so.
 //
 // # In the transaction of the application
 //

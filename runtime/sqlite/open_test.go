@@ -10,114 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/dtaskhq/dtask/internal/testenv/skip"
 	"github.com/dtaskhq/dtask/runtime/broker"
 )
-
-func TestParseURL(t *testing.T) {
-	here, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range []struct{ url, file, err string }{ // in the default namespace
-		{"sqlite:tasks.db", filepath.Join(here, "tasks.db"), ""},
-		{"sqlite:./a/../tasks.db", filepath.Join(here, "tasks.db"), ""},
-		{"sqlite:/var/lib/tasks.db", "/var/lib/tasks.db", ""},
-		{"sqlite:///var/lib/tasks.db", "/var/lib/tasks.db", ""},
-		{"sqlite:with%20space%3F100%25.db", filepath.Join(here, "with space?100%.db"), ""},
-		{"sqlite:größe.db", filepath.Join(here, "größe.db"), ""},
-		{"sqlite://tasks.db", "", "names a host; use sqlite:tasks.db"},
-		{"sqlite:", "", "names no file"},
-		{"sqlite:///", "/", ""}, // a directory: for SQLite to refuse
-		{"sqlite::memory:", "", "names no file"},
-		{"sqlite:file:tasks.db?mode=ro", "", "use sqlite:tasks.db"},
-		{"sqlite:file:///var/lib/tasks.db", "", "use sqlite:///var/lib/tasks.db"},
-		{"sqlite:./file:tasks.db", filepath.Join(here, "file:tasks.db"), ""},
-		{"sqlite:tasks.db?", filepath.Join(here, "tasks.db"), ""},
-		{"sqlite:tasks.db?namespace=dtask", filepath.Join(here, "tasks.db"), ""},
-		{"sqlite:tasks.db?mode=ro", "", `unknown parameter "mode"; known is namespace`},
-		{"sqlite:tasks.db?%", "", "write a question mark in a file name as %3F"},
-		{"sqlite:tasks.db?namespace=a&namespace=b", "", "given twice"},
-		{"sqlite:tasks.db?namespace=", "", `namespace "": use a letter`},
-		{"sqlite:tasks.db?namespace=7up", "", `namespace "7up": use a letter`},
-		{"sqlite:tasks.db?namespace=a-b", "", `namespace "a-b": use a letter`},
-		{"sqlite:tasks.db?namespace=SQLite_x", "", "which SQLite keeps for itself"},
-		{"sqlite:tasks.db?namespace=" + strings.Repeat("n", maxNamespace+1), "", "up to 59 letters"},
-		{"sqlite:100%.db", "", "write a percent sign in a file name as %25"},
-		{"sqlit:tasks.db", "", "want sqlite:FILE"},
-	} {
-		if runtime.GOOS == "windows" && strings.HasPrefix(c.file, "/") {
-			continue
-		}
-		got, err := parseURL(c.url)
-		switch {
-		case c.err != "":
-			if err == nil || !strings.Contains(err.Error(), c.err) {
-				t.Errorf("%s: error %v, want %q", c.url, err, c.err)
-			}
-		case err != nil || got != at(c.file):
-			t.Errorf("%s: %+v, %v, want %+v", c.url, got, err, at(c.file))
-		}
-	}
-}
-
-func TestOpenOddNames(t *testing.T) {
-	for _, name := range []string{"a b.db", "100%.db", "größe.db", "a#b.db", "a;b'c\".db", "a?b.db"} {
-		if runtime.GOOS == "windows" && strings.ContainsAny(name, `?"`) {
-			continue
-		}
-		file := filepath.Join(t.TempDir(), name)
-		b, err := Open(testContext(t), "sqlite:"+strings.NewReplacer("%", "%25", "?", "%3F").Replace(file), broker.Config{})
-		if err != nil {
-			t.Errorf("%s: %v", name, err)
-			continue
-		}
-		mustEnqueue(t, b, newMessage("q"))
-		if err := b.Close(); err != nil {
-			t.Errorf("%s: close: %v", name, err)
-		}
-		if _, err := os.Stat(file); err != nil {
-			t.Errorf("the database is not where the URL says: %v", err)
-		}
-	}
-}
-
-// Processes that reach the file by different names still see each other's
-// locks.
-func TestOpenBySymlink(t *testing.T) {
-	file := newFile(t)
-	b := openBroker(t, file)
-	link := filepath.Join(t.TempDir(), "link.db")
-	if err := os.Symlink(file, link); err != nil {
-		skip.Test(t, err)
-	}
-	other := openBroker(t, link)
-	mustEnqueue(t, other, newMessage("q"))
-	receive(t, mustConsume(t, b, "q", 1)).Settle(broker.Settlement{Verdict: broker.Done})
-	mustConsume(t, other, "q", 1)
-	locks, err := filepath.Glob(b.lockPrefix() + "*")
-	if err != nil || len(locks) != 2 {
-		t.Errorf("%d lock files beside the real file (%v), want 2", len(locks), err)
-	}
-}
-
-// A link to a file that does not exist yet is no error: the file is made.
-func TestOpenByDanglingSymlink(t *testing.T) {
-	dir := t.TempDir()
-	if err := errors.Join(
-		os.Mkdir(filepath.Join(dir, "data"), 0o700),
-		os.Symlink(filepath.Join("data", "next.db"), filepath.Join(dir, "link.db")),
-		os.Symlink("tasks.db", filepath.Join(dir, "data", "next.db")),
-	); err != nil {
-		skip.Test(t, err)
-	}
-	mustEnqueue(t, openBroker(t, filepath.Join(dir, "link.db")), newMessage("q"))
-	if s := queueState(t, openBroker(t, filepath.Join(dir, "data", "tasks.db")), "q"); s.Ready != 1 {
-		t.Errorf("behind the links: %+v, want 1 ready", s)
-	}
-}
 
 // What cannot be used is refused in one line that names the file.
 func TestOpenRefuses(t *testing.T) {
@@ -320,42 +215,37 @@ func TestOpenTogether(t *testing.T) {
 	}
 }
 
-// Nothing is left behind: no goroutine, and no file but the database.
-func TestCloseLeavesNothing(t *testing.T) {
-	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+// Processes that reach the file by different names still see each other's
+// locks.
+func TestOpenBySymlink(t *testing.T) {
 	file := newFile(t)
-	for range 3 {
-		b, err := Open(context.Background(), "sqlite:"+file, broker.Config{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		mustEnqueue(t, b, newMessage("q"), newMessage("q"))
-		c, err := b.Consume(context.Background(), broker.ConsumeOptions{Queue: "q", Concurrency: 1})
-		if err != nil {
-			t.Fatal(err)
-		}
-		(<-c.Deliveries()).Settle(broker.Settlement{Verdict: broker.Done})
-		queueState(t, b, "q")
-		if err := b.Close(); err != nil { // with the consumer open
-			t.Errorf("close: %v", err)
-		}
-		if err := c.Close(context.Background()); err != nil {
-			t.Errorf("close the consumer after its broker: %v", err)
-		}
+	b := openBroker(t, file)
+	link := filepath.Join(t.TempDir(), "link.db")
+	if err := os.Symlink(file, link); err != nil {
+		skip.Test(t, err)
 	}
-	entries, err := os.ReadDir(filepath.Dir(file))
-	if err != nil {
-		t.Fatal(err)
+	other := openBroker(t, link)
+	mustEnqueue(t, other, newMessage("q"))
+	receive(t, mustConsume(t, b, "q", 1)).Settle(broker.Settlement{Verdict: broker.Done})
+	mustConsume(t, other, "q", 1)
+	locks, err := filepath.Glob(b.lockPrefix() + "*")
+	if err != nil || len(locks) != 2 {
+		t.Errorf("%d lock files beside the real file (%v), want 2", len(locks), err)
 	}
-	if len(entries) != 1 {
-		t.Errorf("left in the directory: %v", entries)
+}
+
+// A link to a file that does not exist yet is no error: the file is made.
+func TestOpenByDanglingSymlink(t *testing.T) {
+	dir := t.TempDir()
+	if err := errors.Join(
+		os.Mkdir(filepath.Join(dir, "data"), 0o700),
+		os.Symlink(filepath.Join("data", "next.db"), filepath.Join(dir, "link.db")),
+		os.Symlink("tasks.db", filepath.Join(dir, "data", "next.db")),
+	); err != nil {
+		skip.Test(t, err)
 	}
-	b, err := Open(context.Background(), "sqlite:"+file, broker.Config{})
-	if err != nil {
-		t.Fatal(err)
+	mustEnqueue(t, openBroker(t, filepath.Join(dir, "link.db")), newMessage("q"))
+	if s := queueState(t, openBroker(t, filepath.Join(dir, "data", "tasks.db")), "q"); s.Ready != 1 {
+		t.Errorf("behind the links: %+v, want 1 ready", s)
 	}
-	if s := queueState(t, b, "q"); s.Ready != 3 || s.Running != 0 {
-		t.Errorf("state %+v, want 3 ready", s)
-	}
-	b.Close()
 }

@@ -15,11 +15,8 @@ type settlement struct {
 	then     *insert // what follows, or nil
 }
 
-// Verdicts that no worker gives.
-const (
-	released broker.Verdict = -iota // nobody has received the message
-	lost                            // what follows from the outcome cannot be stored
-)
+// released is the verdict on a message that nobody has received.
+const released broker.Verdict = 0
 
 // whileOwned lets an outcome count only while the claim stands.
 const whileOwned = " WHERE seq = ? AND owner = ?"
@@ -27,7 +24,6 @@ const whileOwned = " WHERE seq = ? AND owner = ?"
 const (
 	settleDone     = "DELETE FROM dtask_messages" + whileOwned
 	settleReleased = "UPDATE dtask_messages SET state = 0, owner = NULL" + whileOwned
-	settleLost     = setCrashed + whileOwned
 )
 
 // The id of a message, the first column, never changes.
@@ -86,9 +82,6 @@ func (w *writer) settle(s *settlement) error {
 	switch s.verdict {
 	case released:
 		sql = settleReleased
-		w.lookAgain()
-	case lost:
-		sql = settleLost
 		w.lookAgain()
 	case broker.Requeue:
 		sql = settleRequeue

@@ -4,39 +4,26 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
-// An outcome with a message to follow that cannot be stored is not stored
-// either. The task runs again, at the cost of an attempt, and the log of the
-// consumer says why.
+// A message whose outcome has an invalid message to follow becomes a dead letter.
+// The log of the consumer says why.
 func TestThenInvalid(t *testing.T) {
 	b := openBroker(t, newFile(t))
 	var log collector
 	c := consumeWith(t, b, broker.ConsumeOptions{Queue: "q", Concurrency: 1, Logger: slog.New(&log)})
 	m := newMessage("q")
-	m.Keep = time.Hour
 	mustEnqueue(t, b, m)
-	sound, bad := newMessage("next"), newMessage("next")
-	bad.Body = make([]byte, broker.MaxBodySize+1)
-	receive(t, c).Settle(broker.Settlement{Verdict: broker.Done, Result: []byte("1"), Then: []*broker.Message{sound, bad}})
-
-	d := receive(t, c)
-	if got := d.Message(); got.ID != m.ID || got.Attempt != 2 {
-		t.Errorf("delivered %s at attempt %d, want %s at 2", got.ID, got.Attempt, m.ID)
-	}
-	if s := queueState(t, b, "next"); s.Ready != 0 {
-		t.Errorf("state %+v, want nothing of what was to follow", s)
-	}
-	if text := log.text(); !strings.Contains(text, m.ID) || !strings.Contains(text, "message too large") {
-		t.Errorf("the log of the consumer says %q", text)
-	}
-	d.Settle(broker.Settlement{Verdict: broker.Done, Then: []*broker.Message{sound}})
+	invalid := newMessage("a b")
+	receive(t, c).Settle(broker.Settlement{Verdict: broker.Done, Then: []*broker.Message{newMessage("next"), invalid}})
 	flush(t, b)
-	if s := queueState(t, b, "next"); s.Ready != 1 {
-		t.Errorf("state %+v, want the message that follows", s)
+	if q, next := queueState(t, b, "q"), queueState(t, b, "next"); q.Dead != 1 || next.Ready != 0 {
+		t.Errorf("states %+v and %+v, want a dead letter, and nothing of what was to follow", q, next)
+	}
+	if text := log.text(); !strings.Contains(text, m.ID) || !strings.Contains(text, `queue name "a b"`) {
+		t.Errorf("the log of the consumer says %q", text)
 	}
 }
 

@@ -10,8 +10,9 @@ import (
 )
 
 // Eval evaluates an Erlang expression, without the final dot, in the node and
-// returns what it yields. It costs a hundredth of Ctl, which starts an Erlang of
-// its own: erl_call, which Erlang brings along, only speaks its protocol.
+// returns what it yields. It costs a hundredth of Ctl, which starts an Erlang
+// system of its own. The program erl_call, which is part of Erlang, only speaks its
+// protocol.
 func (n *Node) Eval(ctx context.Context, expression string) (string, error) {
 	erlCall, err := exec.LookPath("erl_call")
 	if err != nil {

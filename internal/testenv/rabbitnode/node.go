@@ -118,8 +118,8 @@ func scripts() (string, error) {
 	return filepath.Dir(path), nil
 }
 
-// Installed reports whether the machine has RabbitMQ. Start tells if EnvScripts
-// names one that it has not.
+// Installed reports whether the machine has RabbitMQ. If EnvScripts names one that
+// does not exist, it is Start that reports it.
 func Installed() bool {
 	_, err := scripts()
 	return !errors.Is(err, ErrNotInstalled)
@@ -175,8 +175,8 @@ func (n *Node) configure(o Options) error {
 		"RABBITMQ_MNESIA_BASE=" + filepath.Join(n.dir, "data"),
 		"RABBITMQ_LOG_BASE=" + filepath.Join(n.dir, "log"),
 		"RABBITMQ_LOGS=" + filepath.Join(n.dir, "log", "rabbit.log"),
-		// What the mover of dead letters had in hand when the node of its target
-		// crashed it moves again after this timeout, by default three minutes.
+		// If the node of a target crashes while RabbitMQ dead-letters a message
+		// to it, RabbitMQ tries again after this timeout, by default three minutes.
 		"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=-kernel inet_dist_use_interface {127,0,0,1} -rabbit dead_letter_worker_publisher_confirm_timeout 5000",
 		// The start script replaces itself by the node, whose process id the
 		// guardian then knows.

@@ -2,8 +2,8 @@ package rabbittest
 
 import "fmt"
 
-// What an operator does to a node, without rabbitmqctl, which takes a second of
-// the processor.
+// What an operator does to a node. It does not use rabbitmqctl, which takes a
+// second of processor time for each call.
 
 // MemoryAlarm begins or ends an alarm about memory.
 func (n *Node) MemoryAlarm(on bool) {

@@ -1,4 +1,4 @@
-// Package rabbittest gives tests a RabbitMQ to use, and the means to hurt it.
+// Package rabbittest gives tests a RabbitMQ to use, and the means to disturb it.
 package rabbittest
 
 import (
@@ -47,12 +47,12 @@ func (n *Node) Eval(expression string) string {
 	return eval(n.t, n.Node, expression)
 }
 
-// Crash halts the node at once, as kill -9 does. In the same moment it has
-// RabbitMQ write down which queues there are: it leaves that to a timer of five
-// seconds, and a quorum queue declared since does not survive.
+// Crash halts the node at once, as kill -9 does. Just before, it makes RabbitMQ
+// write to disk which queues there are. RabbitMQ itself does that only after five
+// seconds, and a quorum queue that is younger would not survive.
 func (n *Node) Crash() {
 	n.t.Helper()
-	// It cannot answer.
+	// The node halts before it can answer.
 	n.Node.Eval(context.Background(), "[dets:sync(T) || T <- dets:all()], erlang:halt(137, [{flush, false}])")
 	if err := n.Kill(); err != nil { // its guardian is to know
 		n.t.Fatal(err)

@@ -80,7 +80,7 @@ func VHostURL(t testing.TB) (raw, vhost string) {
 	t.Helper()
 	u := shared(t)
 	if rabbitnode.Attached() == nil {
-		skip.Test(t, "somebody's own server has no virtual hosts for tests")
+		skip.Test(t, "the RabbitMQ to test with was not started by testenv, which is needed to make virtual hosts; use: make test")
 	}
 	vhost = unique()
 	Eval(t, fmt.Sprintf(addVHost, vhost))

@@ -25,11 +25,11 @@
 // package bench, which does the same work by the library.
 //
 //	                    this package          over the library
-//	B 64  CPU per task  24.9 µs (34.7)        29.9 µs (36.5)
-//	G     CPU per task  34.1 µs (62.9)        58.3 µs (63.8)
-//	D 10  CPU per task  10.9 µs (16.3)        19.4 µs (17.4)
-//	D 10  tasks/s       1.42 of the client's  0.72 of the client's
-//	D 100 CPU per task  10.0 µs (18.8)        20.3 µs (19.0)
+//	B 64  CPU per task  24.9 µs (34.7)        31.0 µs (37.0)
+//	G     CPU per task  34.1 µs (62.9)        61.8 µs (63.6)
+//	D 10  CPU per task  10.9 µs (16.3)        20.6 µs (17.7)
+//	D 10  tasks/s       1.42 of the client's  0.87 of the client's
+//	D 100 CPU per task  10.0 µs (18.8)        24.2 µs (19.7)
 //	D 100 tasks/s       1.53 of the client's  0.78 of the client's
 //
 // It would have had to come within 10 % in G, and to 0.95 of the plain client in
