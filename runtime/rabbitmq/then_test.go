@@ -37,7 +37,7 @@ func testThenVerdicts(t *testing.T, url, _ string) {
 	b := open(t, url)
 	for _, v := range []broker.Verdict{broker.Done, broker.Dead, broker.Requeue} {
 		for _, keep := range []time.Duration{0, time.Hour} {
-			queue := fmt.Sprint("q", v, keep)
+			queue := fmt.Sprintf("q-%d-%v", v, keep)
 			m := kept(queue)
 			m.Keep = keep
 			enqueue(t, b, m)
