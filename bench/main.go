@@ -1,12 +1,12 @@
 // Command bench measures dtask beside other programs that do the same work,
-// and proves its generator on code that was not written for it.
+// and tests its generator on code that was not written for it.
 //
-// It is a module of its own, so that nobody who uses dtask depends on what it
-// is compared with. Run it in its directory:
+// It is a module of its own, so that users of dtask do not depend on the programs
+// that it is compared with. Run it in its directory:
 //
 //	go run . COMMAND [flags]
 //
-// docs/performance.md has what it found.
+// docs/performance.md has the results.
 package main
 
 import (

@@ -27,7 +27,7 @@ import (
 //	outcomes/      what became of the tasks
 //	tasks.db       the tasks, if no other broker is named
 //
-// An ID of a picture or a report is also that of the task which makes it.
+// The ID of a picture or a report is also the id of the task that makes it.
 type gallery struct{ dir string }
 
 // thumbnailBox is the square, in pixels, that thumbnails fit into.
@@ -54,7 +54,7 @@ func (g *gallery) mail() string             { return filepath.Join(g.dir, "mail"
 func (g *gallery) outcomes() outcome.Folder { return outcome.Folder(filepath.Join(g.dir, "outcomes")) }
 func (g *gallery) defaultBroker() string    { return "sqlite:" + filepath.Join(g.dir, "tasks.db") }
 
-// addPicture stores a picture, without judging what it stores, and delays the
+// addPicture stores a picture, without checking that it is one, and delays the
 // rendering of its thumbnail. It returns what a report needs to know of it.
 func (g *gallery) addPicture(ctx context.Context, name string, r io.Reader) (p report.Picture, err error) {
 	id := newID()
@@ -99,7 +99,7 @@ func (g *gallery) newestPictures(limit int) ([]report.Picture, error) {
 	return newest[report.Picture](g.pictures(), pictureFile, limit)
 }
 
-// errAddress is the mistake of whoever orders a report.
+// errAddress is the error of an order without a mail address to send it to.
 var errAddress = errors.New("no mail address")
 
 // orderReport delays a report about some pictures, to be mailed to an address.

@@ -101,11 +101,11 @@ func openClient(ctx context.Context, broker string) (*dtask.Client, error) {
 }
 
 // A part of the process runs until its context ends. If it returns before, the
-// whole process has come to its end.
+// whole process ends.
 type part func(context.Context) error
 
 // worker returns the part that runs the tasks. A thumbnail keeps a processor
-// busy, so that there are no more at once than processors.
+// busy, so no more of them run at once than there are processors.
 func worker(client *dtask.Client, g *gallery, mailer *mail.Mailer, log *slog.Logger) part {
 	return func(ctx context.Context) error {
 		w, err := dtask.NewWorker(client, dtask.WorkerConfig{

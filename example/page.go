@@ -123,11 +123,11 @@ func (p *page) upload(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// errForm is the mistake of whoever sends something else than a form.
+// errForm is the error of a request that is not a form.
 var errForm = errors.New("no form")
 
-// addPictures adds the files of a form to the gallery, as they come in. What
-// they are is for the tasks to find out.
+// addPictures adds the files of a form to the gallery, as they come in. The tasks
+// find out what they are.
 func (p *page) addPictures(r *http.Request) (added int, err error) {
 	parts, err := r.MultipartReader()
 	if err != nil {
@@ -151,8 +151,8 @@ func (p *page) addPictures(r *http.Request) (added int, err error) {
 	}
 }
 
-// displayName returns the client's name of a file as it can be shown. No file
-// is ever called by it.
+// displayName returns the client's name of a file as it can be shown. It is never
+// the name of a file here.
 func displayName(name string) string {
 	name = strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
@@ -189,8 +189,8 @@ func (p *page) order(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// file serves a file that a task has written. The patterns lead nowhere else:
-// an id that is not the name of a folder is not found.
+// file serves a file that a task has written, and no other: an id that is not the
+// name of a folder is not found.
 func (p *page) file(pattern string) http.HandlerFunc {
 	files := os.DirFS(p.gallery.dir)
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -204,7 +204,7 @@ func (p *page) refuse(w http.ResponseWriter, r *http.Request, status int, messag
 	p.render(w, r, status, "page.html", message)
 }
 
-// fail tells the user that the fault is ours, and the log what it is.
+// fail tells the user that the page has failed, and logs the reason.
 func (p *page) fail(w http.ResponseWriter, r *http.Request, err error) {
 	slog.Error("request failed", "method", r.Method, "path", r.URL.Path, "err", err)
 	p.render(w, r, http.StatusInternalServerError, "page.html", "That did not work. The log of the page says why.")

@@ -59,7 +59,7 @@ func (n *names) chooseImports(pkg *scan.Package) {
 	for _, name := range pkg.Scope {
 		taken[name] = true
 	}
-	for _, name := range generatedNames(pkg) {
+	for _, name := range generatedIdentifiers(pkg) {
 		taken[name] = true
 	}
 	choose := func(importPath string, candidates ...string) {
@@ -106,8 +106,8 @@ func unused(name string, taken map[string]bool) string {
 	}
 }
 
-// generatedNames returns what the generated file declares.
-func generatedNames(pkg *scan.Package) []string {
+// generatedIdentifiers returns what the generated file declares.
+func generatedIdentifiers(pkg *scan.Package) []string {
 	all := []string{scan.TasksFunc, scan.TableFunc}
 	for _, t := range pkg.Tasks {
 		all = append(all, t.Names.Args, t.Names.Task, t.Names.Delay)
@@ -121,7 +121,7 @@ func (n *names) mentioned(pkg *scan.Package) map[string]bool {
 	for _, name := range n.imports {
 		m[name] = true
 	}
-	for _, name := range generatedNames(pkg) {
+	for _, name := range generatedIdentifiers(pkg) {
 		m[name] = true
 	}
 	for _, t := range pkg.Tasks {

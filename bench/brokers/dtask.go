@@ -18,7 +18,7 @@ var dtaskTask = dtask.Define[task, dtask.None]("bench.Task", dtask.Spec{
 	Schema:  "0123456789abcdef",
 })
 
-// dtaskSystem is what all this is about.
+// dtaskSystem is dtask itself.
 type dtaskSystem struct {
 	client *dtask.Client
 	worker *dtask.Worker

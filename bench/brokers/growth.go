@@ -25,8 +25,7 @@ const (
 // with few: how long after its start it has its first task, how many it
 // executes a second, and how much memory it takes. What it executes is added
 // again, so that the backlog stays what it is. On RabbitMQ the plain client takes
-// turns with it on the same queue: what the server itself takes longer for, it takes
-// longer for with both.
+// turns with it on the same queue: where the server itself is slower, both are.
 func Growth(ctx context.Context, dir string, long bool, out io.Writer) error {
 	sizes := []int{10_000, 200_000}
 	if long {

@@ -84,8 +84,8 @@ func (l *ledger) await(ctx context.Context) error {
 }
 
 // check returns an error unless every task was executed, and how many were
-// executed again: here, or of an earlier measurement. At least once is what all
-// systems promise, but without a fault there is no reason for twice.
+// executed again: here, or of an earlier measurement. All systems promise at least
+// once; but without a fault, none has a reason to execute a task twice.
 func (l *ledger) check() (twice int64, err error) {
 	if executed := l.executed.Load(); executed != l.next.Load() {
 		return 0, fmt.Errorf("%d of %d tasks executed", executed, l.next.Load())

@@ -319,7 +319,7 @@ func (r *rawSQLite) stop(ctx context.Context) error {
 	r.handled.Wait()
 	close(r.finish)
 	r.ended.Wait()
-	// The writer is gone; what was settled last is still to be written.
+	// The writer is gone. What was settled last has yet to be written.
 	var done []int64
 	for len(r.settled) > 0 {
 		done = append(done, <-r.settled)

@@ -25,7 +25,8 @@ type Options struct {
 }
 
 // Run measures, and returns a table for each group. It starts servers of its
-// own; what needs one that is not installed it leaves out, and says so.
+// own. If a server is not installed, it leaves out the rows that need it and says
+// so.
 func Run(ctx context.Context, o Options) ([]*Table, error) {
 	only, err := parseLetters(o.Only)
 	if err != nil {
@@ -52,8 +53,8 @@ func Run(ctx context.Context, o Options) ([]*Table, error) {
 	return tables, nil
 }
 
-// measureGroup makes every measurement of every row, one row after the other
-// in each, so that whatever else happens on the machine meets all of them.
+// measureGroup makes every measurement of every row. In each measurement the rows
+// take turns, so that what else happens on the machine affects all of them.
 func measureGroup(ctx context.Context, o Options, only []letter, g group) (*Table, error) {
 	t := newTable(g, o)
 	urls, stop, err := startServers(ctx, o, t)

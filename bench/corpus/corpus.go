@@ -1,7 +1,7 @@
-// Package corpus proves the generator on code that nobody wrote for it: it
-// takes popular modules, marks every function in them that could be a task,
-// and generates. What cannot be a task must be refused with a diagnostic; the
-// rest must compile.
+// Package corpus tests the generator on code that was not written for it. It
+// takes popular modules, marks every function in them that could be a task, and
+// generates. A function that cannot be a task must be refused with a diagnostic;
+// the rest must compile.
 package corpus
 
 import (
@@ -20,8 +20,8 @@ import (
 var list string
 
 // maxRounds bounds how often refused marks are taken out and the generator is
-// run again: what is wrong with a package shows only when its signatures are
-// right, and what is wrong with names only then.
+// run again. More than one round is needed: mistakes of a package, such as names
+// that are taken, show only when its signatures are right.
 const maxRounds = 12
 
 // A Result is what became of the marks in a module.
@@ -33,7 +33,7 @@ type Result struct {
 	Packages int            // packages with generated code
 	Crashed  string         // what dtaskgen said when it broke down
 	Broken   []string       // packages whose generated code does not compile
-	Stuck    []string       // diagnostics that no mark explains
+	Stuck    []string       // diagnostics that belong to no mark
 }
 
 // Run runs the proof on the modules whose path contains filter, and calls
@@ -62,7 +62,7 @@ func Run(ctx context.Context, dtask, dir, filter string, report func(*Result)) e
 		}
 		report(result)
 		if result.ok() {
-			os.RemoveAll(m.dir) // else it is left to be looked at
+			os.RemoveAll(m.dir) // otherwise it stays, to be examined
 		}
 	}
 	return nil

@@ -148,9 +148,9 @@ func (b *bench) cold(ctx context.Context) error {
 	})
 }
 
-// compare runs every subject in turn, rounds times, so that whatever else
-// happens on the machine meets all of them, and prints the medians. The first
-// subject is what the others are compared with.
+// compare runs every subject in turn, rounds times, and prints the medians. They
+// take turns so that what else happens on the machine affects all of them. The
+// others are compared with the first subject.
 func (b *bench) compare(ctx context.Context, title string, subjects []*subject) error {
 	runs := make([][]run, len(subjects))
 	for round := range b.rounds + 1 {

@@ -1,6 +1,6 @@
 //go:build !unix
 
-// Package usage tells what processes take of the machine.
+// Package usage reports the processor time and memory that processes use.
 package usage
 
 import (
@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// CPU is not known here.
+// CPU returns 0: it is not known on this system.
 func CPU() time.Duration { return 0 }
 
-// Peak is not known here.
+// Peak returns 0: it is not known on this system.
 func Peak(*os.ProcessState) int64 { return 0 }

@@ -1,6 +1,6 @@
 //go:build unix
 
-// Package usage tells what processes take of the machine.
+// Package usage reports the processor time and memory that processes use.
 package usage
 
 import (

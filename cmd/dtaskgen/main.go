@@ -22,8 +22,8 @@
 // The flags are:
 //
 //	-check
-//		Write nothing. Print a diff of what would change, and exit with 1 if
-//		there is any.
+//		Write nothing. Print a diff of what would change, warn of each task
+//		whose messages change, and exit with 1 if there is a diff.
 //	-list, -n
 //		Write nothing. List the tasks.
 //	-json

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/dtaskhq/dtask/internal/diagnostic"
 	"github.com/dtaskhq/dtask/internal/scan"
 )
 
@@ -101,7 +102,7 @@ func generate(ctx context.Context, o options, stdout, stderr io.Writer) (found b
 		return false, err
 	}
 	if o.check {
-		result.Diagnostics = append(result.Diagnostics, wireChanges(result.Packages, files)...)
+		result.Diagnostics = diagnostic.Sorted(append(result.Diagnostics, wireChanges(result.Packages, files)...))
 	}
 	(&printer{dir: dir, json: o.json, out: stderr}).diagnostics(result.Diagnostics)
 	p := printer{dir: dir, json: o.json, out: stdout}

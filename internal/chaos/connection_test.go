@@ -24,9 +24,9 @@ func TestConnections(t *testing.T) {
 	tr.require(a, onePercent(a))
 }
 
-// T5: tasks are acknowledged on the connection that delivered them or not at
-// all. A client that acknowledges a delivery of a lost connection on the next
-// one removes another task, which is lost when its worker dies.
+// T5: tasks are acknowledged on the connection that delivered them, or not at
+// all. If a client acknowledges a delivery of a lost connection on the next one,
+// it removes another task. That task is lost when its worker dies.
 func TestStaleAcknowledgements(t *testing.T) {
 	const workers, concurrency = 3, 16
 	tr := rabbit(t, "T5 cut, then kill")

@@ -3,6 +3,7 @@
 package chaos
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"net/url"
 	"strings"
@@ -54,7 +55,8 @@ func (tr *trial) proxied() (*rabbittest.Proxy, string) {
 // closeAll has RabbitMQ close all connections of the trial.
 func (tr *trial) closeAll() {
 	tr.Helper()
-	rabbittest.Ctl(tr, "close_all_connections", "--vhost", tr.vhost(), "chaos")
+	rabbittest.Eval(tr, fmt.Sprintf(`[rabbit_networking:close_connection(Conn, "chaos") || Conn <- rabbit_networking:connections(),
+		[{vhost, <<%q>>}] <- [catch rabbit_networking:connection_info(Conn, [vhost])]]`, tr.vhost()))
 }
 
 // vhost returns the trial's virtual host.
@@ -90,9 +92,17 @@ func (tr *trial) suspend(d time.Duration) {
 	w.signal(syscall.SIGCONT)
 }
 
+// rabbitURL returns the URL of a virtual host of the test's own: the operator
+// closes the connections of one.
+func rabbitURL(t *testing.T) string {
+	t.Helper()
+	url, _ := rabbittest.VHostURL(t)
+	return url
+}
+
 // rabbit runs a test on a virtual host of the shared RabbitMQ.
 func rabbit(t *testing.T, name string) *trial {
 	t.Helper()
 	t.Parallel()
-	return newTrial(t, name+", RabbitMQ", rabbittest.URL(t))
+	return newTrial(t, name+", RabbitMQ", rabbitURL(t))
 }

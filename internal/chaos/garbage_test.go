@@ -21,9 +21,9 @@ import (
 	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
-// T9: messages that are no messages end among the dead letters, each with a
-// reason, and what is too large is refused; the tasks among them are not
-// concerned. A queue that was deleted is there again for the next task.
+// T9: garbage is moved to the dead letters, each message with a reason, and
+// arguments that are too large are refused. The tasks among the garbage are
+// executed. A queue that was deleted is there again for the next task.
 func TestGarbage(t *testing.T) {
 	onBrokers(t, "T9 garbage, oversize, unroutable", func(tr *trial) {
 		garbage := scale(300, 20_000)
@@ -105,7 +105,7 @@ func (tr *trial) publishGarbage(n int) {
 			p.Body = []byte(`{"sleep":0,"due":0}`)
 		case 2: // no task
 			p.Type, p.MessageId = "", ""
-		case 3: // of nobody
+		case 3: // a task that no worker has
 			p.Type = strings.Repeat("x", 1+random.IntN(40))
 			p.Body = []byte(`{"a":1}`)
 		}

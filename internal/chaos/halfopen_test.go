@@ -16,8 +16,6 @@ import (
 	"time"
 
 	"github.com/dtaskhq/dtask/runtime/dtask"
-
-	"github.com/dtaskhq/dtask/internal/testenv/rabbittest"
 )
 
 // T10: a connection falls silent after any number of bytes from RabbitMQ, but
@@ -25,7 +23,7 @@ import (
 // confirm or delivery. Client and worker notice, and do their work on the next
 // one.
 func TestHalfOpen(t *testing.T) {
-	tr := newTrial(t, "T10 half-open at every phase, RabbitMQ", rabbittest.URL(t))
+	tr := newTrial(t, "T10 half-open at every phase, RabbitMQ", rabbitURL(t))
 	before := runtime.NumGoroutine()
 	const connections = 2 // one to publish, one to consume
 	var trials sync.WaitGroup

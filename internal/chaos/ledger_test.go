@@ -42,8 +42,8 @@ const (
 	executed  event = "executed"  // with the milliseconds since it was due, and the number of the attempt
 )
 
-// note writes a line. That it cannot be written is the end of the process:
-// nothing could be proved any more.
+// note writes a line. If that fails the process ends, because nothing could be
+// proved any more.
 func (l *ledger) note(e event, id string, detail any) {
 	line := fmt.Sprintf("%s %s %s %v", l.name, e, id, detail)
 	if _, err := l.file.WriteString(strings.ReplaceAll(line, "\n", " ") + "\n"); err != nil {

@@ -31,8 +31,8 @@ func TestMurder(t *testing.T) {
 	})
 }
 
-// T8: one task that kills its worker ends among the dead letters after its
-// attempts, and takes nobody with it.
+// T8: one task that kills its worker is moved to the dead letters after its
+// attempts. The other tasks are executed.
 func TestPoison(t *testing.T) {
 	onBrokers(t, "T8 poison", func(tr *trial) {
 		const concurrency = 10

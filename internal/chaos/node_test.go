@@ -35,16 +35,15 @@ func TestBrokerCrash(t *testing.T) {
 		node.Crash()
 		node.Restart()
 		time.Sleep(calm)
-		node.Ctl("stop_app")
-		node.Ctl("start_app")
+		node.StopApp()
 	}
 	time.Sleep(calm)
 	a := tr.settle()
 	tr.require(a, onePercent(a))
 }
 
-// T6: RabbitMQ runs out of memory and disk. Nobody waits longer than they
-// said, workers go on, and what waited is enqueued afterwards.
+// T6: RabbitMQ runs out of memory and disk. No Delay waits longer than its
+// context, workers go on, and what waited is enqueued afterwards.
 func TestAlarms(t *testing.T) {
 	tr, node := private(t, "T6 memory and disk alarms")
 	backlog := scale(500, 40_000)
@@ -58,11 +57,8 @@ func TestAlarms(t *testing.T) {
 	defer client.Close()
 	load := load{Callers: 16, Sleep: time.Millisecond}
 	refused := 0
-	for _, alarm := range []struct{ on, off []string }{
-		{[]string{"set_vm_memory_high_watermark", "0.000001"}, []string{"set_vm_memory_high_watermark", "0.4"}},
-		{[]string{"set_disk_free_limit", "1000000GB"}, []string{"set_disk_free_limit", "50MB"}},
-	} {
-		node.Ctl(alarm.on...)
+	for _, alarm := range []func(on bool){node.MemoryAlarm, node.DiskAlarm} {
+		alarm(true)
 		refused += tr.refused(client)
 		executed := len(tr.record.runs)
 		if len(tr.workers) == 0 { // the backlog is worked off during the alarm
@@ -71,7 +67,7 @@ func TestAlarms(t *testing.T) {
 		}
 		tr.produce(tr.url, load)
 		time.Sleep(scale(2*time.Second, 5*time.Second))
-		node.Ctl(alarm.off...)
+		alarm(false)
 		tr.await("producers go on after an alarm", func(r *record) bool { return len(r.outcome) > executed+backlog })
 	}
 	a := tr.settle()
@@ -80,9 +76,9 @@ func TestAlarms(t *testing.T) {
 	tr.require(a, allowed)
 }
 
-// refused enqueues, in vain, until the client knows of the alarm. Each call
-// returns by the end of its context. It returns how many were refused: what
-// was sent before the client knew is unknown.
+// refused tries to enqueue until the client knows of the alarm. Each call returns
+// by the end of its context. It returns how many calls were refused: 1, because
+// the outcome of those before it is unknown.
 func (tr *trial) refused(client *dtask.Client) int {
 	tr.Helper()
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {

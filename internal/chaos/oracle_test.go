@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// The account finds what it is there to find.
+// The account counts what a made-up ledger holds of every kind.
 func TestAccount(t *testing.T) {
 	dir := t.TempDir()
 	producer, err := openLedger(dir, "producer")

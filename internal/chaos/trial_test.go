@@ -13,12 +13,10 @@ import (
 	"time"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
-
-	"github.com/dtaskhq/dtask/internal/testenv/rabbittest"
 )
 
-// patience is how long a trial waits for something to happen before it takes
-// it for lost. Every fault is over long before.
+// patience is how long a trial waits for something before it assumes that it will
+// never happen. Every fault is over long before.
 const patience = 2 * time.Minute
 
 // A trial is a broker, processes that use it, and the account of what they do.
@@ -59,7 +57,7 @@ func newTrial(t *testing.T, name, url string) *trial {
 func onBrokers(t *testing.T, name string, test func(*trial)) {
 	t.Run("RabbitMQ", func(t *testing.T) {
 		t.Parallel()
-		test(newTrial(t, name+", RabbitMQ", rabbittest.URL(t)))
+		test(newTrial(t, name+", RabbitMQ", rabbitURL(t)))
 	})
 	t.Run("SQLite", func(t *testing.T) {
 		t.Parallel()
@@ -100,8 +98,8 @@ func (tr *trial) hire(url string, c crew) *process {
 	return start(tr.T, role{Name: fmt.Sprintf("worker%d", tr.serial), URL: url, Dir: tr.dir, Work: &c})
 }
 
-// dismiss stops a process in good order, once it is ready: before, it may not
-// heed signals yet.
+// dismiss stops a process in good order. It waits until the process is ready,
+// because one that is not may not react to signals yet.
 func (tr *trial) dismiss(p *process) {
 	tr.Helper()
 	p.awaitReady()
@@ -281,7 +279,7 @@ func (tr *trial) dead() map[string]bool {
 	return ids
 }
 
-// An allowance is what a trial may cost beyond nothing.
+// An allowance is how much may go wrong in a trial. The zero value allows nothing.
 type allowance struct {
 	duplicated int
 	dead       int

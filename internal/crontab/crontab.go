@@ -3,8 +3,8 @@
 //
 // A schedule has five fields (minute, hour, day of month, month, weekday) or is
 // a macro such as @daily. It goes by the clock of UTC, or of the zone that
-// CRON_TZ= in front of it names. Where both the day of month and the weekday
-// are restricted, either of them suffices, as POSIX has it for crontab.
+// CRON_TZ= in front of it names. If both the day of month and the weekday are
+// restricted, it is enough that one of them matches, as POSIX says of crontab.
 //
 // When the clock of the zone is changed, a schedule is due as in Vixie cron:
 //
@@ -12,7 +12,7 @@
 //     change skips is due at the change, and a time that comes twice is due the
 //     first time only;
 //   - with every hour (*), it follows elapsed time: it is due in every hour that
-//     passes, so twice in an hour that comes twice.
+//     passes, and so twice when an hour comes twice.
 package crontab
 
 import (
@@ -115,7 +115,8 @@ func wallClock(t time.Time) time.Time {
 // instant returns when the clock of the zone first shows wall, or, if a change
 // skips it, the change.
 func instant(wall time.Time, zone *time.Location) time.Time {
-	// Two days apart is more than any offset, and less than two changes are.
+	// A day before and after is more than any offset, and two changes are further
+	// apart than that.
 	before, after := wall.Add(-24*time.Hour).In(zone), wall.Add(24*time.Hour).In(zone)
 	for _, side := range []time.Time{before, after} {
 		_, offset := side.Zone()

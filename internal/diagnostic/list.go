@@ -29,8 +29,11 @@ func (l *List) Warn(pos token.Position, code Code, hint, format string, args ...
 func (l *List) Len() int { return len(l.all) }
 
 // Sorted returns the diagnostics by position, each once.
-func (l *List) Sorted() []*Diagnostic {
-	sorted := slices.SortedStableFunc(slices.Values(l.all), func(a, b *Diagnostic) int {
+func (l *List) Sorted() []*Diagnostic { return Sorted(l.all) }
+
+// Sorted returns diagnostics by position, each once.
+func Sorted(all []*Diagnostic) []*Diagnostic {
+	sorted := slices.SortedStableFunc(slices.Values(all), func(a, b *Diagnostic) int {
 		return cmp.Or(ComparePos(a.Pos, b.Pos), strings.Compare(a.Message, b.Message))
 	})
 	return slices.CompactFunc(sorted, func(a, b *Diagnostic) bool {

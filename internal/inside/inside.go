@@ -1,7 +1,7 @@
-// Package inside opens to package dtasktest what package dtask shows to nobody
-// else. Package dtask sets the variables when it is initialised. It cannot be
-// imported here, so a client, which is a *dtask.Client, a worker, a
-// *dtask.Worker, and a task, a dtask.BoundTask, go as any.
+// Package inside gives package dtasktest access to parts of package dtask that
+// are not exported. Package dtask sets the variables when it is initialised. It
+// cannot be imported here, so its types are any: client is a *dtask.Client,
+// worker a *dtask.Worker, task a dtask.BoundTask.
 package inside
 
 import (
@@ -12,8 +12,8 @@ import (
 )
 
 var (
-	// SetClock makes it the time that now returns for a client, and for the
-	// workers that are made of it afterwards.
+	// SetClock makes now the clock of a client, and of the workers that are made
+	// of the client afterwards.
 	SetClock func(client any, now func() time.Time)
 
 	// Process has a worker handle one delivery and settle it, in the calling

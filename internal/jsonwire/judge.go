@@ -1,6 +1,10 @@
 // Package jsonwire knows what encoding/json makes of types: whether values come
 // back equal from a message, which fields a struct has there, and what a message
 // looks like.
+//
+// check.go walks through a type and collects its flaws, fields.go finds the
+// fields of a struct and those that would be lost, codec.go looks for methods
+// that encode, and schema.go describes a message and takes its fingerprint.
 package jsonwire
 
 import (

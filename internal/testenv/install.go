@@ -31,7 +31,7 @@ func install() error {
 	if os.Geteuid() != 0 {
 		sh = append([]string{"sudo", "-n"}, sh...)
 		if err := exec.Command("sudo", "-n", "true").Run(); err != nil {
-			return fmt.Errorf("%s; neither root nor sudo without a password is there to do it", missing)
+			return fmt.Errorf("%s; to let testenv do it, run as root or allow sudo without a password", missing)
 		}
 	}
 	fmt.Fprintln(os.Stderr, "testenv: installing", strings.Join(packages, " "))

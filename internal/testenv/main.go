@@ -3,15 +3,18 @@
 //	go run ./internal/testenv -- go test ./...
 //
 // It starts a private RabbitMQ node, tells the command of it by environment
-// variables (package rabbitnode), and stops it when the command has ended,
-// whichever way. What the machine lacks is installed if it is a Debian and
-// this user may do so. The exit status is that of the command.
+// variables (package rabbitnode), and stops it when the command has ended, however
+// it ended. What the command leaves in the directory for temporary files goes with
+// it. While go test says nothing, it says which tests run. On Debian it installs
+// what the machine lacks, if this user may do so. The exit status is that of the
+// command.
 package main
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -62,15 +65,43 @@ func run(args []string) (int, error) {
 	defer node.Stop()
 	cancel()
 
+	temp, err := os.MkdirTemp("", "dtask-test-")
+	if err != nil {
+		return 0, err
+	}
+	defer remove(temp)
+	args, events := withEvents(args)
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	cmd.Env = append(os.Environ(), node.Env()...)
+	cmd.Env = append(append(os.Environ(), node.Env()...), "TMPDIR="+temp)
+	cmd.WaitDelay = 10 * time.Second // for what outlives it and holds its output
+	wait := cmd.Wait
+	if events {
+		r, w := io.Pipe()
+		cmd.Stdout = w
+		printed := make(chan struct{})
+		go func() { follow(r, os.Stdout); close(printed) }()
+		wait = func() error {
+			err := cmd.Wait()
+			w.Close()
+			<-printed
+			return err
+		}
+	}
 	if err := cmd.Start(); err != nil {
 		return 0, err
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	go func() { ended <- wait() }()
 	return await(cmd, ended, signals)
+}
+
+// remove removes a directory in which processes that are about to end may still
+// write, such as nodes whose test was interrupted.
+func remove(dir string) {
+	for deadline := time.Now().Add(10 * time.Second); os.RemoveAll(dir) != nil && time.Now().Before(deadline); {
+		time.Sleep(100 * time.Millisecond)
+	}
 }
 
 // await passes signals on to the command until it has ended, and returns its

@@ -7,20 +7,20 @@ type Admin interface {
 	// Queues returns the state of all queues, sorted by name.
 	Queues(ctx context.Context) ([]QueueState, error)
 
-	// Due reports whether messages of a queue wait to be delivered now, be it
-	// paused or not. Unlike Queues it is cheap: it may be asked every second.
+	// Due reports whether messages of a queue, paused or not, wait to be delivered
+	// now. Unlike Queues it is cheap: it may be called every second.
 	Due(ctx context.Context, queue string) (bool, error)
 
 	// DeadLetters returns up to limit dead letters of a queue, oldest first.
 	DeadLetters(ctx context.Context, queue string, limit int) ([]*Message, error)
 
-	// RetryDead moves dead letters back to their queue with a first attempt
-	// ahead of them and their failures kept: those with the given ids, or all
-	// where none is given. It returns how many it moved.
+	// RetryDead moves dead letters back to their queue: those with the given ids,
+	// or all if no id is given. They begin again with the first attempt, and keep
+	// their failures. It returns how many it moved.
 	RetryDead(ctx context.Context, queue string, ids ...string) (int, error)
 
-	// DeleteDead deletes dead letters: those with the given ids, or all where
-	// none is given. It returns how many it deleted.
+	// DeleteDead deletes dead letters: those with the given ids, or all if no id
+	// is given. It returns how many it deleted.
 	DeleteDead(ctx context.Context, queue string, ids ...string) (int, error)
 
 	// Purge deletes the messages of a queue that wait to be delivered, ready
@@ -40,7 +40,7 @@ type Admin interface {
 type QueueState struct {
 	Queue   string
 	Ready   int // due, waiting for a worker
-	Running int // in the hands of a worker
+	Running int // delivered to a worker, not yet settled
 	Delayed int // due later
 	Dead    int // dead letters
 	Paused  bool

@@ -9,12 +9,12 @@ import (
 //
 // All methods are safe for concurrent use. Brokers reconnect by themselves: a
 // method fails when its context ends, when the message itself is at fault, or
-// when no reconnecting will help.
+// when reconnecting cannot help.
 type Broker interface {
 	// Enqueue returns nil once m is durable and sure to reach its queue. It
-	// does not keep m. What [Message.Validate] refuses is an error, here and in
-	// every other way in. The error wraps one of the errors of this package
-	// where one fits.
+	// does not keep m. A message that [Message.Validate] refuses is an error, here
+	// and wherever else messages come in. The error wraps one of the errors of
+	// this package where one fits.
 	Enqueue(ctx context.Context, m *Message) error
 
 	// EnqueueMany enqueues all of ms in as few round trips as it can. The
@@ -26,7 +26,7 @@ type Broker interface {
 	// nil error the consumer goes on, through lost connections, until Close.
 	Consume(ctx context.Context, o ConsumeOptions) (Consumer, error)
 
-	// Close ends the connections. Consumers are to be closed first.
+	// Close ends the connections. Close the consumers first.
 	Close() error
 }
 
@@ -39,8 +39,8 @@ type ConsumeOptions struct {
 	// derives from it how many it fetches ahead.
 	Concurrency int
 
-	// Logger receives what the consumer has to say. Nil means the logger with
-	// which the broker was opened.
+	// Logger is the log of the consumer. Nil means the logger with which the
+	// broker was opened.
 	Logger *slog.Logger
 }
 
@@ -61,7 +61,7 @@ type Consumer interface {
 	Close(ctx context.Context) error
 }
 
-// A Delivery is a message in the hands of a worker, who must settle it once.
+// A Delivery is a message that a worker holds. The worker must settle it once.
 type Delivery interface {
 	// Message returns the message. The worker may change it before Settle; the
 	// broker stores it as it is then.
@@ -88,7 +88,7 @@ type Settlement struct {
 	// not to be changed any more. One whose id is enqueued already is no error.
 	// If one can never be enqueued, none is, and the message becomes a dead
 	// letter that says so. A broker without transactions enqueues them before
-	// it settles: when it settles in vain, the task runs again and they are
+	// it settles. If the settlement is lost, the task runs again and they are
 	// enqueued again, under the same ids.
 	Then []*Message
 }

@@ -12,7 +12,7 @@ var ErrUnsupported = errors.New("not supported by this broker")
 // A Deduplicator is the capability to refuse a message whose id is stored
 // already: Enqueue then returns [ErrDuplicate].
 type Deduplicator interface {
-	// RefusesDuplicates does nothing: to have it is to promise.
+	// RefusesDuplicates does nothing. A broker that has it makes the promise.
 	RefusesDuplicates()
 }
 

@@ -15,8 +15,8 @@ var (
 	// ErrUnroutable: the broker has no queue for the message.
 	ErrUnroutable = errors.New("no such queue at the broker")
 
-	// ErrBlocked: the broker refuses messages for want of memory or disk, and
-	// still did when the context ended.
+	// ErrBlocked: the broker was short of memory or disk, and refused messages
+	// until the context ended.
 	ErrBlocked = errors.New("the broker accepts no messages at the moment")
 
 	// ErrQueueFull: the queue has reached the length its operator allows.
@@ -25,8 +25,8 @@ var (
 	// ErrDuplicate: a message with the same id is stored already.
 	ErrDuplicate = errors.New("a message with this id is already enqueued")
 
-	// ErrTransaction: the context has a transaction of the application in which
-	// the broker cannot enqueue.
+	// ErrTransaction: the context has a transaction of the application, and the
+	// broker cannot enqueue in it.
 	ErrTransaction = errors.New("the context has a transaction in which the broker cannot enqueue")
 )
 
@@ -34,8 +34,8 @@ var (
 	// ErrClosed: the client, the broker or the consumer was closed.
 	ErrClosed = errors.New("closed")
 
-	// ErrNoResult: nothing of that id is enqueued, its outcome is not kept, or
-	// not any more.
+	// ErrNoResult: no message has that id, its outcome is not kept, or it is no
+	// longer kept.
 	ErrNoResult = errors.New("no result is kept under this id; tasks keep one by the option keep= or dtask.Keep")
 
 	// ErrNotScheduler: another process watches the clock for this schedule.

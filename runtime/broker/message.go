@@ -24,8 +24,8 @@ type Message struct {
 	// Priority is the class within the queue.
 	Priority Priority
 
-	// Attempt is the number of the attempt that this message is, from 1.
-	// An attempt whose worker died counts.
+	// Attempt is the number of this attempt, from 1. An attempt whose worker died
+	// counts.
 	Attempt int
 
 	// Attempts is how many are allowed.
@@ -38,12 +38,13 @@ type Message struct {
 	// time means at once.
 	NotBefore time.Time
 
-	// Expires is when the message loses its point: delivered later, it goes to
-	// the dead letters unrun. The zero time means never.
+	// Expires is the time by which the task must start. A message that is
+	// delivered later is moved to the dead letters and not run. The zero time
+	// means never.
 	Expires time.Time
 
-	// Keep is how long the outcome is kept once there is one. 0 means that it
-	// is not.
+	// Keep is how long the outcome is kept once there is one. 0 means that it is
+	// not kept.
 	Keep time.Duration
 
 	// Headers carries the W3C trace context (traceparent, tracestate) and what
@@ -59,7 +60,7 @@ type Message struct {
 	HandedBackSince time.Time
 }
 
-// SetHeader adds a header, in place of another of that name.
+// SetHeader sets a header. It replaces one of the same name.
 func (m *Message) SetHeader(name, value string) {
 	if m.Headers == nil {
 		m.Headers = make(map[string]string)

@@ -13,8 +13,8 @@ import (
 
 // Config is what a broker is opened with, beside its URL.
 type Config struct {
-	// Logger receives what the broker has to say. [Open] makes it
-	// slog.Default() if it is nil.
+	// Logger is the log of the broker. [Open] makes it slog.Default() if it is
+	// nil.
 	Logger *slog.Logger
 }
 

@@ -9,8 +9,8 @@ import (
 // is set.
 type ResultStore interface {
 	// Result waits for the outcome of a message, and returns it: the Result of
-	// its settlement as Done, or its newest failure if it is among the dead
-	// letters. Its error wraps [ErrNoResult] if there is none and will be none.
+	// its settlement as Done, or its newest failure if it is a dead letter. Its
+	// error wraps [ErrNoResult] if there is no outcome and will be none.
 	Result(ctx context.Context, id string) (Result, error)
 }
 
@@ -18,7 +18,7 @@ type ResultStore interface {
 type Result struct {
 	Task    string
 	Value   []byte   // JSON
-	Failure *Failure // nil if it was executed
+	Failure *Failure // nil if the task is done
 }
 
 // A TickStore is the capability to keep the ticks of schedules: when each one
@@ -30,8 +30,8 @@ type TickStore interface {
 	// only one that may tick.
 	LastTick(ctx context.Context, schedule string) (time.Time, error)
 
-	// Tick records that a schedule ticked at to, and enqueues m (nil: only
-	// records), both or neither, if its newest tick is still from. It reports
-	// whether it did. After an error it may or may not have: LastTick tells.
+	// Tick records that a schedule ticked at to, and enqueues m unless that is
+	// nil. It does both or neither, and only if the newest tick is still from. It
+	// reports whether it did. After an error it may have happened: ask LastTick.
 	Tick(ctx context.Context, schedule string, from, to time.Time, m *Message) (bool, error)
 }

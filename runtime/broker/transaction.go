@@ -11,9 +11,9 @@ type Transactor interface {
 	EnqueueTx(ctx context.Context, tx any, ms []*Message) []error
 }
 
-// WithTransaction returns a context in which tasks are enqueued in tx. Packages
-// of brokers offer it under a name and with a type of their own, as
-// sqlite.WithTx.
+// WithTransaction returns a context in which tasks are enqueued in tx. The
+// package of a broker wraps it in a function with the type of its transactions,
+// such as sqlite.WithTx.
 func WithTransaction(ctx context.Context, tx any) context.Context {
 	return context.WithValue(ctx, transactionKey{}, tx)
 }

@@ -18,9 +18,9 @@ const (
 	MaxTaskName  = limit.MaxTaskName
 )
 
-// Validate reports what makes m impossible to enqueue, or nil. Package dtask
-// calls it for every message that it makes, and brokers for every one that is to
-// be stored.
+// Validate returns nil if m can be enqueued, or an error that says why not.
+// Package dtask calls it for every message that it makes, and brokers call it for
+// every message that they are to store.
 func (m *Message) Validate() error {
 	switch {
 	case m.ID == "" || len(m.ID) > MaxIDSize:
@@ -54,8 +54,8 @@ func ValidateQueue(name string) error {
 	return nil
 }
 
-// maxSecond is the last second that a stored message can name, as docs/wire.md
-// has it: the end of the year 9999, in Unix seconds.
+// maxSecond is the last second that a stored message can name (docs/wire.md): the
+// end of the year 9999, in Unix seconds.
 const maxSecond = 253402300799
 
 func (m *Message) validateTimes() error {
@@ -75,7 +75,7 @@ func storable(t time.Time) bool {
 	return -maxSecond <= s && s <= maxSecond
 }
 
-// ValidateBody reports that the arguments of a message are too large, or nil.
+// ValidateBody returns an error if the arguments of a message are too large.
 func ValidateBody(body []byte) error {
 	if len(body) > MaxBodySize {
 		return fmt.Errorf("%w: %d bytes of arguments, at most %d; store the data and pass its key", ErrTooLarge, len(body), MaxBodySize)

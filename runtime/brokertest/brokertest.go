@@ -8,15 +8,13 @@
 //			return "sqlite:" + filepath.Join(t.TempDir(), "tasks.db")
 //		})
 //	}
+//
+// The rest of the package is for further tests of brokers.
 package brokertest
 
 import (
-	"context"
-	"fmt"
-	"strings"
-	"sync/atomic"
+	"reflect"
 	"testing"
-	"time"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
 )
@@ -25,228 +23,113 @@ import (
 // can open it with [broker.Open]. It removes the store when t ends.
 type Store func(t *testing.T) (url string)
 
-// patience is how long the suite waits for what must happen. Nothing is
-// asserted about time but that a message is never early.
-const patience = 60 * time.Second
+// A test is one of the suite. It makes stores of its own.
+type test struct {
+	name string
+	run  func(*testing.T, Store)
+}
 
-// Run runs the suite.
+// Run runs the suite: what every broker must do, and what follows from each
+// capability that the broker has. The log names those that it lacks.
 func Run(t *testing.T, store Store) {
-	for _, c := range []struct {
-		name string
-		test func(*testing.T, Store)
-	}{
-		{"RoundTrip", testRoundTrip},
-		{"ForeignMinimum", testMinimalMessage},
-		{"Durable", testDurable},
-		{"QueuesAreSeparate", testQueuesAreSeparate},
-		{"NotBefore", testNotBefore},
-		{"EnqueueMany", testEnqueueMany},
-		{"ExactlyOnceWithoutFaults", testExactlyOnce},
-		{"EnqueueCancelled", testEnqueueCancelled},
-		{"IgnoreDuplicate", testIgnoreDuplicate},
-		{"EnqueueInForeignTransaction", testForeignTransaction},
-		{"Closed", testClosed},
-		{"Done", testDone},
-		{"SettleTwice", testSettleTwice},
-		{"Requeue", testRequeue},
-		{"RequeueLater", testRequeueLater},
-		{"Bury", testBury},
-		{"Then", testThen},
-		{"ThenFields", testThenFields},
-		{"ThenKeep", testThenKeep},
-		{"ThenChains", testThenChains},
-		{"ThenTooLate", testThenTooLate},
-		{"ThenAgain", testThenAgain},
-		{"ThenInvalid", testThenInvalid},
-		{"Ways", testWays},
-		{"StopHandsBack", testStopHandsBack},
-		{"CloseGivesUp", testCloseGivesUp},
-		{"RetryDead", testRetryDead},
-		{"RetryDeadFailing", testRetryDeadFailing},
-		{"DeleteDead", testDeleteDead},
-		{"Purge", testPurge},
-		{"PurgeUnderLoad", testPurgeUnderLoad},
-		{"Pause", testPause},
-		{"Priorities", testPriorities},
-		{"QueueStates", testQueueStates},
-		{"Results", testResults},
-		{"Schedule", testSchedule},
-		{"ScheduleContended", testScheduleContended},
-		{"Cycles", testCycles},
-		{"ModulesOnOneQueue", testModulesOnOneQueue},
-		{"ModulesWithNamespaces", testModulesWithNamespaces},
-		{"ModulesPeriodic", testModulesPeriodic},
-		{"WorkerOutcomes", testWorkerOutcomes},
-		{"WorkerUnknown", testWorkerUnknown},
-		{"WorkerStop", testWorkerStop},
-		{"WorkerKilled", testWorkerKilled},
-		{"WorkerPoison", testWorkerPoison},
-	} {
-		t.Run(c.name, func(t *testing.T) { c.test(t, store) })
-	}
-}
-
-// full is a broker with all the capabilities that the suite tests.
-type full interface {
-	broker.Broker
-	broker.Admin
-	broker.ResultStore
-	broker.TickStore
-}
-
-// openURL opens the store.
-func openURL(t *testing.T, url string) full {
-	t.Helper()
-	b, err := broker.Open(testContext(t), url, broker.Config{})
-	if err != nil {
-		t.Fatalf("open the broker: %v", err)
-	}
-	f, err := broker.As[full](b)
-	if err != nil {
+	b := openURL(t, store(t))
+	if err := b.Close(); err != nil {
 		t.Fatal(err)
 	}
-	return f
+	runPart[broker.Broker](t, b, store, brokerTests)
+	runPart[broker.Admin](t, b, store, adminTests)
+	runPart[broker.ResultStore](t, b, store, resultStoreTests)
+	runPart[broker.TickStore](t, b, store, tickStoreTests)
+	runPart[broker.Deduplicator](t, b, store, deduplicatorTests)
+	runPart[broker.Transactor](t, b, store, transactorTests)
+
+	// It counts what the process has open: nothing else may run.
+	t.Run("Cycles", func(t *testing.T) { testCycles(t, store) })
 }
 
-// open opens the store for the length of the test.
-func open(t *testing.T, url string) full {
-	t.Helper()
-	b := openURL(t, url)
-	t.Cleanup(func() {
-		if err := b.Close(); err != nil {
-			t.Errorf("close the broker: %v", err)
-		}
-	})
-	return b
-}
-
-// testContext returns a context that ends when patience does.
-func testContext(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	t.Cleanup(cancel)
-	return ctx
-}
-
-var serial atomic.Int64
-
-// message returns a message for the queue, with an id of its own.
-func message(queue string) *broker.Message {
-	return &broker.Message{
-		ID:         fmt.Sprintf("01890000-0000-7000-8000-%012d", serial.Add(1)),
-		Task:       "pkg.Task",
-		Queue:      queue,
-		Body:       []byte(`{"n":1}`),
-		Schema:     "5ca1ab1e",
-		Attempt:    1,
-		Attempts:   6,
-		EnqueuedAt: time.Now(),
-	}
-}
-
-// enqueue enqueues messages and returns them.
-func enqueue(t *testing.T, b full, ms ...*broker.Message) []*broker.Message {
-	t.Helper()
-	for _, m := range ms {
-		if err := b.Enqueue(testContext(t), m); err != nil {
-			t.Fatalf("enqueue: %v", err)
-		}
-	}
-	return ms
-}
-
-// consume starts a consumer that is closed when the test ends.
-func consume(t *testing.T, b full, queue string, concurrency int) broker.Consumer {
-	t.Helper()
-	c, err := b.Consume(testContext(t), broker.ConsumeOptions{Queue: queue, Concurrency: concurrency})
-	if err != nil {
-		t.Fatalf("consume %s: %v", queue, err)
-	}
-	t.Cleanup(func() { closeConsumer(t, c) })
-	return c
-}
-
-func closeConsumer(t *testing.T, c broker.Consumer) {
-	t.Helper()
-	if err := c.Close(testContext(t)); err != nil {
-		t.Errorf("close the consumer: %v", err)
-	}
-}
-
-// receive returns the next delivery.
-func receive(t *testing.T, c broker.Consumer) broker.Delivery {
-	t.Helper()
-	select {
-	case d, ok := <-c.Deliveries():
-		if !ok {
-			t.Fatal("the deliveries ended")
-		}
-		return d
-	case <-time.After(patience):
-		t.Fatal("no delivery")
-	}
-	panic("unreachable")
-}
-
-// drained checks that nothing is left in the queue: a message enqueued now is
-// the next one delivered.
-func drained(t *testing.T, b full, c broker.Consumer, queue string) {
-	t.Helper()
-	last := enqueue(t, b, message(queue))[0]
-	d := receive(t, c)
-	if d.Message().ID != last.ID {
-		t.Errorf("delivered again: %s (attempt %d)", d.Message().ID, d.Message().Attempt)
-	}
-	d.Settle(broker.Settlement{Verdict: broker.Done})
-}
-
-// eventually waits until check returns an empty string.
-func eventually(t *testing.T, check func() string) {
-	t.Helper()
-	deadline := time.Now().Add(patience)
-	for {
-		complaint := check()
-		if complaint == "" {
+// runPart runs the tests of a capability. Most of their time they wait, so they
+// do it side by side.
+func runPart[Capability any](t *testing.T, b broker.Broker, store Store, tests []test) {
+	t.Run(reflect.TypeFor[Capability]().Name(), func(t *testing.T) {
+		if _, err := broker.As[Capability](b); err != nil {
+			t.Log(err)
 			return
 		}
-		if time.Now().After(deadline) {
-			t.Fatal(complaint)
+		for _, c := range tests {
+			t.Run(c.name, func(t *testing.T) {
+				t.Parallel()
+				c.run(t, store)
+			})
 		}
-		time.Sleep(20 * time.Millisecond)
-	}
-}
-
-// state returns the state of one queue.
-func state(t *testing.T, b full, queue string) broker.QueueState {
-	t.Helper()
-	states, err := b.Queues(testContext(t))
-	if err != nil {
-		t.Fatalf("queues: %v", err)
-	}
-	for _, s := range states {
-		if s.Queue == queue {
-			return s
-		}
-	}
-	return broker.QueueState{Queue: queue}
-}
-
-// deadLetters waits for n dead letters in the queue and returns them.
-func deadLetters(t *testing.T, b full, queue string, n int) []*broker.Message {
-	t.Helper()
-	var dead []*broker.Message
-	eventually(t, func() string {
-		var err error
-		if dead, err = b.DeadLetters(testContext(t), queue, 1000); err != nil {
-			t.Fatalf("dead letters: %v", err)
-		}
-		if len(dead) == n {
-			return ""
-		}
-		var what strings.Builder
-		for _, m := range dead {
-			fmt.Fprintf(&what, "\n%s %s %v", m.ID, m.Task, m.Failures)
-		}
-		return fmt.Sprintf("%d dead letters, want %d:%s", len(dead), n, what.String())
 	})
-	return dead
+}
+
+// brokerTests need nothing but [broker.Broker].
+var brokerTests = []test{
+	{"RoundTrip", testRoundTrip},
+	{"ForeignMinimum", testMinimalMessage},
+	{"Durable", testDurable},
+	{"QueuesAreSeparate", testQueuesAreSeparate},
+	{"NotBefore", testNotBefore},
+	{"EnqueueMany", testEnqueueMany},
+	{"ExactlyOnceWithoutFaults", testExactlyOnce},
+	{"EnqueueCancelled", testEnqueueCancelled},
+	{"IgnoreDuplicateUnsupported", testIgnoreDuplicateUnsupported},
+	{"EnqueueInForeignTransaction", testForeignTransaction},
+	{"Ways", testWays(enqueueWay, enqueueManyWay, thenWay)},
+	{"Closed", testClosed},
+	{"Done", testDone},
+	{"SettleTwice", testSettleTwice},
+	{"Requeue", testRequeue},
+	{"RequeueLater", testRequeueLater},
+	{"Then", testThen},
+	{"ThenFields", testThenFields},
+	{"ThenChains", testThenChains},
+	{"ThenTooLate", testThenTooLate},
+	{"ThenAgain", testThenAgain},
+	{"StopHandsBack", testStopHandsBack},
+	{"CloseGivesUp", testCloseGivesUp},
+	{"Priorities", testPriorities},
+	{"ModulesOnOneQueue", testModulesOnOneQueue},
+	{"ModulesWithNamespaces", testModulesWithNamespaces},
+}
+
+// adminTests look into queues, some of them to see what a worker makes of them.
+var adminTests = []test{
+	{"Dead", testDead},
+	{"RetryDead", testRetryDead},
+	{"RetryDeadFailing", testRetryDeadFailing},
+	{"Ways", testWays(retryDeadWay)},
+	{"DeleteDead", testDeleteDead},
+	{"Purge", testPurge},
+	{"PurgeUnderLoad", testPurgeUnderLoad},
+	{"Pause", testPause},
+	{"QueueStates", testQueueStates},
+	{"Closed", testAdminClosed},
+	{"WorkerOutcomes", testWorkerOutcomes},
+	{"WorkerUnknown", testWorkerUnknown},
+	{"WorkerStop", testWorkerStop},
+	{"WorkerKilled", testWorkerKilled},
+	{"WorkerPoison", testWorkerPoison},
+}
+
+var resultStoreTests = []test{
+	{"Results", testResults},
+	{"ThenKeep", testThenKeep},
+	{"ThenInvalid", testThenInvalid},
+}
+
+var tickStoreTests = []test{
+	{"Schedule", testSchedule},
+	{"ScheduleContended", testScheduleContended},
+	{"ModulesPeriodic", testModulesPeriodic},
+	{"Ways", testWays(tickWay)},
+}
+
+var deduplicatorTests = []test{
+	{"IgnoreDuplicate", testIgnoreDuplicate},
+}
+
+var transactorTests = []test{
+	{"ForeignTransaction", testTransactorForeign},
 }

@@ -127,7 +127,7 @@ func (c *child) line(t *testing.T) (string, bool) {
 	select {
 	case s, ok := <-c.lines:
 		return s, ok
-	case <-time.After(patience):
+	case <-time.After(Patience):
 		t.Fatal("the worker process is silent")
 	}
 	panic("unreachable")
@@ -137,7 +137,7 @@ func (c *child) line(t *testing.T) (string, bool) {
 func testWorkerKilled(t *testing.T, store Store) {
 	url := store(t)
 	b := open(t, url)
-	ctx := dtask.NewContext(testContext(t), dtask.NewClient(b))
+	ctx := dtask.NewContext(Context(t), dtask.NewClient(b))
 	hang := define("hang", 2)
 	want := make(map[string]bool)
 	for i := range 20 {
@@ -172,7 +172,7 @@ func testWorkerKilled(t *testing.T, store Store) {
 	})
 	select {
 	case <-finished:
-	case <-time.After(patience):
+	case <-time.After(Patience):
 		mu.Lock()
 		t.Fatalf("lost with the worker: %v", want)
 	}
@@ -184,7 +184,7 @@ func testWorkerKilled(t *testing.T, store Store) {
 func testWorkerPoison(t *testing.T, store Store) {
 	url := store(t)
 	b := open(t, url)
-	ctx := dtask.NewContext(testContext(t), dtask.NewClient(b))
+	ctx := dtask.NewContext(Context(t), dtask.NewClient(b))
 	die, neighbour := define("die", 2), define("neighbour", 2)
 	neighbours := make(map[string]bool) // those not yet done
 	for i := range 3 {
@@ -203,7 +203,7 @@ func testWorkerPoison(t *testing.T, store Store) {
 		if spawned > 12 {
 			t.Fatalf("the poisonous task was started %d times and is no dead letter", starts)
 		}
-		dead, err := b.DeadLetters(testContext(t), "work", 10)
+		dead, err := admin(t, b).DeadLetters(Context(t), "work", 10)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -222,18 +222,18 @@ func testWorkerPoison(t *testing.T, store Store) {
 				delete(neighbours, text)
 			}
 		}()
-		eventually(t, func() string {
+		Eventually(t, func() string {
 			select {
 			case <-gone:
 				return ""
 			default:
 			}
-			if dead, err := b.DeadLetters(testContext(t), "work", 10); err == nil && len(dead) > 0 {
+			if dead, err := admin(t, b).DeadLetters(Context(t), "work", 10); err == nil && len(dead) > 0 {
 				c.cmd.Process.Kill()
 				<-gone
 				return ""
 			}
-			return "the worker process neither died nor buried the poison"
+			return "the worker process neither died nor moved the poison to the dead letters"
 		})
 	}
 	dead := deadLetters(t, b, "work", 1)[0]
@@ -255,7 +255,7 @@ func testWorkerPoison(t *testing.T, store Store) {
 		select {
 		case text := <-ran:
 			delete(neighbours, text)
-		case <-time.After(patience):
+		case <-time.After(Patience):
 			t.Fatalf("lost with the poison: %v", neighbours)
 		}
 	}

@@ -32,7 +32,7 @@ func testCycles(t *testing.T, store Store) {
 		_, stop := start(t, b, dtask.WorkerConfig{Concurrency: 3}, dtask.Table{
 			bind(note, func(context.Context, string) error { ran <- struct{}{}; return nil }),
 		})
-		if _, err := note.Delay(dtask.NewContext(testContext(t), dtask.NewClient(b)), noteArgs{"x"}); err != nil {
+		if _, err := note.Delay(dtask.NewContext(Context(t), dtask.NewClient(b)), noteArgs{"x"}); err != nil {
 			t.Fatal(err)
 		}
 		<-ran
@@ -48,7 +48,7 @@ func testCycles(t *testing.T, store Store) {
 	for range cycles {
 		cycle()
 	}
-	eventually(t, func() string {
+	Eventually(t, func() string {
 		if g, f := runtime.NumGoroutine(), openFiles(); g > goroutines || f > files {
 			return fmt.Sprintf("after %d cycles %d goroutines, were %d; %d open files, were %d", cycles, g, goroutines, f, files)
 		}

@@ -1,6 +1,7 @@
 package brokertest
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -9,14 +10,14 @@ import (
 	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
-// buried enqueues and buries n messages and returns their ids.
-func buried(t *testing.T, b full, queue string, n int) []string {
+// died enqueues n messages, moves them to the dead letters, and returns their ids.
+func died(t *testing.T, b broker.Broker, queue string, n int) []string {
 	t.Helper()
-	c := consume(t, b, queue, 1)
+	c := Consume(t, b, queue, 1)
 	var ids []string
 	for range n {
-		enqueue(t, b, message(queue))
-		d := receive(t, c)
+		Enqueue(t, b, Message(queue))
+		d := Receive(t, c)
 		m := d.Message()
 		m.Failures = append(m.Failures, broker.Failure{Attempt: m.Attempt, At: time.Now(), Error: "failed " + m.ID})
 		m.Attempt = m.Attempts
@@ -29,50 +30,50 @@ func buried(t *testing.T, b full, queue string, n int) []string {
 
 func testRetryDead(t *testing.T, store Store) {
 	b := open(t, store(t))
-	ids := buried(t, b, "q", 5)
+	ids := died(t, b, "q", 5)
 	for i, m := range deadLetters(t, b, "q", 5) {
 		if m.ID != ids[i] {
 			t.Errorf("dead letter %d is %s, want the oldest first: %s", i, m.ID, ids[i])
 		}
 	}
-	if dead, err := b.DeadLetters(testContext(t), "q", 2); err != nil || len(dead) != 2 || dead[0].ID != ids[0] {
+	if dead, err := admin(t, b).DeadLetters(Context(t), "q", 2); err != nil || len(dead) != 2 || dead[0].ID != ids[0] {
 		t.Errorf("DeadLetters with limit 2: %d letters, error %v", len(dead), err)
 	}
-	if n, err := b.RetryDead(testContext(t), "q", ids[3], "no such id"); n != 1 || err != nil {
+	if n, err := admin(t, b).RetryDead(Context(t), "q", ids[3], "no such id"); n != 1 || err != nil {
 		t.Errorf("RetryDead of one: %d, %v", n, err)
 	}
-	c := consume(t, b, "q", 1)
-	d := receive(t, c)
+	c := Consume(t, b, "q", 1)
+	d := Receive(t, c)
 	if m := d.Message(); m.ID != ids[3] || m.Attempt != 1 || len(m.Failures) != 1 || m.Failures[0].Error != "failed "+ids[3] {
 		t.Errorf("retried message %+v, want %s at attempt 1 with its failure", m, ids[3])
 	}
 	d.Settle(broker.Settlement{Verdict: broker.Done})
 	deadLetters(t, b, "q", 4)
 
-	if n, err := b.RetryDead(testContext(t), "q"); n != 4 || err != nil {
+	if n, err := admin(t, b).RetryDead(Context(t), "q"); n != 4 || err != nil {
 		t.Errorf("RetryDead of all: %d, %v", n, err)
 	}
 	for range 4 {
-		receive(t, c).Settle(broker.Settlement{Verdict: broker.Done})
+		Receive(t, c).Settle(broker.Settlement{Verdict: broker.Done})
 	}
 	deadLetters(t, b, "q", 0)
-	drained(t, b, c, "q")
+	Drained(t, b, c, "q")
 
-	expired := message("q") // wanted all the same
+	expired := Message("q") // wanted all the same
 	expired.Expires = time.Now().Add(-time.Second)
-	enqueue(t, b, expired)
-	receive(t, c).Settle(broker.Settlement{Verdict: broker.Dead})
+	Enqueue(t, b, expired)
+	Receive(t, c).Settle(broker.Settlement{Verdict: broker.Dead})
 	deadLetters(t, b, "q", 1)
-	if n, err := b.RetryDead(testContext(t), "q", expired.ID); n != 1 || err != nil {
+	if n, err := admin(t, b).RetryDead(Context(t), "q", expired.ID); n != 1 || err != nil {
 		t.Errorf("RetryDead of one that has expired: %d, %v", n, err)
 	}
-	d = receive(t, c)
+	d = Receive(t, c)
 	if m := d.Message(); m.ID != expired.ID || !m.Expires.IsZero() {
 		t.Errorf("delivered %+v, want %s without its time", m, expired.ID)
 	}
 	d.Settle(broker.Settlement{Verdict: broker.Done})
 
-	if n, err := b.RetryDead(testContext(t), "unused"); n != 0 || err != nil {
+	if n, err := admin(t, b).RetryDead(Context(t), "unused"); n != 0 || err != nil {
 		t.Errorf("RetryDead of a queue without any: %d, %v", n, err)
 	}
 }
@@ -81,11 +82,11 @@ func testRetryDead(t *testing.T, store Store) {
 func testRetryDeadFailing(t *testing.T, store Store) {
 	const n = 5000
 	b := open(t, store(t))
-	c := consume(t, b, "q", 50)
+	c := Consume(t, b, "q", 50)
 	var mu sync.Mutex
 	runs := make(map[string]int)
-	var burying sync.WaitGroup
-	burying.Go(func() {
+	var dying sync.WaitGroup
+	dying.Go(func() {
 		for d := range c.Deliveries() {
 			mu.Lock()
 			runs[d.Message().ID]++
@@ -95,18 +96,18 @@ func testRetryDeadFailing(t *testing.T, store Store) {
 	})
 	enqueueMany(t, b, n)
 	dead := func() string {
-		if s := state(t, b, "q"); s.Dead != n {
+		if s := State(t, b, "q"); s.Dead != n {
 			return fmt.Sprintf("state %+v, want %d dead", s, n)
 		}
 		return ""
 	}
-	eventually(t, dead)
-	if retried, err := b.RetryDead(testContext(t), "q"); retried != n || err != nil {
+	Eventually(t, dead)
+	if retried, err := admin(t, b).RetryDead(Context(t), "q"); retried != n || err != nil {
 		t.Errorf("RetryDead of all: %d, %v, want %d", retried, err, n)
 	}
-	eventually(t, dead)
+	Eventually(t, dead)
 	closeConsumer(t, c)
-	burying.Wait()
+	dying.Wait()
 	if len(runs) != n {
 		t.Errorf("%d messages were delivered, want %d", len(runs), n)
 	}
@@ -118,12 +119,12 @@ func testRetryDeadFailing(t *testing.T, store Store) {
 }
 
 // enqueueMany enqueues n messages in queue q.
-func enqueueMany(t *testing.T, b full, n int) {
+func enqueueMany(t *testing.T, b broker.Broker, n int) {
 	ms := make([]*broker.Message, n)
 	for i := range ms {
-		ms[i] = message("q")
+		ms[i] = Message("q")
 	}
-	for _, err := range b.EnqueueMany(testContext(t), ms) {
+	for _, err := range b.EnqueueMany(Context(t), ms) {
 		if err != nil {
 			t.Errorf("enqueue: %v", err)
 		}
@@ -132,15 +133,15 @@ func enqueueMany(t *testing.T, b full, n int) {
 
 func testDeleteDead(t *testing.T, store Store) {
 	b := open(t, store(t))
-	ids := buried(t, b, "q", 4)
-	if n, err := b.DeleteDead(testContext(t), "q", ids[1], ids[2], "no such id"); n != 2 || err != nil {
+	ids := died(t, b, "q", 4)
+	if n, err := admin(t, b).DeleteDead(Context(t), "q", ids[1], ids[2], "no such id"); n != 2 || err != nil {
 		t.Errorf("DeleteDead of two: %d, %v", n, err)
 	}
 	dead := deadLetters(t, b, "q", 2)
 	if dead[0].ID != ids[0] || dead[1].ID != ids[3] {
 		t.Errorf("left are %s and %s, want %s and %s", dead[0].ID, dead[1].ID, ids[0], ids[3])
 	}
-	if n, err := b.DeleteDead(testContext(t), "q"); n != 2 || err != nil {
+	if n, err := admin(t, b).DeleteDead(Context(t), "q"); n != 2 || err != nil {
 		t.Errorf("DeleteDead of all: %d, %v", n, err)
 	}
 	deadLetters(t, b, "q", 0)
@@ -148,35 +149,35 @@ func testDeleteDead(t *testing.T, store Store) {
 
 func testPurge(t *testing.T, store Store) {
 	b := open(t, store(t))
-	buried(t, b, "q", 1)
-	other := enqueue(t, b, message("other"))[0]
+	died(t, b, "q", 1)
+	other := Enqueue(t, b, Message("other"))[0]
 	delay := func(queue string, d time.Duration) {
-		m := message(queue)
+		m := Message(queue)
 		m.NotBefore = time.Now().Add(d)
-		enqueue(t, b, m)
+		Enqueue(t, b, m)
 	}
 	for i := range 10 {
-		enqueue(t, b, message("q"))
+		Enqueue(t, b, Message("q"))
 		delay("q", time.Duration(i+1)*time.Hour)
 		delay("other", time.Duration(i+1)*time.Hour)
 	}
-	eventually(t, func() string {
-		if s := state(t, b, "q"); s.Ready != 10 {
+	Eventually(t, func() string {
+		if s := State(t, b, "q"); s.Ready != 10 {
 			return fmt.Sprintf("state %+v, want 10 ready", s)
 		}
 		return ""
 	})
-	if n, err := b.Purge(testContext(t), "q"); n != 20 || err != nil {
+	if n, err := admin(t, b).Purge(Context(t), "q"); n != 20 || err != nil {
 		t.Errorf("Purge: %d, %v, want 10 ready and 10 delayed", n, err)
 	}
-	drained(t, b, consume(t, b, "q", 1), "q")
+	Drained(t, b, Consume(t, b, "q", 1), "q")
 	deadLetters(t, b, "q", 1)
-	d := receive(t, consume(t, b, "other", 1))
+	d := Receive(t, Consume(t, b, "other", 1))
 	if d.Message().ID != other.ID {
 		t.Errorf("delivered %s, want %s", d.Message().ID, other.ID)
 	}
 	d.Settle(broker.Settlement{Verdict: broker.Done})
-	if n, err := b.Purge(testContext(t), "other"); n != 10 || err != nil {
+	if n, err := admin(t, b).Purge(Context(t), "other"); n != 10 || err != nil {
 		t.Errorf("Purge of the other queue: %d, %v, want the 10 delayed", n, err)
 	}
 }
@@ -203,7 +204,7 @@ func testPurgeUnderLoad(t *testing.T, store Store) {
 		})
 	}
 	begun.Wait()
-	if n, err := b.Purge(testContext(t), "q"); n < producers*batch || err != nil {
+	if n, err := admin(t, b).Purge(Context(t), "q"); n < producers*batch || err != nil {
 		t.Errorf("Purge: %d, %v, want at least the first %d", n, err, producers*batch)
 	}
 	close(stop)
@@ -214,16 +215,16 @@ func testPurgeUnderLoad(t *testing.T, store Store) {
 func testPause(t *testing.T, store Store) {
 	url := store(t)
 	b, operator := open(t, url), open(t, url)
-	c, fence := consume(t, b, "q", 1), consume(t, b, "fence", 1)
-	drained(t, b, c, "q") // the consumer is at work
-	if err := operator.Pause(testContext(t), "a b"); err == nil {
+	c, fence := Consume(t, b, "q", 1), Consume(t, b, "fence", 1)
+	Drained(t, b, c, "q") // the consumer is at work
+	if err := admin(t, operator).Pause(Context(t), "a b"); err == nil {
 		t.Error("a queue that cannot be is paused")
 	}
-	if err := operator.Pause(testContext(t), "q"); err != nil {
+	if err := admin(t, operator).Pause(Context(t), "q"); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, func() string {
-		if !state(t, b, "q").Paused {
+	Eventually(t, func() string {
+		if !State(t, b, "q").Paused {
 			return "the queue is not shown as paused"
 		}
 		return ""
@@ -231,10 +232,10 @@ func testPause(t *testing.T, store Store) {
 	// A consumer may hear of it a little later: messages that still slip through
 	// are settled until one stays.
 	var m *broker.Message
-	eventually(t, func() string {
-		m = enqueue(t, b, message("q"))[0]
+	Eventually(t, func() string {
+		m = Enqueue(t, b, Message("q"))[0]
 		for range 5 {
-			drained(t, b, fence, "fence") // other queues go on
+			Drained(t, b, fence, "fence") // other queues go on
 		}
 		select {
 		case d := <-c.Deliveries():
@@ -244,9 +245,9 @@ func testPause(t *testing.T, store Store) {
 			return ""
 		}
 	})
-	late := consume(t, operator, "q", 1) // a new consumer knows
+	late := Consume(t, operator, "q", 1) // a new consumer knows
 	for range 5 {
-		drained(t, b, fence, "fence")
+		Drained(t, b, fence, "fence")
 	}
 	select {
 	case <-c.Deliveries():
@@ -256,39 +257,39 @@ func testPause(t *testing.T, store Store) {
 	default:
 	}
 	closeConsumer(t, late)
-	if err := operator.Resume(testContext(t), "q"); err != nil {
+	if err := admin(t, operator).Resume(Context(t), "q"); err != nil {
 		t.Fatal(err)
 	}
-	d := receive(t, c)
+	d := Receive(t, c)
 	if d.Message().ID != m.ID || d.Message().Attempt != 1 {
 		t.Errorf("after Resume: %s at attempt %d, want %s at 1", d.Message().ID, d.Message().Attempt, m.ID)
 	}
 	d.Settle(broker.Settlement{Verdict: broker.Done})
-	if state(t, b, "q").Paused {
+	if State(t, b, "q").Paused {
 		t.Error("the queue is still shown as paused")
 	}
 }
 
 func testQueueStates(t *testing.T, store Store) {
 	b := open(t, store(t))
-	buried(t, b, "q", 2)
+	died(t, b, "q", 2)
 	for range 3 {
-		enqueue(t, b, message("q"))
+		Enqueue(t, b, Message("q"))
 	}
 	due := func() bool {
 		t.Helper()
-		due, err := b.Due(testContext(t), "q")
+		due, err := admin(t, b).Due(Context(t), "q")
 		if err != nil {
 			t.Fatalf("due: %v", err)
 		}
 		return due
 	}
-	later := message("q")
+	later := Message("q")
 	later.NotBefore = time.Now().Add(time.Hour)
-	enqueue(t, b, later)
+	Enqueue(t, b, later)
 	want := broker.QueueState{Queue: "q", Ready: 3, Running: 0, Delayed: 1, Dead: 2}
-	eventually(t, func() string {
-		got := state(t, b, "q")
+	Eventually(t, func() string {
+		got := State(t, b, "q")
 		if got.Delayed == -1 { // not every broker can tell
 			got.Delayed = want.Delayed
 		}
@@ -303,14 +304,24 @@ func testQueueStates(t *testing.T, store Store) {
 	if !due() {
 		t.Error("no message is due, want three")
 	}
-	c := consume(t, b, "q", 1)
+	c := Consume(t, b, "q", 1)
 	for range 3 {
-		receive(t, c).Settle(broker.Settlement{Verdict: broker.Done})
+		Receive(t, c).Settle(broker.Settlement{Verdict: broker.Done})
 	}
-	eventually(t, func() string {
+	Eventually(t, func() string {
 		if due() {
 			return "messages are due, want only one that is delayed"
 		}
 		return ""
 	})
+}
+
+func testAdminClosed(t *testing.T, store Store) {
+	b := openURL(t, store(t))
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := admin(t, b).Queues(Context(t)); !errors.Is(err, broker.ErrClosed) {
+		t.Errorf("Queues after Close: %v, want ErrClosed", err)
+	}
 }

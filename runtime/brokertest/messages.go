@@ -29,7 +29,7 @@ func sameTimes(m *broker.Message) *broker.Message {
 func testRoundTrip(t *testing.T, store Store) {
 	b := open(t, store(t))
 	now := time.Now()
-	m := message("mail")
+	m := Message("mail")
 	m.Task = "internal/mail.(Größe).Send"
 	m.Body = []byte(`{"to":"ü\u0000\n","n":9223372036854775807,"x":"` + strings.Repeat("y", 100_000) + `"}`)
 	m.Priority = broker.PriorityHigh
@@ -42,10 +42,10 @@ func testRoundTrip(t *testing.T, store Store) {
 		{Attempt: 2, At: now.UTC(), Error: "again", Stack: "goroutine 1"},
 	}
 	m.HandedBack, m.HandedBackSince = 2, now.Add(-time.Minute)
-	enqueue(t, b, m)
+	Enqueue(t, b, m)
 
-	c := consume(t, b, "mail", 1)
-	d := receive(t, c)
+	c := Consume(t, b, "mail", 1)
+	d := Receive(t, c)
 	got, want := sameTimes(d.Message()), sameTimes(m)
 	got.NotBefore, want.NotBefore = time.Time{}, time.Time{} // past: of no meaning any more
 	if !reflect.DeepEqual(got, want) {
@@ -58,8 +58,8 @@ func testRoundTrip(t *testing.T, store Store) {
 func testMinimalMessage(t *testing.T, store Store) {
 	b := open(t, store(t))
 	m := &broker.Message{ID: "my own id/7", Task: "t", Queue: "q", Attempt: 1, Attempts: 1, EnqueuedAt: time.Now()}
-	enqueue(t, b, m)
-	d := receive(t, consume(t, b, "q", 1))
+	Enqueue(t, b, m)
+	d := Receive(t, Consume(t, b, "q", 1))
 	got := d.Message()
 	if got.ID != m.ID || got.Task != "t" || got.Queue != "q" || len(got.Body) != 0 || got.Schema != "" ||
 		got.Attempt != 1 || got.Attempts != 1 || !got.Expires.IsZero() || len(got.Headers) != 0 || len(got.Failures) != 0 {
@@ -72,12 +72,12 @@ func testMinimalMessage(t *testing.T, store Store) {
 func testDurable(t *testing.T, store Store) {
 	url := store(t)
 	first := openURL(t, url)
-	m := enqueue(t, first, message("q"))[0]
+	m := Enqueue(t, first, Message("q"))[0]
 	if err := first.Close(); err != nil {
 		t.Fatal(err)
 	}
 	b := open(t, url)
-	d := receive(t, consume(t, b, "q", 1))
+	d := Receive(t, Consume(t, b, "q", 1))
 	if d.Message().ID != m.ID {
 		t.Errorf("delivered %s, want %s", d.Message().ID, m.ID)
 	}
@@ -86,11 +86,11 @@ func testDurable(t *testing.T, store Store) {
 
 func testQueuesAreSeparate(t *testing.T, store Store) {
 	b := open(t, store(t))
-	a, z := consume(t, b, "q.a", 5), consume(t, b, "q.z", 5)
-	ma, mz := message("q.a"), message("q.z")
-	enqueue(t, b, mz, ma)
+	a, z := Consume(t, b, "q.a", 5), Consume(t, b, "q.z", 5)
+	ma, mz := Message("q.a"), Message("q.z")
+	Enqueue(t, b, mz, ma)
 	for c, want := range map[broker.Consumer]*broker.Message{a: ma, z: mz} {
-		d := receive(t, c)
+		d := Receive(t, c)
 		if d.Message().ID != want.ID || d.Message().Queue != want.Queue {
 			t.Errorf("consumer of %s got %s of %s", want.Queue, d.Message().ID, d.Message().Queue)
 		}
@@ -101,23 +101,23 @@ func testQueuesAreSeparate(t *testing.T, store Store) {
 // A delayed message is never early, and holds nobody up.
 func testNotBefore(t *testing.T, store Store) {
 	b := open(t, store(t))
-	c := consume(t, b, "q", 5)
+	c := Consume(t, b, "q", 5)
 	delays := []time.Duration{2500 * time.Millisecond, 700 * time.Millisecond, 1100 * time.Millisecond}
 	due := make(map[string]time.Time)
 	for _, d := range delays {
-		m := message("q")
+		m := Message("q")
 		m.NotBefore = time.Now().Add(d)
 		due[m.ID] = m.NotBefore
-		enqueue(t, b, m)
+		Enqueue(t, b, m)
 	}
-	now := enqueue(t, b, message("q"))[0]
-	if d := receive(t, c); d.Message().ID != now.ID {
+	now := Enqueue(t, b, Message("q"))[0]
+	if d := Receive(t, c); d.Message().ID != now.ID {
 		t.Errorf("a delayed message came first: %s", d.Message().ID)
 	} else {
 		d.Settle(broker.Settlement{Verdict: broker.Done})
 	}
 	for range delays {
-		d := receive(t, c)
+		d := Receive(t, c)
 		id := d.Message().ID
 		notBefore, ok := due[id]
 		if !ok {
@@ -137,11 +137,11 @@ func testEnqueueMany(t *testing.T, store Store) {
 	want := make(map[string]bool)
 	var ms []*broker.Message
 	for range 2500 {
-		m := message("q")
+		m := Message("q")
 		ms = append(ms, m)
 		want[m.ID] = true
 	}
-	errs := b.EnqueueMany(testContext(t), ms)
+	errs := b.EnqueueMany(Context(t), ms)
 	if len(errs) != len(ms) {
 		t.Fatalf("%d outcomes for %d messages", len(errs), len(ms))
 	}
@@ -150,16 +150,16 @@ func testEnqueueMany(t *testing.T, store Store) {
 			t.Fatal(err)
 		}
 	}
-	c := consume(t, b, "q", 50)
+	c := Consume(t, b, "q", 50)
 	for range ms {
-		d := receive(t, c)
+		d := Receive(t, c)
 		if !want[d.Message().ID] {
 			t.Fatalf("%s delivered twice, or never enqueued", d.Message().ID)
 		}
 		delete(want, d.Message().ID)
 		d.Settle(broker.Settlement{Verdict: broker.Done})
 	}
-	if errs := b.EnqueueMany(testContext(t), nil); len(errs) != 0 {
+	if errs := b.EnqueueMany(Context(t), nil); len(errs) != 0 {
 		t.Errorf("outcomes of an empty batch: %v", errs)
 	}
 }
@@ -168,7 +168,7 @@ func testEnqueueMany(t *testing.T, store Store) {
 // delivered once.
 func testExactlyOnce(t *testing.T, store Store) {
 	url := store(t)
-	brokers := []full{open(t, url), open(t, url)}
+	brokers := []broker.Broker{open(t, url), open(t, url)}
 	const callers, each = 16, 50
 
 	var mu sync.Mutex
@@ -177,7 +177,7 @@ func testExactlyOnce(t *testing.T, store Store) {
 	var consumers sync.WaitGroup
 	defer consumers.Wait() // after all of them are stopped
 	for _, b := range brokers {
-		c := consume(t, b, "q", 10)
+		c := Consume(t, b, "q", 10)
 		for range 10 {
 			consumers.Go(func() {
 				for d := range c.Deliveries() {
@@ -197,7 +197,7 @@ func testExactlyOnce(t *testing.T, store Store) {
 	for i := range callers {
 		enqueuers.Go(func() {
 			for range each {
-				if err := brokers[i%2].Enqueue(testContext(t), message("q")); err != nil {
+				if err := brokers[i%2].Enqueue(Context(t), Message("q")); err != nil {
 					t.Errorf("enqueue: %v", err)
 				}
 			}
@@ -206,7 +206,7 @@ func testExactlyOnce(t *testing.T, store Store) {
 	enqueuers.Wait()
 	select {
 	case <-all:
-	case <-time.After(patience):
+	case <-time.After(Patience):
 		mu.Lock()
 		t.Errorf("%d of %d messages delivered", len(seen), callers*each)
 		mu.Unlock()
@@ -224,30 +224,36 @@ func testExactlyOnce(t *testing.T, store Store) {
 // An enqueue whose context has ended fails, and does not hang.
 func testEnqueueCancelled(t *testing.T, store Store) {
 	b := open(t, store(t))
-	ctx, cancel := context.WithCancel(testContext(t))
+	ctx, cancel := context.WithCancel(Context(t))
 	cancel()
-	if err := b.Enqueue(ctx, message("q")); !errors.Is(err, context.Canceled) && !errors.Is(err, broker.ErrUnknownOutcome) {
+	if err := b.Enqueue(ctx, Message("q")); !errors.Is(err, context.Canceled) && !errors.Is(err, broker.ErrUnknownOutcome) {
 		t.Errorf("error %v, want context.Canceled", err)
 	}
-	for i, err := range b.EnqueueMany(ctx, []*broker.Message{message("q"), message("q")}) {
+	for i, err := range b.EnqueueMany(ctx, []*broker.Message{Message("q"), Message("q")}) {
 		if !errors.Is(err, context.Canceled) && !errors.Is(err, broker.ErrUnknownOutcome) {
 			t.Errorf("error %d is %v, want context.Canceled", i, err)
 		}
 	}
 }
 
-// With IgnoreDuplicate a Delay can be repeated, whether or not the broker can tell
-// that it was: no error, and the task runs with the id that was given.
+// With IgnoreDuplicate a Delay is refused where the broker cannot tell duplicates.
+func testIgnoreDuplicateUnsupported(t *testing.T, store Store) {
+	b := open(t, store(t))
+	if has[broker.Deduplicator](b) {
+		return // it can: see testIgnoreDuplicate
+	}
+	ctx := dtask.NewContext(Context(t), dtask.NewClient(b))
+	if _, err := double.Delay(ctx, doubleArgs{0}, dtask.ID("one"), dtask.IgnoreDuplicate()); !errors.Is(err, dtask.ErrUnsupported) {
+		t.Errorf("Delay says %v where the broker cannot tell duplicates, want ErrUnsupported", err)
+	}
+	Drained(t, b, Consume(t, b, "work", 1), "work")
+}
+
+// With IgnoreDuplicate a Delay can be repeated: no error, and the task runs once,
+// with the id that was given.
 func testIgnoreDuplicate(t *testing.T, store Store) {
 	b := open(t, store(t))
-	ctx := dtask.NewContext(testContext(t), dtask.NewClient(b))
-	if _, err := broker.As[broker.Deduplicator](b); err != nil {
-		if _, err := double.Delay(ctx, doubleArgs{0}, dtask.ID("one"), dtask.IgnoreDuplicate()); !errors.Is(err, dtask.ErrUnsupported) {
-			t.Errorf("Delay says %v where the broker cannot tell duplicates, want ErrUnsupported", err)
-		}
-		drained(t, b, consume(t, b, "work", 1), "work")
-		return
-	}
+	ctx := dtask.NewContext(Context(t), dtask.NewClient(b))
 	for n := range 2 {
 		h, err := double.Delay(ctx, doubleArgs{n}, dtask.ID("one"), dtask.IgnoreDuplicate())
 		if err != nil || h.ID != "one" {
@@ -258,8 +264,8 @@ func testIgnoreDuplicate(t *testing.T, store Store) {
 	if err != nil || len(handles) != 2 {
 		t.Errorf("many: handles %v, error %v", handles, err)
 	}
-	c := consume(t, b, "work", 1)
-	d := receive(t, c)
+	c := Consume(t, b, "work", 1)
+	d := Receive(t, c)
 	if m := d.Message(); m.ID != "one" || string(m.Body) != `{"n":0}` {
 		t.Errorf("delivered %s with %s, want one with the arguments of the first", m.ID, m.Body)
 	}
@@ -270,7 +276,7 @@ func testIgnoreDuplicate(t *testing.T, store Store) {
 // it is rolled back.
 func testForeignTransaction(t *testing.T, store Store) {
 	b := open(t, store(t))
-	ctx := dtask.NewContext(broker.WithTransaction(testContext(t), "a transaction of nobody"), dtask.NewClient(b))
+	ctx := dtask.NewContext(broker.WithTransaction(Context(t), "a transaction of nobody"), dtask.NewClient(b))
 	if _, err := double.Delay(ctx, doubleArgs{1}); !errors.Is(err, dtask.ErrTransaction) {
 		t.Errorf("Delay: error %v, want ErrTransaction", err)
 	}
@@ -279,12 +285,22 @@ func testForeignTransaction(t *testing.T, store Store) {
 	if !errors.As(err, &batch) || !errors.Is(batch.Errs[0], dtask.ErrTransaction) || !errors.Is(batch.Errs[1], dtask.ErrTransaction) {
 		t.Errorf("DelayMany: error %v, want ErrTransaction for each", err)
 	}
-	drained(t, b, consume(t, b, "work", 1), "work")
+	Drained(t, b, Consume(t, b, "work", 1), "work")
+}
+
+// A transaction that is not of the broker's database is refused for each message.
+func testTransactorForeign(t *testing.T, store Store) {
+	b := open(t, store(t))
+	errs := as[broker.Transactor](t, b).EnqueueTx(Context(t), "a transaction of nobody", []*broker.Message{Message("q"), Message("q")})
+	if len(errs) != 2 || !errors.Is(errs[0], broker.ErrTransaction) || !errors.Is(errs[1], broker.ErrTransaction) {
+		t.Errorf("errors %v, want ErrTransaction for each", errs)
+	}
+	Drained(t, b, Consume(t, b, "q", 1), "q")
 }
 
 func testClosed(t *testing.T, store Store) {
 	b := openURL(t, store(t))
-	c, err := b.Consume(testContext(t), broker.ConsumeOptions{Queue: "q", Concurrency: 1})
+	c, err := b.Consume(Context(t), broker.ConsumeOptions{Queue: "q", Concurrency: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -298,14 +314,11 @@ func testClosed(t *testing.T, store Store) {
 			t.Errorf("close: %v", err)
 		}
 	}
-	if err := b.Enqueue(testContext(t), message("q")); !errors.Is(err, broker.ErrClosed) {
+	if err := b.Enqueue(Context(t), Message("q")); !errors.Is(err, broker.ErrClosed) {
 		t.Errorf("Enqueue after Close: %v, want ErrClosed", err)
 	}
-	if _, err := b.Consume(testContext(t), broker.ConsumeOptions{Queue: "q", Concurrency: 1}); !errors.Is(err, broker.ErrClosed) {
+	if _, err := b.Consume(Context(t), broker.ConsumeOptions{Queue: "q", Concurrency: 1}); !errors.Is(err, broker.ErrClosed) {
 		t.Errorf("Consume after Close: %v, want ErrClosed", err)
-	}
-	if _, err := b.Queues(testContext(t)); !errors.Is(err, broker.ErrClosed) {
-		t.Errorf("Queues after Close: %v, want ErrClosed", err)
 	}
 }
 
@@ -315,15 +328,15 @@ func testPriorities(t *testing.T, store Store) {
 	const each = 100
 	for range each {
 		for _, p := range []broker.Priority{broker.PriorityLow, broker.PriorityDefault, broker.PriorityHigh} {
-			m := message("q")
+			m := Message("q")
 			m.Priority = p
-			enqueue(t, b, m)
+			Enqueue(t, b, m)
 		}
 	}
-	c := consume(t, b, "q", 1)
+	c := Consume(t, b, "q", 1)
 	count := make(map[broker.Priority]int)
 	for i := range 3 * each {
-		d := receive(t, c)
+		d := Receive(t, c)
 		count[d.Message().Priority]++
 		time.Sleep(time.Millisecond) // the task: there is to be something to choose from
 		d.Settle(broker.Settlement{Verdict: broker.Done})

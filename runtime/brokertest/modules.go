@@ -43,7 +43,7 @@ func (s *service) delay(text string, n int) {
 	for i := range args {
 		args[i].Text = text
 	}
-	if _, err := dtask.DelayMany(dtask.NewContext(testContext(s.T), s.client), s.task, args); err != nil {
+	if _, err := dtask.DelayMany(dtask.NewContext(Context(s.T), s.client), s.task, args); err != nil {
 		s.Fatal(err)
 	}
 }
@@ -76,7 +76,7 @@ func (s *service) runs(text string, n int) {
 			if got != text {
 				s.Errorf("the service of %s ran a message of %s", text, got)
 			}
-		case <-time.After(patience):
+		case <-time.After(Patience):
 			s.Fatalf("the service of %s waits for its messages", text)
 		}
 	}
@@ -111,7 +111,7 @@ func testModulesOnOneQueue(t *testing.T, store Store) {
 
 	worker, log := shop.work()
 	shop.runs("shop", each)
-	eventually(t, func() string {
+	Eventually(t, func() string {
 		if worker.Stats().HandedBack < each {
 			return "the messages of the other service are not handed back"
 		}
@@ -172,7 +172,7 @@ func testModulesPeriodic(t *testing.T, store Store) {
 		tick(t, b, s.task.Name(), time.Time{}, start, nil)
 		client := dtask.NewClient(b)
 		for i := range time.Duration(ticks) {
-			_, ticked, err := client.Tick(testContext(t), s.bound(), start.Add(i*time.Minute), start.Add((i+1)*time.Minute))
+			_, ticked, err := client.Tick(Context(t), s.bound(), start.Add(i*time.Minute), start.Add((i+1)*time.Minute))
 			if !ticked || err != nil {
 				t.Errorf("tick %d of %s: %v, %v", i+1, s.task.Name(), ticked, err)
 			}

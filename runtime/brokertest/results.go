@@ -22,8 +22,8 @@ var double = dtask.Define[doubleArgs, int]("double", dtask.Spec{Queue: "work", B
 func testResults(t *testing.T, store Store) {
 	url := store(t)
 	b, other := open(t, url), open(t, url)
-	ctx := dtask.NewContext(testContext(t), dtask.NewClient(b))
-	elsewhere := dtask.NewContext(testContext(t), dtask.NewClient(other))
+	ctx := dtask.NewContext(Context(t), dtask.NewClient(b))
+	elsewhere := dtask.NewContext(Context(t), dtask.NewClient(other))
 	delay := func(n int, opts ...dtask.Option) dtask.Handle[int] {
 		t.Helper()
 		h, err := double.Delay(ctx, doubleArgs{n}, opts...)
@@ -73,7 +73,7 @@ func testResults(t *testing.T, store Store) {
 				t.Errorf("a wait for %s: %v, want ErrNoResult", id, err)
 			}
 		}
-		eventually(t, func() string {
+		Eventually(t, func() string {
 			if _, err := double.Handle(brief.ID).Wait(c); !errors.Is(err, broker.ErrNoResult) {
 				return "a result outlives its Keep"
 			}
@@ -82,7 +82,7 @@ func testResults(t *testing.T, store Store) {
 	}
 
 	lenient.Store(true)
-	if n, err := b.RetryDead(ctx, "work", failed.ID); n != 1 || err != nil {
+	if n, err := admin(t, b).RetryDead(ctx, "work", failed.ID); n != 1 || err != nil {
 		t.Fatalf("retried %d dead letters, %v, want 1", n, err)
 	}
 	for _, c := range []context.Context{ctx, elsewhere} { // from then on the failure is history

@@ -11,11 +11,11 @@ import (
 )
 
 // lastTick waits until b may tick the schedule, and returns its newest tick.
-func lastTick(t *testing.T, b broker.TickStore, schedule string) time.Time {
+func lastTick(t *testing.T, b broker.Broker, schedule string) time.Time {
 	t.Helper()
-	ctx := testContext(t)
+	ctx := Context(t)
 	for {
-		tick, err := b.LastTick(ctx, schedule)
+		tick, err := ticks(t, b).LastTick(ctx, schedule)
 		if !errors.Is(err, broker.ErrNotScheduler) {
 			if err != nil {
 				t.Fatalf("LastTick: %v", err)
@@ -27,9 +27,9 @@ func lastTick(t *testing.T, b broker.TickStore, schedule string) time.Time {
 }
 
 // tick ticks the schedule and returns whether that was granted.
-func tick(t *testing.T, b broker.TickStore, schedule string, from, to time.Time, m *broker.Message) bool {
+func tick(t *testing.T, b broker.Broker, schedule string, from, to time.Time, m *broker.Message) bool {
 	t.Helper()
-	ticked, err := b.Tick(testContext(t), schedule, from, to, m)
+	ticked, err := ticks(t, b).Tick(Context(t), schedule, from, to, m)
 	if err != nil {
 		t.Fatalf("Tick: %v", err)
 	}
@@ -53,29 +53,29 @@ func testSchedule(t *testing.T, store Store) {
 	if last := lastTick(t, b, "pkg.Nightly"); !last.Equal(at(0)) {
 		t.Errorf("last tick %v, want %v", last, at(0))
 	}
-	if tick(t, b, "pkg.Nightly", time.Time{}, at(1), message("q")) {
+	if tick(t, b, "pkg.Nightly", time.Time{}, at(1), Message("q")) {
 		t.Error("a second first tick is granted")
 	}
 
-	m := message("q")
+	m := Message("q")
 	m.Headers = map[string]string{"dtask-tick": "now"}
 	if !tick(t, b, "pkg.Nightly", at(0), at(1), m) {
 		t.Error("the tick after the newest is refused")
 	}
-	if tick(t, b, "pkg.Nightly", at(0), at(1), message("q")) {
+	if tick(t, b, "pkg.Nightly", at(0), at(1), Message("q")) {
 		t.Error("the same tick is granted twice")
 	}
 	if last := lastTick(t, b, "pkg.Hourly"); !last.IsZero() {
 		t.Errorf("another schedule has ticked at %v", last)
 	}
 
-	c := consume(t, b, "q", 1)
-	d := receive(t, c)
+	c := Consume(t, b, "q", 1)
+	d := Receive(t, c)
 	if got := d.Message(); got.ID != m.ID || got.Headers["dtask-tick"] != "now" || got.Attempt != 1 {
 		t.Errorf("delivered %+v, want the message of the tick, %s", got, m.ID)
 	}
 	d.Settle(broker.Settlement{Verdict: broker.Done})
-	drained(t, b, c, "q")
+	Drained(t, b, c, "q")
 
 	next := open(t, url) // a process that starts later
 	closeConsumer(t, c)
@@ -85,7 +85,7 @@ func testSchedule(t *testing.T, store Store) {
 	if last := lastTick(t, next, "pkg.Nightly"); !last.Equal(at(1)) {
 		t.Errorf("last tick in another process %v, want %v", last, at(1))
 	}
-	if tick(t, next, "pkg.Nightly", at(0), at(2), message("q")) {
+	if tick(t, next, "pkg.Nightly", at(0), at(2), Message("q")) {
 		t.Error("a tick after an outdated one is granted")
 	}
 	if !tick(t, next, "pkg.Nightly", at(1), at(2), nil) {
@@ -98,7 +98,7 @@ func testSchedule(t *testing.T, store Store) {
 func testScheduleContended(t *testing.T, store Store) {
 	url := store(t)
 	start := time.Now().Truncate(time.Second)
-	const schedulers, ticks = 4, 40
+	const schedulers, wanted = 4, 40
 	var (
 		mu      sync.Mutex
 		granted = make(map[time.Time]int)
@@ -108,9 +108,9 @@ func testScheduleContended(t *testing.T, store Store) {
 	watch := func() {
 		b := open(t, url)
 		defer func() { b.Close() }() // others are to see that all is done
-		ctx := testContext(t)
+		ctx := Context(t)
 		for mine := 0; ; {
-			last, err := b.LastTick(ctx, "pkg.Often")
+			last, err := ticks(t, b).LastTick(ctx, "pkg.Often")
 			switch {
 			case errors.Is(err, broker.ErrNotScheduler) && ctx.Err() == nil:
 				time.Sleep(time.Millisecond)
@@ -120,18 +120,18 @@ func testScheduleContended(t *testing.T, store Store) {
 				return
 			case last.IsZero():
 				last = start
-				if _, err := b.Tick(ctx, "pkg.Often", time.Time{}, start, nil); err != nil {
+				if _, err := ticks(t, b).Tick(ctx, "pkg.Often", time.Time{}, start, nil); err != nil {
 					t.Errorf("first Tick: %v", err)
 					return
 				}
 			}
 			to := last.Add(time.Second)
-			if to.Sub(start) > ticks*time.Second {
+			if to.Sub(start) > wanted*time.Second {
 				return
 			}
-			m := message("q")
+			m := Message("q")
 			m.ID = fmt.Sprintf("tick-%d", to.Unix())
-			ticked, err := b.Tick(ctx, "pkg.Often", last, to, m)
+			ticked, err := ticks(t, b).Tick(ctx, "pkg.Often", last, to, m)
 			switch {
 			case errors.Is(err, broker.ErrNotScheduler):
 				continue
@@ -163,18 +163,18 @@ func testScheduleContended(t *testing.T, store Store) {
 			t.Errorf("tick %v was granted %d times", to, n)
 		}
 	}
-	if len(granted) != ticks {
-		t.Errorf("%d ticks were granted, want %d", len(granted), ticks)
+	if len(granted) != wanted {
+		t.Errorf("%d ticks were granted, want %d", len(granted), wanted)
 	}
 	b := open(t, url)
-	c := consume(t, b, "q", 1)
-	for range ticks {
-		d := receive(t, c)
+	c := Consume(t, b, "q", 1)
+	for range wanted {
+		d := Receive(t, c)
 		if !ids[d.Message().ID] {
 			t.Errorf("delivered twice, or never granted: %s", d.Message().ID)
 		}
 		delete(ids, d.Message().ID)
 		d.Settle(broker.Settlement{Verdict: broker.Done})
 	}
-	drained(t, b, c, "q")
+	Drained(t, b, c, "q")
 }

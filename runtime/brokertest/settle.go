@@ -11,26 +11,29 @@ import (
 func testDone(t *testing.T, store Store) {
 	url := store(t)
 	b := open(t, url)
-	first := consume(t, b, "q", 1)
-	enqueue(t, b, message("q"))
-	receive(t, first).Settle(broker.Settlement{Verdict: broker.Done})
+	first := Consume(t, b, "q", 1)
+	Enqueue(t, b, Message("q"))
+	Receive(t, first).Settle(broker.Settlement{Verdict: broker.Done})
 	closeConsumer(t, first) // waits until the settlement is durable
 
-	drained(t, b, consume(t, b, "q", 1), "q")
+	Drained(t, b, Consume(t, b, "q", 1), "q")
 }
 
 // Of several settlements of one delivery the first counts.
 func testSettleTwice(t *testing.T, store Store) {
 	b := open(t, store(t))
-	c := consume(t, b, "q", 1)
-	enqueue(t, b, message("q"))
-	d := receive(t, c)
+	c := Consume(t, b, "q", 1)
+	Enqueue(t, b, Message("q"))
+	d := Receive(t, c)
 	d.Settle(broker.Settlement{Verdict: broker.Done})
 	d.Settle(broker.Settlement{Verdict: broker.Requeue})
 	d.Settle(broker.Settlement{Verdict: broker.Dead})
-	drained(t, b, c, "q")
+	Drained(t, b, c, "q")
 	closeConsumer(t, c)
-	if s := state(t, b, "q"); s.Dead > 0 || s.Ready > 0 {
+	if !has[broker.Admin](b) {
+		return
+	}
+	if s := State(t, b, "q"); s.Dead > 0 || s.Ready > 0 {
 		t.Errorf("state %+v, want nothing left", s)
 	}
 }
@@ -38,10 +41,10 @@ func testSettleTwice(t *testing.T, store Store) {
 // A requeued message comes again as the worker changed it.
 func testRequeue(t *testing.T, store Store) {
 	b := open(t, store(t))
-	c := consume(t, b, "q", 1)
-	m := enqueue(t, b, message("q"))[0]
+	c := Consume(t, b, "q", 1)
+	m := Enqueue(t, b, Message("q"))[0]
 	for attempt := 1; attempt <= 4; attempt++ {
-		d := receive(t, c)
+		d := Receive(t, c)
 		got := d.Message()
 		if got.ID != m.ID || got.Attempt != attempt || len(got.Failures) != attempt-1 || string(got.Body) != string(m.Body) ||
 			got.Schema != m.Schema || got.Task != m.Task || !got.EnqueuedAt.Truncate(time.Millisecond).Equal(m.EnqueuedAt.Truncate(time.Millisecond)) {
@@ -53,22 +56,22 @@ func testRequeue(t *testing.T, store Store) {
 		got.HandedBackSince = m.EnqueuedAt
 		d.Settle(broker.Settlement{Verdict: broker.Requeue})
 	}
-	d := receive(t, c)
+	d := Receive(t, c)
 	if got := d.Message(); got.HandedBack != 4 || !got.HandedBackSince.Truncate(time.Millisecond).Equal(m.EnqueuedAt.Truncate(time.Millisecond)) {
 		t.Errorf("returned %d times since %v, want 4 since %v", got.HandedBack, got.HandedBackSince, m.EnqueuedAt)
 	}
 	d.Settle(broker.Settlement{Verdict: broker.Done})
-	drained(t, b, c, "q")
+	Drained(t, b, c, "q")
 }
 
 // A message requeued for later waits, several times over, and is never early.
 func testRequeueLater(t *testing.T, store Store) {
 	b := open(t, store(t))
-	c := consume(t, b, "q", 2)
-	enqueue(t, b, message("q"))
+	c := Consume(t, b, "q", 2)
+	Enqueue(t, b, Message("q"))
 	var due time.Time
 	for attempt := 1; attempt <= 3; attempt++ {
-		d := receive(t, c)
+		d := Receive(t, c)
 		if early := time.Until(due.Truncate(time.Millisecond)); early > 0 {
 			t.Errorf("attempt %d is %v early", attempt, early)
 		}
@@ -80,25 +83,25 @@ func testRequeueLater(t *testing.T, store Store) {
 		d.Message().NotBefore = due
 		d.Settle(broker.Settlement{Verdict: broker.Requeue})
 		if attempt == 1 {
-			drained(t, b, c, "q") // the waiting one holds nobody up
+			Drained(t, b, c, "q") // the waiting one holds nobody up
 		}
 	}
-	d := receive(t, c)
+	d := Receive(t, c)
 	d.Settle(broker.Settlement{Verdict: broker.Done})
-	drained(t, b, c, "q")
+	Drained(t, b, c, "q")
 }
 
-// A buried message is among the dead letters with its history, and not
+// A message that is dead is among the dead letters with its history, and not
 // delivered again.
-func testBury(t *testing.T, store Store) {
+func testDead(t *testing.T, store Store) {
 	url := store(t)
 	b := open(t, url)
-	c := consume(t, b, "q", 1)
-	m := enqueue(t, b, message("q"))[0]
-	d := receive(t, c)
+	c := Consume(t, b, "q", 1)
+	m := Enqueue(t, b, Message("q"))[0]
+	d := Receive(t, c)
 	d.Message().Failures = []broker.Failure{{Attempt: 1, At: time.Now(), Error: "no such user", Stack: "goroutine 7"}}
 	d.Settle(broker.Settlement{Verdict: broker.Dead})
-	drained(t, b, c, "q")
+	Drained(t, b, c, "q")
 	closeConsumer(t, c)
 
 	got := deadLetters(t, open(t, url), "q", 1)[0]
@@ -115,12 +118,12 @@ func testBury(t *testing.T, store Store) {
 // has cost no attempt; what was received can still be settled.
 func testStopHandsBack(t *testing.T, store Store) {
 	b := open(t, store(t))
-	first := consume(t, b, "q", 4)
+	first := Consume(t, b, "q", 4)
 	want := make(map[string]bool)
 	for range 20 {
-		want[enqueue(t, b, message("q"))[0].ID] = true
+		want[Enqueue(t, b, Message("q"))[0].ID] = true
 	}
-	held := receive(t, first)
+	held := Receive(t, first)
 	first.Stop()
 	for d := range first.Deliveries() { // what raced with Stop is ours
 		delete(want, d.Message().ID)
@@ -130,9 +133,9 @@ func testStopHandsBack(t *testing.T, store Store) {
 	held.Settle(broker.Settlement{Verdict: broker.Done})
 	closeConsumer(t, first)
 
-	second := consume(t, b, "q", 4)
+	second := Consume(t, b, "q", 4)
 	for len(want) > 0 {
-		d := receive(t, second)
+		d := Receive(t, second)
 		if !want[d.Message().ID] {
 			t.Fatalf("%s delivered again", d.Message().ID)
 		}
@@ -142,19 +145,19 @@ func testStopHandsBack(t *testing.T, store Store) {
 		delete(want, d.Message().ID)
 		d.Settle(broker.Settlement{Verdict: broker.Done})
 	}
-	drained(t, b, second, "q")
+	Drained(t, b, second, "q")
 }
 
 // What a consumer leaves unsettled when it is closed goes to another one.
 func testCloseGivesUp(t *testing.T, store Store) {
 	b := open(t, store(t))
-	first := consume(t, b, "q", 1)
-	m := enqueue(t, b, message("q"))[0]
-	held := receive(t, first)
+	first := Consume(t, b, "q", 1)
+	m := Enqueue(t, b, Message("q"))[0]
+	held := Receive(t, first)
 	closeConsumer(t, first)
 
-	second := consume(t, b, "q", 1)
-	d := receive(t, second)
+	second := Consume(t, b, "q", 1)
+	d := Receive(t, second)
 	if d.Message().ID != m.ID {
 		t.Fatalf("delivered %s, want %s", d.Message().ID, m.ID)
 	}
@@ -163,8 +166,11 @@ func testCloseGivesUp(t *testing.T, store Store) {
 	}
 	held.Settle(broker.Settlement{Verdict: broker.Dead}) // too late: it is another's now
 	d.Settle(broker.Settlement{Verdict: broker.Done})
-	drained(t, b, second, "q")
-	if s := state(t, b, "q"); s.Dead > 0 {
+	Drained(t, b, second, "q")
+	if !has[broker.Admin](b) {
+		return
+	}
+	if s := State(t, b, "q"); s.Dead > 0 {
 		t.Errorf("a late settlement had an effect: %+v", s)
 	}
 }

@@ -13,12 +13,12 @@ import (
 // collect receives and settles messages until each of ids has come. A broker
 // with transactions delivers each once, others at least once; nothing else
 // comes.
-func collect(t *testing.T, b full, c broker.Consumer, ids ...string) {
+func collect(t *testing.T, b broker.Broker, c broker.Consumer, ids ...string) {
 	t.Helper()
-	_, transactor := broker.Broker(b).(broker.Transactor)
+	transactor := has[broker.Transactor](b)
 	missing := slices.Clone(ids)
 	for len(missing) > 0 {
-		d := receive(t, c)
+		d := Receive(t, c)
 		id := d.Message().ID
 		switch i := slices.Index(missing, id); {
 		case i >= 0:
@@ -32,12 +32,12 @@ func collect(t *testing.T, b full, c broker.Consumer, ids ...string) {
 
 // nothingElse checks that nothing is left in the queue but, where the broker has
 // no transactions, doubles of ids.
-func nothingElse(t *testing.T, b full, c broker.Consumer, queue string, ids ...string) {
+func nothingElse(t *testing.T, b broker.Broker, c broker.Consumer, queue string, ids ...string) {
 	t.Helper()
-	_, transactor := broker.Broker(b).(broker.Transactor)
-	last := enqueue(t, b, message(queue))[0]
+	transactor := has[broker.Transactor](b)
+	last := Enqueue(t, b, Message(queue))[0]
 	for {
-		d := receive(t, c)
+		d := Receive(t, c)
 		id := d.Message().ID
 		d.Settle(broker.Settlement{Verdict: broker.Done})
 		if id == last.ID {
@@ -55,17 +55,17 @@ func testThen(t *testing.T, store Store) {
 	for name, verdict := range map[string]broker.Verdict{"done": broker.Done, "requeue": broker.Requeue, "dead": broker.Dead} {
 		t.Run(name, func(t *testing.T) {
 			b := open(t, store(t))
-			c, next := consume(t, b, "q", 2), consume(t, b, "next", 2)
-			m := enqueue(t, b, message("q"))[0]
-			same, follow := message("q"), []*broker.Message{message("next"), message("next")}
-			d := receive(t, c)
+			c, next := Consume(t, b, "q", 2), Consume(t, b, "next", 2)
+			m := Enqueue(t, b, Message("q"))[0]
+			same, follow := Message("q"), []*broker.Message{Message("next"), Message("next")}
+			d := Receive(t, c)
 			d.Message().NotBefore = time.Now().Add(time.Hour) // of a retry
 			d.Settle(broker.Settlement{Verdict: verdict, Then: append(follow, same)})
 			collect(t, b, next, follow[0].ID, follow[1].ID)
 			collect(t, b, c, same.ID)
 			nothingElse(t, b, next, "next", follow[0].ID, follow[1].ID)
 			nothingElse(t, b, c, "q", same.ID)
-			if verdict == broker.Dead {
+			if verdict == broker.Dead && has[broker.Admin](b) {
 				if dead := deadLetters(t, b, "q", 1)[0]; dead.ID != m.ID {
 					t.Errorf("dead letter %s, want %s", dead.ID, m.ID)
 				}
@@ -78,17 +78,17 @@ func testThen(t *testing.T, store Store) {
 // though nobody consumes its queue yet.
 func testThenFields(t *testing.T, store Store) {
 	b := open(t, store(t))
-	c := consume(t, b, "q", 1)
-	enqueue(t, b, message("q"))
-	m := message("next")
+	c := Consume(t, b, "q", 1)
+	Enqueue(t, b, Message("q"))
+	m := Message("next")
 	m.Headers = map[string]string{"Tenant": "größe"}
 	m.Priority = broker.PriorityHigh
 	m.NotBefore = time.Now().Add(700 * time.Millisecond)
 	due := m.NotBefore.Truncate(time.Millisecond)
-	receive(t, c).Settle(broker.Settlement{Verdict: broker.Done, Then: []*broker.Message{m}})
+	Receive(t, c).Settle(broker.Settlement{Verdict: broker.Done, Then: []*broker.Message{m}})
 	closeConsumer(t, c) // waits until the settlement is durable
 
-	d := receive(t, consume(t, b, "next", 1))
+	d := Receive(t, Consume(t, b, "next", 1))
 	if early := time.Until(due); early > 0 {
 		t.Errorf("%v early", early)
 	}
@@ -104,22 +104,22 @@ func testThenFields(t *testing.T, store Store) {
 func testThenKeep(t *testing.T, store Store) {
 	url := store(t)
 	b, other := open(t, url), open(t, url)
-	c, next := consume(t, b, "q", 1), consume(t, other, "next", 1)
-	first, second := message("q"), message("next")
+	c, next := Consume(t, b, "q", 1), Consume(t, other, "next", 1)
+	first, second := Message("q"), Message("next")
 	first.Keep, second.Keep = time.Hour, time.Hour
-	enqueue(t, b, first)
-	receive(t, c).Settle(broker.Settlement{Verdict: broker.Done, Result: []byte("1"), Then: []*broker.Message{second}})
-	d := receive(t, next)
+	Enqueue(t, b, first)
+	Receive(t, c).Settle(broker.Settlement{Verdict: broker.Done, Result: []byte("1"), Then: []*broker.Message{second}})
+	d := Receive(t, next)
 	waited := make(chan string, 1)
 	go func() { // for what is not there yet
-		r, err := b.Result(testContext(t), second.ID)
+		r, err := results(t, b).Result(Context(t), second.ID)
 		waited <- fmt.Sprintf("%s %v", r.Value, err)
 	}()
 	d.Settle(broker.Settlement{Verdict: broker.Done, Result: []byte("2")})
 	if got := <-waited; got != "2 <nil>" {
 		t.Errorf("the result of what follows: %s", got)
 	}
-	if r, err := other.Result(testContext(t), first.ID); string(r.Value) != "1" || err != nil {
+	if r, err := results(t, other).Result(Context(t), first.ID); string(r.Value) != "1" || err != nil {
 		t.Errorf("the result of the first: %s, %v", r.Value, err)
 	}
 }
@@ -129,12 +129,12 @@ func testThenChains(t *testing.T, store Store) {
 	url := store(t)
 	b, other := open(t, url), open(t, url)
 	const chains, length = 20, 5
-	c, c2 := consume(t, b, "q", 3), consume(t, other, "q", 3)
-	end := consume(t, b, "end", 5)
+	c, c2 := Consume(t, b, "q", 3), Consume(t, other, "q", 3)
+	end := Consume(t, b, "end", 5)
 	ids := make([]string, chains)
 	var starts []*broker.Message
 	for i := range chains {
-		m := message("q")
+		m := Message("q")
 		ids[i] = "end-" + m.ID
 		m.Headers = map[string]string{"end": ids[i]}
 		starts = append(starts, m)
@@ -153,7 +153,7 @@ func testThenChains(t *testing.T, store Store) {
 	}
 	go work(c)
 	go work(c2)
-	for _, err := range b.EnqueueMany(testContext(t), starts) {
+	for _, err := range b.EnqueueMany(Context(t), starts) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -167,57 +167,57 @@ func testThenChains(t *testing.T, store Store) {
 // nothing of the late one.
 func testThenTooLate(t *testing.T, store Store) {
 	b := open(t, store(t))
-	first := consume(t, b, "q", 1)
-	enqueue(t, b, message("q"))
-	held := receive(t, first)
+	first := Consume(t, b, "q", 1)
+	Enqueue(t, b, Message("q"))
+	held := Receive(t, first)
 	closeConsumer(t, first)
 
-	second, next := consume(t, b, "q", 1), consume(t, b, "next", 1)
-	d := receive(t, second)
-	m := message("next")
+	second, next := Consume(t, b, "q", 1), Consume(t, b, "next", 1)
+	d := Receive(t, second)
+	m := Message("next")
 	held.Settle(broker.Settlement{Verdict: broker.Done, Then: []*broker.Message{m}})
-	if _, ok := broker.Broker(b).(broker.Transactor); ok {
-		drained(t, b, next, "next")
+	if has[broker.Transactor](b) {
+		Drained(t, b, next, "next")
 	}
 	d.Settle(broker.Settlement{Verdict: broker.Done, Then: []*broker.Message{m}})
 	collect(t, b, next, m.ID)
 	nothingElse(t, b, next, "next", m.ID)
-	drained(t, b, second, "q")
+	Drained(t, b, second, "q")
 }
 
 // A message that is enqueued already does not keep the outcome from being
 // stored.
 func testThenAgain(t *testing.T, store Store) {
 	b := open(t, store(t))
-	c := consume(t, b, "q", 1)
-	m, other := message("next"), message("next")
-	enqueue(t, b, message("q"), m)
-	receive(t, c).Settle(broker.Settlement{Verdict: broker.Done, Then: []*broker.Message{m, other}})
+	c := Consume(t, b, "q", 1)
+	m, other := Message("next"), Message("next")
+	Enqueue(t, b, Message("q"), m)
+	Receive(t, c).Settle(broker.Settlement{Verdict: broker.Done, Then: []*broker.Message{m, other}})
 	closeConsumer(t, c)
-	next := consume(t, b, "next", 1)
+	next := Consume(t, b, "next", 1)
 	collect(t, b, next, m.ID, other.ID)
 	nothingElse(t, b, next, "next", m.ID, other.ID)
-	drained(t, b, consume(t, b, "q", 1), "q")
+	Drained(t, b, Consume(t, b, "q", 1), "q")
 }
 
 // A message whose outcome has something to follow that can never be enqueued
 // becomes a dead letter, and nothing follows.
 func testThenInvalid(t *testing.T, store Store) {
 	b := open(t, store(t))
-	c, next := consume(t, b, "q", 1), consume(t, b, "next", 1)
-	m := message("q")
+	c, next := Consume(t, b, "q", 1), Consume(t, b, "next", 1)
+	m := Message("q")
 	m.Keep = time.Hour
-	enqueue(t, b, m)
-	large := message("next")
+	Enqueue(t, b, m)
+	large := Message("next")
 	large.Body = make([]byte, broker.MaxBodySize+1)
-	receive(t, c).Settle(broker.Settlement{Verdict: broker.Done, Result: []byte("1"), Then: []*broker.Message{message("next"), large}})
+	Receive(t, c).Settle(broker.Settlement{Verdict: broker.Done, Result: []byte("1"), Then: []*broker.Message{Message("next"), large}})
 	dead := deadLetters(t, b, "q", 1)[0]
 	if n := len(dead.Failures); dead.ID != m.ID || n != 1 || !strings.Contains(dead.Failures[0].Error, "cannot be enqueued") {
 		t.Errorf("dead letter %s says %+v", dead.ID, dead.Failures)
 	}
-	if r, err := b.Result(testContext(t), m.ID); err != nil || r.Failure == nil {
+	if r, err := results(t, b).Result(Context(t), m.ID); err != nil || r.Failure == nil {
 		t.Errorf("result %+v, %v, want a failure", r, err)
 	}
-	drained(t, b, next, "next")
-	drained(t, b, c, "q")
+	Drained(t, b, next, "next")
+	Drained(t, b, c, "q")
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dtaskhq/dtask/runtime/broker"
 	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
@@ -34,7 +35,7 @@ func bind(t dtask.Task[noteArgs, dtask.None], fn func(context.Context, string) e
 }
 
 // start runs a worker of the table until stop is called, or the test ends.
-func start(t *testing.T, b full, config dtask.WorkerConfig, table dtask.Table) (w *dtask.Worker, stop func()) {
+func start(t *testing.T, b broker.Broker, config dtask.WorkerConfig, table dtask.Table) (w *dtask.Worker, stop func()) {
 	t.Helper()
 	config.Logger = slog.New(slog.DiscardHandler)
 	w, err := dtask.NewWorker(dtask.NewClient(b), config, table)
@@ -62,7 +63,7 @@ func start(t *testing.T, b full, config dtask.WorkerConfig, table dtask.Table) (
 // Every kind of outcome of a task ends where it belongs.
 func testWorkerOutcomes(t *testing.T, store Store) {
 	b := open(t, store(t))
-	ctx := dtask.NewContext(testContext(t), dtask.NewClient(b))
+	ctx := dtask.NewContext(Context(t), dtask.NewClient(b))
 
 	done := make(chan string, 100)
 	flaky, broken, wrong, wild, sleepy := define("flaky", 3), define("broken", 1), define("wrong", 5), define("wild", 0), define("sleepy", 0)
@@ -98,11 +99,11 @@ func testWorkerOutcomes(t *testing.T, store Store) {
 			t.Fatal(err)
 		}
 	}
-	garbage := message("work")
+	garbage := Message("work")
 	garbage.Task, garbage.Schema, garbage.Body = "flaky", "text string", []byte(`{"text":`)
-	expired := message("work")
+	expired := Message("work")
 	expired.Task, expired.Expires = "flaky", time.Now().Add(-time.Second)
-	enqueue(t, b, garbage, expired)
+	Enqueue(t, b, garbage, expired)
 
 	w, stop := start(t, b, dtask.WorkerConfig{}, table)
 	want := map[string]bool{"flaky one attempt 3 of 4": true, "sleepy attempt 1": true}
@@ -113,7 +114,7 @@ func testWorkerOutcomes(t *testing.T, store Store) {
 				t.Errorf("ran %q", got)
 			}
 			delete(want, got)
-		case <-time.After(patience):
+		case <-time.After(Patience):
 			t.Fatalf("not executed: %v", want)
 		}
 	}
@@ -149,7 +150,7 @@ func testWorkerOutcomes(t *testing.T, store Store) {
 	if s := w.Stats(); s != (dtask.WorkerStats{Done: 2, Retried: 3, Dead: 6, Snoozed: 2}) {
 		t.Errorf("stats %+v", s)
 	}
-	if s := state(t, b, "work"); s.Ready > 0 || s.Delayed > 0 {
+	if s := State(t, b, "work"); s.Ready > 0 || s.Delayed > 0 {
 		t.Errorf("left in the queue: %+v", s)
 	}
 }
@@ -166,19 +167,19 @@ func testWorkerUnknown(t *testing.T, store Store) {
 		return nil
 	})
 
-	renamed := message("work") // other fields: must not run with zero values
+	renamed := Message("work") // other fields: must not run with zero values
 	renamed.Task, renamed.Schema, renamed.Body = "known", "message string", []byte(`{"message":"hi"}`)
-	compatible := message("work") // another fingerprint that decodes exactly
+	compatible := Message("work") // another fingerprint that decodes exactly
 	compatible.Task, compatible.Schema, compatible.Body = "known", "text mail.Text", []byte(`{"text":"hi"}`)
-	newer := message("work")
+	newer := Message("work")
 	newer.Task, newer.Schema, newer.Body, newer.Attempts = "newer", "text string", []byte(`{"text":"hi"}`), 1
-	enqueue(t, b, renamed, newer, compatible)
+	Enqueue(t, b, renamed, newer, compatible)
 
 	old, stop := start(t, b, dtask.WorkerConfig{}, dtask.Table{handler})
 	if info := <-ran; info.ID != compatible.ID {
 		t.Errorf("ran %+v, want %s", info, compatible.ID)
 	}
-	eventually(t, func() string {
+	Eventually(t, func() string {
 		if old.Stats().HandedBack < 2 {
 			return fmt.Sprintf("stats %+v, want 2 returned", old.Stats())
 		}
@@ -209,7 +210,7 @@ func testWorkerUnknown(t *testing.T, store Store) {
 // unfinished task costs no attempt.
 func testWorkerStop(t *testing.T, store Store) {
 	b := open(t, store(t))
-	ctx := dtask.NewContext(testContext(t), dtask.NewClient(b))
+	ctx := dtask.NewContext(Context(t), dtask.NewClient(b))
 	stuck, quick := define("stuck", 0), define("quick", 0)
 	const tasks = 200
 	var runs atomic.Int64
@@ -254,11 +255,11 @@ func testWorkerStop(t *testing.T, store Store) {
 	}
 	select {
 	case <-all:
-	case <-time.After(patience):
+	case <-time.After(Patience):
 		t.Fatalf("%d of %d tasks executed", runs.Load(), tasks)
 	}
-	eventually(t, func() string {
-		if s := state(t, b, "work"); s.Ready > 0 || s.Running > 0 {
+	Eventually(t, func() string {
+		if s := State(t, b, "work"); s.Ready > 0 || s.Running > 0 {
 			return fmt.Sprintf("left in the queue: %+v", s)
 		}
 		return ""

@@ -22,6 +22,5 @@ const (
 	PriorityHigh    = broker.PriorityHigh
 )
 
-// MaxBodySize is how many bytes of JSON the arguments of a task may have, and
-// its result.
+// MaxBodySize bounds the arguments of a task, and its result, in bytes of JSON.
 const MaxBodySize = broker.MaxBodySize

@@ -36,9 +36,9 @@ func WithLogger(log *slog.Logger) ClientOption {
 //	sqlite:tasks.db            a file on this machine (import runtime/sqlite)
 //	amqp://user:pw@host/vhost  RabbitMQ (import runtime/rabbitmq)
 //
-// It returns once the broker has answered, or with the reason why it does not
-// by the end of ctx. The packages of the brokers register themselves when they
-// are imported, as drivers of database/sql do.
+// It returns when the broker has answered. If ctx ends before that, the error
+// says why the broker did not answer. The packages of the brokers register
+// themselves when they are imported, as drivers of database/sql do.
 func Open(ctx context.Context, url string, opts ...ClientOption) (*Client, error) {
 	c := NewClient(nil, opts...)
 	var err error
@@ -71,12 +71,12 @@ func (c *Client) With(middleware ...EnqueueMiddleware) *Client {
 // capabilities.
 func (c *Client) Broker() broker.Broker { return c.broker }
 
-// Admin returns what looks into the queues of the client's broker: it lists,
-// retries and deletes dead letters, and counts, pauses, resumes and purges
-// queues. The error wraps [ErrUnsupported] if the broker has no such thing.
+// Admin returns the administration of the broker's queues: it lists, retries and
+// deletes dead letters, and counts, pauses, resumes and purges queues. The error
+// wraps [ErrUnsupported] if the broker has none.
 func (c *Client) Admin() (broker.Admin, error) { return broker.As[broker.Admin](c.broker) }
 
-// Close closes the broker. Workers of the client are to be stopped first.
+// Close closes the broker. Stop the workers of the client first.
 func (c *Client) Close() error { return c.broker.Close() }
 
 var defaultClient atomic.Pointer[Client]
@@ -102,7 +102,7 @@ func FromContext(ctx context.Context) *Client {
 	return Default()
 }
 
-// errNilClient is the error of what needs a client and was given none.
+// errNilClient is the error of a call that was given a nil client.
 var errNilClient = errors.New("the client is nil; check the error of dtask.Open")
 
 func clientFor(ctx context.Context) (*Client, error) {

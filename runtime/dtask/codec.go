@@ -5,17 +5,17 @@ import (
 	"fmt"
 	"reflect"
 
-	// The implementation that encoding/json of Go 1.27 rests on, with the
-	// semantics of version 1 and about twice its speed: the one dependency of
-	// this package, until the standard library has it for every supported Go.
+	// encoding/json of Go 1.27 is built on this implementation. It has the
+	// semantics of version 1 and about twice its speed. It is the only dependency
+	// of this package, until the standard library has it for every supported Go.
 	jsonv2 "github.com/go-json-experiment/json"
 	json "github.com/go-json-experiment/json/v1"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
-// encode returns the body of a message whose arguments the pointer args points
-// to, as encoding/json has it.
+// encode returns the arguments that args points to as the body of a message, in
+// the form of encoding/json.
 func encode(args any) ([]byte, error) {
 	body, err := json.Marshal(args)
 	if err != nil {
@@ -27,11 +27,11 @@ func encode(args any) ([]byte, error) {
 // decode fills args with the body of m, for a build whose argument type has
 // the fingerprint schema.
 //
-// A body of the same fingerprint decodes as encoding/json has it; one that
-// does not is damaged ([undecodableError]). A body of another fingerprint comes
-// from another build, or from a producer that is no build of this module: it
-// must fit exactly, else the error is a [foreignError] and the message is another
-// build's to run.
+// A body with the same fingerprint is decoded by the rules of encoding/json. If
+// that fails, the body is damaged ([undecodableError]). A body with another
+// fingerprint comes from another build, or from a producer that is no build of
+// this module. It must fit exactly. If it does not, the error is a
+// [foreignError]: another build has to run the message.
 func decode(m *Message, schema string, args any) error {
 	if m.Schema != schema {
 		if !json.Valid(m.Body) {
@@ -50,9 +50,9 @@ func decode(m *Message, schema string, args any) error {
 	return nil
 }
 
-// onePass is the semantics of version 1 without its first pass, which checks
-// the whole body so that a value is never left half decoded: a fifth of the
-// time of decoding.
+// onePass has the semantics of version 1 without its first pass. That pass checks
+// the whole body, so that a value is never left half decoded, and takes a fifth
+// of the time of decoding.
 var onePass = jsonv2.JoinOptions(json.DefaultOptionsV1(), json.ReportErrorsWithLegacySemantics(false))
 
 // unmarshal is json.Unmarshal for args that nobody looks at after an error.
@@ -64,8 +64,8 @@ func unmarshal(body []byte, args any) error {
 	return json.Unmarshal(body, args) // for the error of version 1
 }
 
-// encodeResult returns the result of a task that the pointer result points to.
-// No further attempt would encode better: the error is permanent.
+// encodeResult returns the result that result points to, in JSON. The error is
+// permanent, because another attempt would fail in the same way.
 func encodeResult(result any) ([]byte, error) {
 	value, err := json.Marshal(result)
 	if err != nil {

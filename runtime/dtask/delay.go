@@ -12,8 +12,8 @@ import (
 // ([NewContext]) or else the default one ([SetDefault]).
 //
 // When it returns nil the message is durable: the task will run at least once,
-// or be found among the dead letters. When it returns an error the message was
-// not enqueued, unless the error is [ErrUnknownOutcome].
+// or its message will be among the dead letters. When it returns an error the
+// message was not enqueued, unless the error is [ErrUnknownOutcome].
 func (t Task[A, R]) Delay(ctx context.Context, args A, opts ...Option) (Handle[R], error) {
 	c, err := clientFor(ctx)
 	if err != nil {
@@ -37,8 +37,8 @@ func (t Task[A, R]) Delay(ctx context.Context, args A, opts ...Option) (Handle[R
 // as few round trips as the broker allows. The handles correspond to args.
 //
 // If some could not be enqueued the error is a [*BatchError], which says which
-// ones and why; the others are durable. Any other error is one of the call, for
-// want of a client or by a wrong option, and nothing was enqueued.
+// ones and why; the others are durable. After any other error nothing was
+// enqueued: there is no client, or an option is wrong.
 func DelayMany[A, R any](ctx context.Context, t Task[A, R], args []A, opts ...Option) ([]Handle[R], error) {
 	c, err := clientFor(ctx)
 	if err != nil {

@@ -14,12 +14,33 @@
 //	err = worker.Run(ctx)
 //
 // Once Delay returns nil, the message is durable: the task runs at least once,
-// or is found among the dead letters of its queue.
+// or its message is among the dead letters of its queue.
 //
 // This package moves messages that generated code has typed already. A
-// [Client] enqueues them, a [Broker] stores them (packages sqlite and rabbitmq
-// below this one), and a [Worker] runs them. Package dtaskgen in cmd documents
-// the directives.
+// [Client] enqueues them, a broker stores them (packages sqlite and rabbitmq),
+// and a [Worker] runs them. Command dtaskgen documents the directives.
+//
+// Where to find what in the source:
+//
+//	task.go, spec.go, table.go       a task, its policy, the dispatch table
+//	names.go                         short names; tasks that this build does not have
+//	client.go                        clients, the default one, the one of a context
+//	delay.go, options.go             Delay and DelayMany, and what a call may set
+//	enqueue.go                       the one way to make and to enqueue a message
+//	tick.go                          the message of a periodic task
+//	id.go, codec.go                  ids; arguments and results as JSON
+//	exact.go, fields.go              whether a body of another build fits exactly
+//	result.go                        Handle and Wait
+//	worker.go, workerconfig.go       a worker and its settings
+//	run.go, slot.go                  consuming, concurrency, stopping
+//	execute.go, context.go           one attempt; its context and timeout
+//	stuck.go                         tasks that ignore the end of their contexts
+//	outcome.go, steer.go, backoff.go what follows from an attempt, and when it is retried
+//	failure.go                       the history of failures in a message
+//	middleware.go, log.go, stats.go  what sees, logs and counts outcomes
+//	warnings.go                      what a worker warns of when it starts
+//	errors.go, batcherror.go         the errors of Delay and Wait
+//	broker.go, inside.go             names of package broker; access for package dtasktest
 package dtask
 
 // SupportsGeneratedV1 is referred to by generated code. Code generated for a

@@ -12,9 +12,8 @@ import (
 // What can become of an enqueue: errors.Is finds these in the error of Delay.
 var (
 	// ErrUnknownOutcome: the connection was lost, or the context ended, after
-	// the message was sent and before the broker confirmed it. It may run. To
-	// enqueue it again under the same [ID] is safe as far as the task is
-	// idempotent.
+	// the message was sent and before the broker confirmed it. It may run. If the
+	// task is idempotent, enqueue it again under the same [ID].
 	ErrUnknownOutcome = broker.ErrUnknownOutcome
 
 	// ErrTooLarge: the message exceeds [MaxBodySize] or the broker's own limit.
@@ -23,19 +22,19 @@ var (
 	// ErrUnroutable: the broker has no queue for the message.
 	ErrUnroutable = broker.ErrUnroutable
 
-	// ErrBlocked: the broker refuses messages for want of memory or disk, and
-	// still did when the context ended.
+	// ErrBlocked: the broker was short of memory or disk, and refused messages
+	// until the context ended.
 	ErrBlocked = broker.ErrBlocked
 
 	// ErrQueueFull: the queue has reached the length its operator allows.
 	ErrQueueFull = broker.ErrQueueFull
 
-	// ErrDuplicate: a message with the same id is stored already. The option
-	// [IgnoreDuplicate] makes that no error.
+	// ErrDuplicate: a message with the same id is stored already. With the option
+	// [IgnoreDuplicate] that is no error.
 	ErrDuplicate = broker.ErrDuplicate
 
-	// ErrTransaction: the context has a transaction of the application, by
-	// sqlite.WithTx or its like, in which the broker cannot enqueue.
+	// ErrTransaction: the context has a transaction of the application (as of
+	// sqlite.WithTx), and the broker cannot enqueue in it.
 	ErrTransaction = broker.ErrTransaction
 
 	// ErrUnsupported: the broker lacks what was asked of it.
@@ -52,14 +51,14 @@ var (
 	// ErrArguments: the JSON object does not fit the arguments of the task.
 	ErrArguments = errors.New("the arguments do not fit the task")
 
-	// ErrNoResult: nothing of that id is enqueued, its outcome is not kept, or
-	// not any more.
+	// ErrNoResult: no message has that id, its outcome is not kept, or it is no
+	// longer kept.
 	ErrNoResult = broker.ErrNoResult
 )
 
-// errNoTransactor is the error of an enqueue in a transaction that the broker
-// has no part in.
-var errNoTransactor = fmt.Errorf("%w: it has no part in it; enqueue after its commit, with a context that is without it", ErrTransaction)
+// errNoTransactor is the error of an enqueue in a transaction on a broker that is
+// no [broker.Transactor].
+var errNoTransactor = fmt.Errorf("%w: it has no transactions; enqueue after the commit, with a context without the transaction", ErrTransaction)
 
 // An EnqueueError says which message could not be enqueued and why.
 type EnqueueError struct {
@@ -94,7 +93,7 @@ func (e *PanicError) Unwrap() error {
 	return err
 }
 
-// truncate cuts s to at most n bytes of valid UTF-8, and says so in the text.
+// truncate cuts s to at most n bytes of valid UTF-8, and marks the cut.
 func truncate(s string, n int) string {
 	s = strings.ToValidUTF8(s, "\uFFFD")
 	if len(s) <= n {

@@ -12,11 +12,11 @@ import (
 	"strings"
 )
 
-// checkExact reports in what way the JSON in body is not just what the type of
-// the pointer args encodes to: a field too many, a field missing, a null where
-// no value may be absent. Types of values are left to the decoder.
+// checkExact reports how the JSON in body differs from what the type that args
+// points to encodes to: a field too many, a field missing, a null where a value
+// must be. Values are checked by the decoder.
 //
-// It is slow, by reflection, and only for messages of another build.
+// It uses reflection and is slow. Only messages of another build need it.
 func checkExact(body []byte, args any) error {
 	return checkValue("", body, reflect.TypeOf(args).Elem())
 }

@@ -63,8 +63,8 @@ func (w *Worker) attempt(ctx context.Context, m *Message) Outcome {
 	return o
 }
 
-// run makes one attempt: it decodes the arguments and calls the function, with
-// the time allowed. A panic is an error.
+// run makes one attempt: it decodes the arguments and calls the function, within
+// its timeout. A panic becomes an error.
 func run(ctx context.Context, c *Client, h *BoundTask, m *Message) (result []byte, err error) {
 	tctx := newTaskContext(ctx, c, infoOf(m), h.Spec.Timeout)
 	defer tctx.end()
@@ -80,8 +80,8 @@ func run(ctx context.Context, c *Client, h *BoundTask, m *Message) (result []byt
 	return result, err
 }
 
-// unknownTo returns the outcome of a message that is another build's to run:
-// it is handed back for a growing time, and after KeepUnknown it is a dead letter.
+// unknownTo returns the outcome of a message that only another build can run: it
+// is handed back with a growing delay, and after KeepUnknown it is dead.
 func (w *Worker) unknownTo(m *Message, reason error) Outcome {
 	if m.HandedBack > 0 {
 		if kept := w.now().Sub(m.HandedBackSince); kept >= w.config.KeepUnknown {
@@ -89,7 +89,7 @@ func (w *Worker) unknownTo(m *Message, reason error) Outcome {
 		}
 	}
 	if _, logged := w.unknown.LoadOrStore(m.Task+"\x00"+m.Schema, struct{}{}); !logged {
-		w.log.Warn("handing back messages of another build; said once for each task and schema",
+		w.log.Warn("handing back messages of another build; logged once for each task and schema",
 			"task", m.Task, "queue", m.Queue, "reason", reason, "dead_letter_after", w.config.KeepUnknown)
 	}
 	return Outcome{Kind: OutcomeHandedBack, Err: reason, In: min(time.Second<<min(m.HandedBack, 10), time.Minute)}
@@ -110,7 +110,7 @@ func (w *Worker) settle(d broker.Delivery, o Outcome) {
 		w.stats.handedBack.Add(1)
 	}
 	var now time.Time
-	if o.Kind != OutcomeDone { // which needs no time, and asking for it takes some
+	if o.Kind != OutcomeDone { // done needs no time, and reading the clock costs some
 		now = w.now()
 	}
 	o.apply(d.Message(), now)

@@ -9,12 +9,12 @@ import (
 // A wireField is a field of a struct as encoding/json sees it.
 type wireField struct {
 	typ      reflect.Type
-	optional bool // omitempty or omitzero: absent is a value
+	optional bool // omitempty or omitzero: it may be absent
 	quoted   bool // ,string
 }
 
-// collectFields adds the fields of t by the names they have in JSON, those of
-// embedded structs included unless an outer one hides them.
+// collectFields adds the fields of t by the names they have in JSON. It includes
+// those of embedded structs, unless an outer field hides them.
 func collectFields(t reflect.Type, fields map[string]wireField) {
 	var embedded []reflect.Type
 	for f := range t.Fields() {

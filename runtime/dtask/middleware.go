@@ -12,7 +12,7 @@ type HandleFunc func(ctx context.Context, m *Message) Outcome
 // never reach a function: expired ones and those of another build. The first
 // of several is the outermost.
 //
-// It sees one outcome of an attempt, when the function has returned. That is
-// late for a function that the worker has given up meanwhile: the outcome is
-// [OutcomeGivenUp], whatever the function returned.
+// It sees the outcome of an attempt when the function has returned. If the worker
+// has given up the function before that, the outcome is [OutcomeGivenUp],
+// whatever the function returned.
 type Middleware func(next HandleFunc) HandleFunc

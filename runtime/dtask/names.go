@@ -47,8 +47,9 @@ func nameEnds(name string) func(yield func(string) bool) {
 // where the table is not known.
 func shortName(name string) string { return name[strings.LastIndexByte(name, '/')+1:] }
 
-// noTask says that this build does not have the task of m: it is one of another
-// build, or of another service, whose messages should not come here.
+// noTask returns the error for a task that this build does not have. The task is
+// one of another build, or of another service, whose messages should not come
+// here.
 func (w *Worker) noTask(m *Message) error {
 	if len(w.modules) == 0 || !strings.Contains(m.Task, "/") || slices.ContainsFunc(w.modules, func(module string) bool { return inModule(m.Task, module) }) {
 		return &foreignError{fmt.Errorf("this build has no task %s", m.Task)}

@@ -5,7 +5,7 @@ import "time"
 // An Option changes one Delay.
 type Option func(*call)
 
-// A call is one Delay: its message, and what is no part of the message.
+// A call is one Delay: its message, and the options that are not part of it.
 type call struct {
 	message         Message
 	ignoreDuplicate bool
@@ -21,8 +21,8 @@ func At(t time.Time) Option {
 	return func(c *call) { c.message.NotBefore = t }
 }
 
-// Expires makes the task pointless at t: if no worker has started it by then
-// it goes to the dead letters.
+// Expires says that the task must start before t. If no worker has started it by
+// then, it is moved to the dead letters.
 func Expires(t time.Time) Option {
 	return func(c *call) { c.message.Expires = t }
 }
@@ -43,26 +43,27 @@ func Retries(n int) Option {
 	return func(c *call) { c.message.Attempts = n + 1 }
 }
 
-// ID sets the id of the message, so that a Delay whose outcome is unknown can
-// be repeated without a second message where the broker can tell: SQLite
-// refuses the second with [ErrDuplicate] for as long as the first one waits, runs,
-// or is a dead letter, which [IgnoreDuplicate] makes no error; RabbitMQ accepts
-// it, and the task sees the same id twice.
+// ID sets the id of the message, so that a Delay whose outcome is unknown can be
+// repeated. SQLite refuses a second message with the same id, with
+// [ErrDuplicate], for as long as the first one waits, runs, or is a dead letter;
+// with [IgnoreDuplicate] that is no error. RabbitMQ accepts the second message,
+// and the task sees the same id twice.
 func ID(id string) Option {
 	return func(c *call) { c.message.ID = id }
 }
 
 // IgnoreDuplicate makes Delay succeed where the broker refuses the message
-// because one with its [ID] is stored already. That one stays as it is, whatever
-// its task, its arguments and its state; the handle is of it.
+// because one with its [ID] is stored already. The stored message stays as it is,
+// whatever its task, its arguments and its state, and the handle is of that
+// message.
 //
-// Delay refuses the option, with [ErrUnsupported], where the broker cannot tell:
-// RabbitMQ accepts a second message with the same id.
+// Delay refuses the option, with [ErrUnsupported], on a broker that cannot tell
+// duplicates: RabbitMQ accepts a second message with the same id.
 func IgnoreDuplicate() Option {
 	return func(c *call) { c.ignoreDuplicate = true }
 }
 
-// Header adds a header to the message. Names of the W3C trace context are
+// Header adds a header to the message. The W3C trace context has the names
 // traceparent and tracestate.
 func Header(name, value string) Option {
 	return func(c *call) { c.message.SetHeader(name, value) }

@@ -37,21 +37,21 @@ const (
 	// OutcomeRetried: the attempt failed and another one is left.
 	OutcomeRetried
 
-	// OutcomeDead: the message goes to the dead letters.
+	// OutcomeDead: the message is moved to the dead letters.
 	OutcomeDead
 
-	// OutcomeSnoozed: the function asked, by [Snooze], to be run later. Costs
-	// no attempt.
+	// OutcomeSnoozed: the function asked, by [Snooze], to be run later. That
+	// costs no attempt.
 	OutcomeSnoozed
 
-	// OutcomeHandedBack: another worker is to run the message, for this build
-	// does not know the task or its arguments, or this worker stops and the
-	// attempt was not finished. Costs no attempt.
+	// OutcomeHandedBack: another worker is to run the message. This build does
+	// not know the task or its arguments, or this worker stopped before the
+	// attempt was finished. That costs no attempt.
 	OutcomeHandedBack
 
-	// OutcomeGivenUp: the function has returned after the worker had given it
-	// up, because it ignored its timeout or the end of the grace period. What
-	// becomes of the message was decided then, so this changes nothing.
+	// OutcomeGivenUp: the function has returned too late. It ignored its timeout
+	// or the end of the grace period, so the worker gave it up and settled the
+	// message at that time. This outcome changes nothing.
 	OutcomeGivenUp
 )
 
@@ -137,7 +137,7 @@ func (o Outcome) apply(m *Message, now time.Time) {
 		addFailure(m, now, o.Err)
 	case OutcomeHandedBack:
 		if !isForeign(o.Err) {
-			return // the worker stops: no sign that nobody knows the message
+			return // the worker stops; other workers may know the message
 		}
 		if m.HandedBack == 0 {
 			m.HandedBackSince = now

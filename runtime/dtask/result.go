@@ -7,8 +7,8 @@ import (
 	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
-// A Handle is a delayed task, in the process that delayed it or, made by
-// [Task.Handle] from the id, in any other.
+// A Handle stands for a delayed task. Delay returns one; in another process,
+// [Task.Handle] makes one from the id.
 type Handle[R any] struct {
 	// ID identifies the task from Delay to its outcome, over every retry.
 	ID string
@@ -23,9 +23,9 @@ func (t Task[A, R]) Handle(id string) Handle[R] { return Handle[R]{ID: id, task:
 // that the function returned. The broker is that of ctx, as with Delay.
 //
 // An outcome is kept only for tasks that ask for it, by the option keep= of
-// their directive or [Keep] at the call, and for that long. Else, and for an
-// id that was never enqueued, Wait returns [ErrNoResult] without waiting. A
-// task that ended among the dead letters gives a [*TaskError].
+// their directive or [Keep] at the call, and for that long. Otherwise, and for
+// an id that was never enqueued, Wait returns [ErrNoResult] without waiting. If
+// the task is dead, the error is a [*TaskError].
 func (h Handle[R]) Wait(ctx context.Context) (R, error) {
 	var value R
 	c, err := clientFor(ctx)
@@ -51,7 +51,7 @@ func (h Handle[R]) Wait(ctx context.Context) (R, error) {
 	return value, nil
 }
 
-// A TaskError is the error of a task that ended among the dead letters.
+// A TaskError is the error of a task whose message was moved to the dead letters.
 type TaskError struct {
 	Task    string
 	ID      string

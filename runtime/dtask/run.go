@@ -11,13 +11,13 @@ import (
 	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
-// How long a worker bears with tasks that ignore the end of their contexts.
+// How long a worker waits for tasks that ignore the end of their contexts.
 const (
 	// cancelWait is how long a worker that stops waits for tasks whose
 	// contexts it has cancelled.
 	cancelWait = 5 * time.Second
 
-	// abortWait is the part of it that [Worker.Abort] leaves them.
+	// abortWait is the part of cancelWait that [Worker.Abort] does not cut short.
 	abortWait = 500 * time.Millisecond
 )
 
@@ -85,7 +85,7 @@ func (w *Worker) close(consumers []broker.Consumer) {
 	closing.Wait()
 }
 
-// waitFor reports whether done is closed within d, and before cut is.
+// waitFor reports whether done is closed within d and before cut is closed.
 func waitFor(done <-chan struct{}, d time.Duration, cut <-chan struct{}) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()

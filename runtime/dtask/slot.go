@@ -89,7 +89,7 @@ func (w *Worker) startSlot(ctx context.Context, deliveries <-chan broker.Deliver
 // given up in the middle of one.
 func (w *Worker) runSlot(s *slot) {
 	pprof.SetGoroutineLabels(pprof.WithLabels(s.ctx, pprof.Labels(slotLabel, strconv.FormatInt(s.id, 10))))
-	exited := true // what a task that calls runtime.Goexit does to this goroutine
+	exited := true // stays so if a task calls runtime.Goexit
 	defer func() {
 		if exited {
 			w.replaceSlot(s)

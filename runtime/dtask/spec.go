@@ -4,9 +4,9 @@ import (
 	"time"
 )
 
-// Spec is the policy of a task, as its directive states it. Every field is
-// explicit: dtaskgen writes the defaults out, so that the generated file says
-// all there is to know, and the zero value of a field means just that.
+// Spec is the policy of a task, as its directive states it. dtaskgen writes the
+// defaults out, so the generated file says all there is to know: a zero value
+// means zero, not a default.
 type Spec struct {
 	// Queue is the queue the task is enqueued on, unless the call says
 	// otherwise.
@@ -34,7 +34,7 @@ type Spec struct {
 	Cron string
 
 	// SkipMissed leaves out the ticks of Cron that came while no worker ran.
-	// Else they are made up for by one late run.
+	// Otherwise one late run makes up for all of them.
 	SkipMissed bool
 
 	// Module is the path of the module that defines the task, without a major

@@ -7,8 +7,8 @@ type WorkerStats struct {
 	Dead       int64 `json:"dead"`        // moved to the dead letters
 	Snoozed    int64 `json:"snoozed"`     // asked to be run later
 	HandedBack int64 `json:"handed_back"` // unknown to this build, or unfinished at the end
-	GivenUp    int64 `json:"given_up"`    // of all attempts: ignored their timeout
-	Running    int64 `json:"running"`     // in the hands of a task now
+	GivenUp    int64 `json:"given_up"`    // ignored their timeout; retried or dead, too
+	Running    int64 `json:"running"`     // executed at this moment
 }
 
 // Stats returns the counts so far.

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Permanent marks an error as one that no further attempt will mend: the task
-// goes to the dead letters at once. Permanent(nil) is nil.
+// Permanent marks an error as one that another attempt cannot mend: the task is
+// moved to the dead letters at once. Permanent(nil) is nil.
 func Permanent(err error) error {
 	if err == nil {
 		return nil
@@ -38,8 +38,8 @@ func (e *retryAfterError) Error() string { return e.err.Error() }
 
 func (e *retryAfterError) Unwrap() error { return e.err }
 
-// Snooze asks to run the task again after d. It is no failure and costs no
-// attempt: the thing the task waits for is not there yet.
+// Snooze asks to run the task again after d, because what it waits for is not
+// there yet. That is no failure and costs no attempt.
 func Snooze(d time.Duration) error { return &snoozeError{max(d, 0)} }
 
 type snoozeError struct{ after time.Duration }

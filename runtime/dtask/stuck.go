@@ -52,8 +52,8 @@ func (w *Worker) giveUpStuck() {
 	}
 }
 
-// handBackRunning settles the executions that go on although their contexts
-// are cancelled, for another worker to run them.
+// handBackRunning hands back the messages of tasks that go on although their
+// contexts are cancelled. Another worker will run them.
 func (w *Worker) handBackRunning() {
 	for _, s := range w.openSlots() {
 		if e := s.current.Load(); e != nil && e.claim() {

@@ -25,8 +25,8 @@ type BoundTask struct {
 }
 
 // Run runs the task once, in the calling goroutine, with its arguments as a
-// JSON object, and returns its result as JSON ({} if it has none): for a
-// command line. There is no queue and no retry; what the task delays goes to
+// JSON object, and returns its result as JSON ({} if it has none). It is meant for
+// command lines. There is no queue and no retry; what the task delays goes to
 // the client of ctx. If the object does not fit the argument type exactly, the
 // error wraps [ErrArguments].
 func (h BoundTask) Run(ctx context.Context, args []byte) (result []byte, err error) {

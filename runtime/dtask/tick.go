@@ -13,11 +13,12 @@ import (
 // its tick, in the format of RFC 3339.
 const TickHeader = "dtask-tick"
 
-// Tick enqueues a periodic task for the tick at to of its schedule, if the
-// newest tick before it is still from: however many processes call it for a
-// tick, one message is enqueued. It reports whether this call did it, and the id
-// of the message. The message passes through the middleware of the client, as
-// that of any Delay. Package worker calls Tick when the task is due.
+// Tick enqueues a periodic task for the tick of its schedule at the time to, if
+// the newest tick so far is still the one at the time from. So one message is
+// enqueued, however many processes call Tick for the same tick. It reports
+// whether this call did it, and the id of the message. The message passes
+// through the middleware of the client, as with any Delay. Package worker calls
+// Tick when the task is due.
 //
 // The error wraps [ErrUnsupported] if the broker keeps no ticks. After another
 // error the tick may or may not have happened.
@@ -50,8 +51,8 @@ func (c *Client) Tick(ctx context.Context, task BoundTask, from, to time.Time) (
 	return m.ID, ticked, nil
 }
 
-// tickID returns the id of a tick's message, the same in whichever process: a
-// UUIDv8 of a SHA-256 (RFC 9562, section 5.8 and appendix B.2).
+// tickID returns the id of a tick's message, which is the same in every process:
+// a UUIDv8 of a SHA-256 (RFC 9562, section 5.8 and appendix B.2).
 func tickID(task string, tick time.Time) string {
 	u := sha256.Sum256([]byte(task + "@" + tick.UTC().Format(time.RFC3339)))
 	u[6] = 0x80 | u[6]&0x0f

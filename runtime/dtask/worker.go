@@ -99,7 +99,7 @@ func NewWorker(c *Client, config WorkerConfig, tables ...Table) (*Worker, error)
 func (w *Worker) Ready() <-chan struct{} { return w.ready }
 
 // Abort cuts the stop short: [Worker.Run] cancels the contexts of the running
-// tasks, gives them a moment, and hands back those that go on. It is for the
+// tasks, waits half a second, and hands back those that go on. It is meant for a
 // second signal, after ctx of Run has ended. Calls after the first have no
 // effect.
 func (w *Worker) Abort() { w.once.Do(func() { close(w.abort) }) }

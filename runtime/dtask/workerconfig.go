@@ -20,8 +20,8 @@ type WorkerConfig struct {
 	Grace time.Duration
 
 	// KeepUnknown is how long messages that no worker knows are handed back,
-	// counted from the first time, before they go to the dead letters. It is
-	// the time a rolling deploy may take. 0 means 1 hour.
+	// counted from the first time, before they are moved to the dead letters.
+	// It is the time a rolling deploy may take. 0 means 1 hour.
 	KeepUnknown time.Duration
 
 	// Middleware wraps the handling of every message, inside of the logging.
@@ -33,7 +33,6 @@ type WorkerConfig struct {
 	// only executes them.
 	Scheduled bool
 
-	// Logger receives what the worker has to say. Nil means the logger of
-	// the client.
+	// Logger is the log of the worker. Nil means the logger of the client.
 	Logger *slog.Logger
 }

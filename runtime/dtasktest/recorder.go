@@ -13,11 +13,11 @@ import (
 )
 
 // A Recorder is a broker that keeps what is enqueued, in memory, for a test to
-// look at. It runs nothing, so that Wait of a handle fails at once where it would
-// wait for ever.
+// look at. It runs nothing, so Wait of a handle fails at once instead of waiting
+// forever.
 type Recorder struct {
 	client *dtask.Client
-	worked bool // a Worker runs what is recorded
+	worked bool // whether a Worker runs what is recorded
 
 	mu      sync.Mutex
 	queued  []*dtask.Message // in the order of their Delay

@@ -8,14 +8,14 @@ import (
 	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
-// results are the outcomes of the messages of a Recorder that ask to keep them.
-// They stay until it is reset. The mutex of the Recorder guards them.
+// results are the outcomes of a Recorder's messages, of those that ask to keep
+// them. They stay until Reset. The mutex of the Recorder guards them.
 type results struct {
 	byID    map[string]*broker.Result // nil for a message that has no outcome yet
 	changed chan struct{}             // closed, and replaced, at every change
 }
 
-var errNeverRuns = errors.New("a Recorder runs nothing; use a dtasktest.Worker, and Step or Drain before")
+var errNeverRuns = errors.New("a Recorder runs nothing; use a dtasktest.Worker, and call Step or Drain before Wait")
 
 // Result implements [broker.ResultStore].
 func (b memory) Result(ctx context.Context, id string) (broker.Result, error) {

@@ -20,9 +20,9 @@ import (
 //	w.Advance(time.Hour)
 //	step, ok := w.Step()
 //
-// What waits for a result, by [dtask.Handle.Wait], waits for the Step that runs
-// the task. In the goroutine of the test Step or Drain before; code under test
-// that delays and waits needs a goroutine of its own.
+// [dtask.Handle.Wait] waits for the Step that runs the task. In the goroutine of
+// the test, call Step or Drain before Wait. Code under test that delays and waits
+// needs a goroutine of its own.
 type Worker struct {
 	*Recorder
 	t      testing.TB

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/codec"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/results"
 )
 
 func init() {
@@ -24,16 +26,17 @@ type Broker struct {
 	log        *slog.Logger
 	topology   *topology
 	publishing *link
-	consuming  *link
+	consuming  *link // also for what operators ask
 	scheduling *link // started by the first schedule
 	recording  *link // of results; started by the first record
-	waiting    *waiting
+	waiting    *link // for results; started by the first wait
+	results    *results.Reader
 
 	// maxMessage is the largest message the server takes, in bytes, once it
 	// has refused one; else 0.
 	maxMessage atomic.Int64
 
-	// warned is when it was logged last that queues refuse messages, in Unix
+	// warned is when a line was logged last that queues refuse messages, in Unix
 	// seconds.
 	warned atomic.Int64
 
@@ -65,11 +68,14 @@ func Open(ctx context.Context, url string, bc broker.Config) (*Broker, error) {
 		consumers: make(map[*consumer]struct{}),
 	}
 	b.topology.register = b.register
-	b.publishing = newLink(c, b.log, "publishing", openPubChannel)
+	b.publishing = newLink(c, b.log, "publishing", openPublisher)
 	b.consuming = newLink(c, b.log, "consuming", b.listen)
-	b.scheduling = newLink(c, b.log, "scheduling", b.openTickChannel)
-	b.recording = newLink(c, b.log, "recording", openPubChannel)
-	b.waiting = newWaiting(c, b.log)
+	b.scheduling = newLink(c, b.log, "scheduling", b.openSchedules)
+	b.recording = newLink(c, b.log, "recording", openPublisher)
+	b.waiting = newLink(c, b.log, "waiting", func(context.Context, *session) error { return nil })
+	b.results = results.NewReader(b.topology.results(), func(ctx context.Context, e codec.Envelope) error {
+		return b.publish(ctx, b.record(e))
+	})
 	if err := b.publishing.start(ctx); err != nil {
 		b.publishing.close()
 		return nil, err
@@ -79,7 +85,7 @@ func Open(ctx context.Context, url string, bc broker.Config) (*Broker, error) {
 
 // Close implements broker.Broker.
 func (b *Broker) Close() error {
-	b.waiting.link.close()
+	b.waiting.close()
 	b.scheduling.close()
 	b.consuming.close()
 	b.recording.close()

@@ -3,10 +3,7 @@ package rabbitmq
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
-
-	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
@@ -18,9 +15,9 @@ const maxBrowse = 65535
 // browseBatch is how many messages browse passes on at a time.
 const browseBatch = 500
 
-// How long browse waits for messages that were there: a queue that has none left
-// may have sent them, and takes its time for many. Those of a level of delay may
-// be gone by themselves.
+// How long browse waits for the next messages of a queue that says it has none
+// left: they may be on their way, which takes time if they are many. At a level
+// of delay they may have gone on, so that nothing comes.
 const (
 	arrivalGap = 10 * time.Second
 	levelGap   = 2 * time.Second
@@ -30,8 +27,8 @@ const (
 // those whose tags f returns; the others stay where they are. gap is how long it
 // waits for the next ones.
 //
-// While it looks at messages nobody else sees them, and so it holds a lock: a
-// second one would miss what the first one holds.
+// A message that is looked at is hidden from everybody else. So browse holds a
+// lock: a second one would miss what the first one has in its hands.
 func (b *Broker) browse(ctx context.Context, s *session, queue string, limit int, gap time.Duration, f func([]*wire.Delivery) (remove []uint64, err error)) error {
 	if n, _, err := queueLength(ctx, s, queue); n == 0 || limit <= 0 || err != nil {
 		return err
@@ -96,8 +93,8 @@ func (b *Broker) browse(ctx context.Context, s *session, queue string, limit int
 	return err
 }
 
-// rest returns messages of a queue that have arrived, and waits for some as
-// long as there are any, or may be any.
+// rest returns messages of a queue that have arrived. It waits for some while
+// there may be any left.
 func rest(ctx context.Context, ch *wire.Channel, queue string, gap time.Duration) ([]*wire.Delivery, error) {
 	for {
 		soon, cancel := context.WithTimeout(ctx, gap)
@@ -112,8 +109,8 @@ func rest(ctx context.Context, ch *wire.Channel, queue string, gap time.Duration
 	}
 }
 
-// awaitLength waits a moment until a queue holds n messages, so that who looks
-// next sees what was returned.
+// awaitLength waits a moment until a queue holds n messages, so that the next one
+// who looks sees what this one has given back.
 func awaitLength(ctx context.Context, s *session, queue string, n int) {
 	for range 50 {
 		length, _, err := queueLength(ctx, s, queue)
@@ -121,40 +118,4 @@ func awaitLength(ctx context.Context, s *session, queue string, n int) {
 			return
 		}
 	}
-}
-
-// lock takes the lock of a queue, which is an exclusive queue: RabbitMQ
-// removes it with the connection, and refuses it to others until then.
-func (b *Broker) lock(ctx context.Context, s *session, queue string) (unlock func(), err error) {
-	select {
-	case b.browsing <- struct{}{}: // the connection is one holder only
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	name := b.topology.lock(queue)
-	for attempt := 0; ; attempt++ {
-		always := context.WithoutCancel(ctx) // a lock that nobody knows of would stay
-		err = s.Declare(always, func(ch *amqp.Channel) error {
-			_, err := ch.QueueDeclare(name, false, false, true, false, nil)
-			return err
-		})
-		if err == nil {
-			return func() {
-				s.Declare(always, func(ch *amqp.Channel) error {
-					_, err := ch.QueueDelete(name, false, false, false)
-					return err
-				})
-				<-b.browsing
-			}, nil
-		}
-		if !isCode(err, amqp.ResourceLocked) {
-			break
-		}
-		if !sleep(ctx, backoff(min(attempt, 3))) {
-			err = fmt.Errorf("%w: queue %s is being looked at by another client", ctx.Err(), queue)
-			break
-		}
-	}
-	<-b.browsing
-	return nil, err
 }

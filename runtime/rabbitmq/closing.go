@@ -7,6 +7,44 @@ import (
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
 
+// replace goes on with another subscription. What the old one has delivered can
+// still be settled.
+func (c *consumer) replace(old, next *subscription) {
+	for i := range old.sources {
+		next.sources[i].fetched = append(old.sources[i].fetched, next.sources[i].fetched...)
+		old.sources[i].fetched = nil
+	}
+	signal(c.recheck) // the old one may have heard of a pause meanwhile
+	c.finishing.Go(func() {
+		old.quiesce()
+		c.finish(old)
+	})
+}
+
+// finish closes a subscription that consumes no more, once all it has fetched
+// is settled, or the consumer is closed.
+func (c *consumer) finish(sub *subscription) error {
+	idle := sub.acks.idle()
+	second := time.NewTicker(time.Second)
+	defer second.Stop()
+	for waiting := true; waiting; {
+		select {
+		case now := <-second.C:
+			sub.renew(now)
+		case <-sub.ch.Arrived():
+			sub.fetch() // copies, and what came too late
+			sub.handBackFetched(0)
+		case <-idle:
+			waiting = false
+		case <-c.closing:
+			waiting = false
+		case <-sub.ctx.Done(): // nothing can be settled any more
+			waiting = false
+		}
+	}
+	return sub.close(c.hurry)
+}
+
 // quiesce ends the consumption, and hands back what was fetched.
 func (sub *subscription) quiesce() error {
 	if sub.growing != nil {
@@ -22,9 +60,9 @@ func (sub *subscription) quiesce() error {
 	return err
 }
 
-// handBackPause is how long a message waits that a stopped consumer hands back:
-// for others that are being stopped at the same time. It would come to them in
-// the moment in which they cancel.
+// handBackPause is how long a stopped consumer keeps what it hands back. Others
+// may be stopped at the same time, and would get it in the moment in which they
+// cancel.
 const handBackPause = 100 * time.Millisecond
 
 // awaitQuiet waits, if the consumer was stopped, until messages can be handed
@@ -43,21 +81,21 @@ func (sub *subscription) awaitQuiet() {
 // quietWait is how long cancel waits for RabbitMQ to have nothing to send.
 const quietWait = 2 * time.Second
 
-// cancel cancels consumers. What they have fetched stays fetched.
+// cancel cancels fetchers. What they have fetched stays fetched.
 //
 // With quorum queues a message can be on its way to the channel while its
-// consumer is cancelled; RabbitMQ then returns it to the queue, which counts as
+// fetcher is cancelled; RabbitMQ then returns it to the queue, which counts as
 // if its worker had died. So RabbitMQ is left without anything to send first:
-// nothing is acknowledged until a consumer has all that its prefetch allows, or
+// nothing is acknowledged until a fetcher has all that its prefetch allows, or
 // its queue is empty. That leaves the message that is enqueued in the moment in
 // between.
-func (sub *subscription) cancel(cs []*prefetching) error {
+func (sub *subscription) cancel(fs []*fetcher) error {
 	sub.acks.pause(true)
 	defer sub.acks.pause(false)
 	deadline := time.Now().Add(quietWait)
-	for _, c := range cs {
-		for time.Now().Before(deadline) && sub.acks.unacked(c) < c.prefetch {
-			ready, err := sub.ch.Ready(sub.consumer.b.topology.queue(c.source.class, sub.consumer.queue))
+	for _, f := range fs {
+		for time.Now().Before(deadline) && sub.acks.unacked(f) < f.prefetch {
+			ready, err := sub.ch.Ready(sub.consumer.b.topology.queue(f.source.class, sub.consumer.queue))
 			if err != nil {
 				return err
 			}
@@ -66,7 +104,7 @@ func (sub *subscription) cancel(cs []*prefetching) error {
 				break
 			}
 		}
-		if err := sub.ch.Cancel(c.tag); err != nil {
+		if err := sub.ch.Cancel(f.tag); err != nil {
 			return err
 		}
 	}

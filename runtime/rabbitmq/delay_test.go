@@ -1,6 +1,7 @@
 package rabbitmq_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -15,8 +16,8 @@ func TestEarlyArrival(t *testing.T) {
 	b := open(t, raw)
 	c := consume(t, b, "q", 1)
 	due := time.Now().Add(1500 * time.Millisecond)
-	ch := rawChannel(t, raw)
-	if err := ch.Publish("", "dtask.queue.q", true, false, foreign("early", due)); err != nil {
+	ch := rabbittest.Channel(t, raw)
+	if err := ch.Publish("", rabbittest.Namespace(t, raw)+".queue.q", true, false, foreign("early", due)); err != nil {
 		t.Fatal(err)
 	}
 	d := receive(t, c)
@@ -45,7 +46,7 @@ func TestLongDelays(t *testing.T) {
 	d.Settle(broker.Settlement{Verdict: broker.Done})
 	waiting := 0
 	for level := 24; level < 28; level++ {
-		q, err := rawChannel(t, raw).QueueDeclarePassive("dtask.delay."+string(rune('0'+level/10))+string(rune('0'+level%10)), true, false, false, false, nil)
+		q, err := rabbittest.Channel(t, raw).QueueDeclarePassive(fmt.Sprintf("%s.delay.%02d", rabbittest.Namespace(t, raw), level), true, false, false, false, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

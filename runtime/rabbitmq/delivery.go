@@ -6,16 +6,17 @@ import (
 	"time"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/results"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
 
 // A delivery is a message in the hands of a worker.
 type delivery struct {
 	sub     *subscription
-	from    *prefetching
+	from    *fetcher
 	message broker.Message
 
-	// As it came; the worker may change those of message.
+	// As they came; the worker may change those of message.
 	attempt int
 	body    []byte
 	receipt receipt // but for the hash of the body
@@ -74,7 +75,7 @@ func (sub *subscription) placeOf(d *delivery, s broker.Settlement) []*publicatio
 	case s.Verdict == broker.Dead:
 		return sub.dead(d)
 	case d.message.Keep > 0:
-		return []*publication{sub.consumer.b.doneRecord(&d.message, s.Result)}
+		return []*publication{sub.consumer.b.record(results.Done(&d.message, s.Result))}
 	}
 	return nil
 }

@@ -41,8 +41,8 @@
 // # Connections
 //
 // The client library, amqp091-go, opens connections, keeps them alive, and
-// declares. Messages travel on channels of the same connections that are served
-// here, past the library, which takes a lock and a flush for each.
+// declares. Messages travel on other channels of the same connections, past the
+// library: package internal/wire serves these.
 //
 // A broker object holds one connection to publish and, once it consumes or
 // inspects, a second one: RabbitMQ blocks the connections of publishers when
@@ -54,7 +54,7 @@
 //
 // # Results
 //
-// The outcomes of tasks that keep theirs (keep=, [dtask.Keep]) are recorded in
+// The outcomes of tasks that keep theirs (keep=, dtask.Keep) are recorded in
 // one stream, which is declared when the first of them is enqueued or waited
 // for. It holds records for 7 days, the most that can be asked for, and up to
 // 4 GiB of them; beyond that the oldest go early. To find the outcome of an id
@@ -67,6 +67,25 @@
 // on disk. A power cut at all of them can lose the newest records, though not
 // the messages. A wait for a message that was purged, whose record was lost, or
 // that RabbitMQ itself has moved to the dead letters ends with its context.
+//
+// # Where things are
+//
+// A message comes in through enqueue.go, whichever way. publish.go publishes it
+// until it is confirmed, on the channel of publisher.go; what an answer means is
+// in publish_outcome.go and publish_refused.go, and the way through delays in
+// delay.go. It goes out through consume.go and serve.go, which merge the classes
+// of a queue (classes.go); subscription.go has the channel, prefetch.go how much
+// is fetched, and receive.go decides what is for the worker. delivery.go settles,
+// move.go publishes what takes its place, and acks.go acknowledges. closing.go
+// ends all that. Three files serve the exceptions: executed.go keeps what was
+// executed from running again, quarantine.go deals with messages that kill their
+// workers, and renew.go with tasks that outlast RabbitMQ's consumer_timeout.
+//
+// tick.go has the schedules, results.go the results, and admin.go, dead_letters.go,
+// purge.go and pause.go what operators ask for. url.go reads the URL, tls.go the
+// certificates. link.go keeps connections open (session.go), and topology.go and
+// declare.go declare what names.go names. Package codec has the form of a message,
+// results what is recorded of outcomes, and wire the connections themselves.
 //
 // # Limits
 //

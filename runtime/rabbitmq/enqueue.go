@@ -6,6 +6,7 @@ import (
 
 	"github.com/dtaskhq/dtask/runtime/broker"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/codec"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/results"
 )
 
 // An admission is a message on its way in. All ways in make one: Enqueue and
@@ -41,20 +42,28 @@ func (b *Broker) EnqueueMany(ctx context.Context, ms []*broker.Message) []error 
 
 // admission returns the admission of a message. Every call is for another
 // message, even if it has the same id.
-func (b *Broker) admission(m *broker.Message) (admission, error) { return b.admissionAs(m, "") }
+func (b *Broker) admission(m *broker.Message) (admission, error) {
+	if err := m.Validate(); err != nil {
+		return admission{}, err
+	}
+	return b.admissionAs(m, "")
+}
 
 // repeatableAdmission returns the admission of a message that a fault may
 // repeat: all with its id are the same message, and the first result counts.
 func (b *Broker) repeatableAdmission(m *broker.Message) (admission, error) {
+	if err := m.Validate(); err != nil {
+		return admission{}, err
+	}
 	return b.admissionAs(m, m.ID)
 }
 
-// admissionAs returns the admission of a message under a nonce, which tells
+// admissionAs returns the admission of a valid message under a nonce, which tells
 // apart the times it is accepted; an empty one stands for a new one. The
 // admission refers to the body of m.
 func (b *Broker) admissionAs(m *broker.Message, nonce string) (admission, error) {
-	if m.Keep > maxKeep {
-		return admission{}, fmt.Errorf("keep %v: RabbitMQ keeps results for %v at most", m.Keep, maxKeep)
+	if m.Keep > results.MaxKeep {
+		return admission{}, fmt.Errorf("keep %v: RabbitMQ keeps results for %v at most", m.Keep, results.MaxKeep)
 	}
 	p, err := b.publication(m)
 	if err != nil {

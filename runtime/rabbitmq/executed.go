@@ -6,12 +6,12 @@ import (
 )
 
 // When a connection is lost, acknowledgements are lost with it, and RabbitMQ
-// delivers again what was executed. If that comes to the process that has
-// executed it, it knows.
+// delivers again what was executed. The process that has executed it knows that,
+// and does not do so again.
 
-// A receipt identifies a message that was executed. A retry of it is another one,
-// and so is one of the same id with another task or other arguments, or that was
-// enqueued at another time.
+// A receipt identifies a message that was executed. A retry has another receipt,
+// and so has a message with the same id but another task, other arguments, or
+// another time at which it was enqueued.
 type receipt struct {
 	id, task   string
 	attempt    int    // of the header

@@ -22,12 +22,7 @@ func SubscribeInVain(ctx context.Context, c broker.Consumer) error {
 
 // Watched reports whether somebody waits for the outcome of a message, and is
 // told of what is new.
-func (b *Broker) Watched(id string) bool {
-	b.waiting.mu.Lock()
-	defer b.waiting.mu.Unlock()
-	t := b.waiting.tail
-	return t != nil && isClosed(t.ready) && !isClosed(t.ended) && len(t.watchers[id]) > 0
-}
+func (b *Broker) Watched(id string) bool { return b.results.Watched(id) }
 
 // PauseAcks has nothing acknowledged on the channel of a delivery.
 func PauseAcks(d broker.Delivery) { d.(*delivery).sub.acks.pause(true) }

@@ -6,15 +6,14 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/dtaskhq/dtask/internal/testenv/rabbitnode"
 	"github.com/dtaskhq/dtask/internal/testenv/rabbittest"
-	"github.com/dtaskhq/dtask/internal/testenv/skip"
 	"github.com/dtaskhq/dtask/runtime/broker"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq"
 )
@@ -37,7 +36,7 @@ func TestConnectionCut(t *testing.T) {
 func TestHalfOpen(t *testing.T) {
 	noLeaks(t)
 	proxy, url := rabbittest.ProxyURL(t, rabbittest.URL(t))
-	b := open(t, url+"?heartbeat=1")
+	b := open(t, url+"&heartbeat=1")
 	l := startLoad(t, b, "q")
 	l.progress(50)
 	for range 2 {
@@ -104,7 +103,7 @@ func TestExecutedOnce(t *testing.T) {
 func TestHalfOpenAfterDial(t *testing.T) {
 	noLeaks(t)
 	proxy, url := rabbittest.ProxyURL(t, rabbittest.URL(t))
-	b := open(t, url+"?heartbeat=1")
+	b := open(t, url+"&heartbeat=1")
 	proxy.Freeze()
 	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
 	defer cancel()
@@ -220,7 +219,7 @@ func TestSeveralHosts(t *testing.T) {
 	second, _ := rabbittest.ProxyURL(t, raw)
 	u, _ := url.Parse(raw)
 	hosts := dead.Addr().String() + "," + first.Addr() + "," + second.Addr()
-	b := open(t, "amqp://guest:guest@"+hosts+u.Path)
+	b := open(t, strings.Replace(raw, u.Host, hosts, 1))
 	l := startLoad(t, b, "q")
 	for range 3 {
 		for _, p := range []*rabbittest.Proxy{first, second} {
@@ -249,6 +248,7 @@ func TestPermanentErrors(t *testing.T) {
 		{"tls", "amqps://guest:geheim@" + u.Host + u.Path, "does not speak TLS"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel() // RabbitMQ waits before it refuses
 			_, err := rabbitmq.Open(testContext(t), c.url, broker.Config{})
 			if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "geheim") {
 				t.Errorf("open: %v, want %q", err, c.want)
@@ -261,17 +261,18 @@ func TestPermanentErrors(t *testing.T) {
 // reason to reconnect for ever.
 func TestOtherArguments(t *testing.T) {
 	raw := rabbittest.URL(t)
-	ch := rawChannel(t, raw)
-	if _, err := ch.QueueDeclare("dtask.queue.q", true, false, false, false, amqp.Table{
+	namespace := rabbittest.Namespace(t, raw)
+	ch := rabbittest.Channel(t, raw)
+	if _, err := ch.QueueDeclare(namespace+".queue.q", true, false, false, false, amqp.Table{
 		"x-queue-type": "quorum", "x-delivery-limit": 3, "x-overflow": "reject-publish",
-		"x-dead-letter-exchange": "", "x-dead-letter-routing-key": "dtask.dead.q", "x-dead-letter-strategy": "at-least-once",
+		"x-dead-letter-exchange": "", "x-dead-letter-routing-key": namespace + ".dead.q", "x-dead-letter-strategy": "at-least-once",
 	}); err != nil {
 		t.Fatal(err)
 	}
 	b := open(t, raw)
 	check := func(err error) {
 		t.Helper()
-		if err == nil || !strings.Contains(err.Error(), "dtask.queue.q") || !strings.Contains(err.Error(), "x-delivery-limit") {
+		if err == nil || !strings.Contains(err.Error(), namespace+".queue.q") || !strings.Contains(err.Error(), "x-delivery-limit") {
 			t.Errorf("error %v, want queue and argument", err)
 		}
 	}
@@ -279,21 +280,6 @@ func TestOtherArguments(t *testing.T) {
 	_, err := b.Consume(testContext(t), broker.ConsumeOptions{Queue: "q", Concurrency: 1})
 	check(err)
 	enqueue(t, b, message("other")) // it goes on with others
-}
-
-// rawChannel returns a channel of the bare client, to look behind the scenes.
-func rawChannel(t *testing.T, url string) *amqp.Channel {
-	t.Helper()
-	conn, err := amqp.Dial(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	ch, err := conn.Channel()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return ch
 }
 
 // foreign returns a message as another producer may write it.
@@ -308,10 +294,10 @@ func TestQueueDeleted(t *testing.T) {
 	raw := rabbittest.URL(t)
 	b := open(t, raw)
 	c := consume(t, b, "q", 5)
-	ch := rawChannel(t, raw)
+	ch := rabbittest.Channel(t, raw)
 	for range 3 {
-		for _, name := range []string{"dtask.queue.q", "dtask.high.q", "dtask.dead.q"} {
-			if _, err := ch.QueueDelete(name, false, false, false); err != nil {
+		for _, name := range []string{".queue.q", ".high.q", ".dead.q"} {
+			if _, err := ch.QueueDelete(rabbittest.Namespace(t, raw)+name, false, false, false); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -349,12 +335,13 @@ func TestLevelDeleted(t *testing.T) {
 		return m
 	}
 	enqueue(t, b, delayed())
-	ch := rawChannel(t, raw)
-	if err := ch.ExchangeDelete("dtask.delay.08", false, false); err != nil {
+	ch := rabbittest.Channel(t, raw)
+	level := rabbittest.Namespace(t, raw) + ".delay.08"
+	if err := ch.ExchangeDelete(level, false, false); err != nil {
 		t.Fatal(err)
 	}
 	enqueue(t, b, delayed())
-	q, err := ch.QueueDeclarePassive("dtask.delay.08", true, false, false, false, nil)
+	q, err := ch.QueueDeclarePassive(level, true, false, false, false, nil)
 	if err != nil || q.Messages != 2 {
 		t.Errorf("%d messages wait, %v, want 2", q.Messages, err)
 	}
@@ -427,7 +414,7 @@ func TestManyChannels(t *testing.T) {
 // Close keeps to its context, also if RabbitMQ does not answer any more.
 func TestCloseSilent(t *testing.T) {
 	proxy, url := rabbittest.ProxyURL(t, rabbittest.URL(t))
-	b := open(t, url+"?heartbeat=300")
+	b := open(t, url+"&heartbeat=300")
 	c := consume(t, b, "q", 1)
 	enqueue(t, b, message("q"))
 	receive(t, c)
@@ -452,7 +439,7 @@ func TestCloseSilent(t *testing.T) {
 func TestUndeclarable(t *testing.T) {
 	url := rabbittest.URL(t)
 	b := open(t, url)
-	if _, err := rawChannel(t, url).QueueDeclare("dtask.queue.taken", false, false, true, false, nil); err != nil {
+	if _, err := rabbittest.Channel(t, url).QueueDeclare(rabbittest.Namespace(t, url)+".queue.taken", false, false, true, false, nil); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
@@ -499,12 +486,15 @@ func TestLookalikeQueues(t *testing.T) {
 // of them.
 func TestNoChannelLeaks(t *testing.T) {
 	noLeaks(t)
-	raw := rabbittest.URL(t)
-	if rabbitnode.Attached() == nil {
-		skip.Test(t, "somebody's own server does not list its channels")
+	raw, vhost := rabbittest.VHostURL(t)
+	channels := func() int {
+		t.Helper()
+		n, err := strconv.Atoi(rabbittest.Eval(t, fmt.Sprintf(`length([C || C <- rabbit_channel:list(), [{vhost, <<%q>>}] <- [catch rabbit_channel:info(C, [vhost])]])`, vhost)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
 	}
-	_, vhost, _ := strings.Cut(strings.TrimPrefix(raw, "amqp://"), "/")
-	channels := func() int { return strings.Count(rabbittest.Ctl(t, "list_channels", "vhost"), vhost) }
 
 	b := open(t, raw)
 	m := kept("q")
@@ -554,10 +544,10 @@ func TestForeignMessages(t *testing.T) {
 	raw := rabbittest.URL(t)
 	b := open(t, raw)
 	c := consume(t, b, "q", 2)
-	ch := rawChannel(t, raw)
+	ch := rabbittest.Channel(t, raw)
 	publish := func(p amqp.Publishing) {
 		t.Helper()
-		if err := ch.Publish("", "dtask.queue.q", true, false, p); err != nil {
+		if err := ch.Publish("", rabbittest.Namespace(t, raw)+".queue.q", true, false, p); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -13,17 +13,6 @@ import (
 	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
-const (
-	minBackoff = 100 * time.Millisecond
-	maxBackoff = 15 * time.Second
-
-	// permanentBackoff is the pause after an error that somebody has to mend.
-	permanentBackoff = 30 * time.Second
-
-	// healthy is how long a session lasts for the backoff to start anew.
-	healthy = 30 * time.Second
-)
-
 // A link keeps a session open: when one ends it opens the next, on any of the
 // hosts.
 type link struct {
@@ -112,8 +101,8 @@ func (l *link) connect(ctx context.Context) (s *session, err error) {
 	return nil, err
 }
 
-// share returns how long the next of the hosts that are left may take: one that is
-// silent is to leave time for the others.
+// share returns how long the next host may take, of those that are left to be
+// tried: a silent one is to leave time for the others.
 func share(ctx context.Context, left int) time.Duration {
 	deadline, ok := ctx.Deadline()
 	if !ok {
@@ -170,7 +159,7 @@ func (l *link) keep(s *session) {
 	}
 }
 
-// set publishes the state of the link.
+// set makes a session, or the reason why there is none, the state of the link.
 func (l *link) set(s *session, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -232,26 +221,4 @@ func (l *link) close() {
 	l.starting.Lock() // a start that is under way has noticed
 	defer l.starting.Unlock()
 	l.ended.Wait()
-}
-
-// backoff returns the pause before an attempt, from 0: exponential with full
-// jitter (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
-func backoff(attempt int) time.Duration {
-	limit := maxBackoff
-	if attempt < 8 {
-		limit = min(limit, minBackoff<<attempt)
-	}
-	return rand.N(limit)
-}
-
-// sleep waits for d and reports whether ctx is still alive.
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

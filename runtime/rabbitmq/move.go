@@ -3,10 +3,12 @@ package rabbitmq
 import (
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/codec"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/results"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
 
@@ -48,8 +50,7 @@ func (sub *subscription) storeAll(as []admission) error {
 		return nil
 	}
 	return sub.persist(as[0].message.message.MessageID, func() (failed error) {
-		errs := make([]error, len(as))
-		sub.consumer.b.admitMany(sub.ctx, as, errs)
+		errs := sub.admitAll(as)
 		left := as[:0]
 		for i, err := range errs {
 			if err == nil {
@@ -63,6 +64,26 @@ func (sub *subscription) storeAll(as []admission) error {
 		as = left
 		return failed
 	})
+}
+
+// fewFollow is how many messages may follow from an outcome without being a
+// batch: only one batch is published at a time, and other outcomes would wait.
+const fewFollow = 16
+
+// admitAll publishes admissions once, and returns their errors.
+func (sub *subscription) admitAll(as []admission) []error {
+	errs := make([]error, len(as))
+	if len(as) > fewFollow {
+		sub.consumer.b.admitMany(sub.ctx, as, errs)
+		return errs
+	}
+	var all sync.WaitGroup
+	for i, a := range as[1:] {
+		all.Go(func() { errs[i+1] = sub.consumer.b.admit(sub.ctx, a) })
+	}
+	errs[0] = sub.consumer.b.admit(sub.ctx, as[0])
+	all.Wait()
+	return errs
 }
 
 // persist calls publish until it succeeds. It gives up with the subscription,
@@ -125,7 +146,7 @@ func (sub *subscription) failed(d *delivery, kind, reason string) []*publication
 func (sub *subscription) deadAs(d *delivery, p codec.Envelope, failures []broker.Failure) []*publication {
 	ps := []*publication{sub.publicationTo(classDead, p)}
 	if d.message.Keep > 0 {
-		ps = append(ps, sub.consumer.b.deadRecord(&d.message, failures))
+		ps = append(ps, sub.consumer.b.record(results.Dead(&d.message, failures)))
 	}
 	return ps
 }

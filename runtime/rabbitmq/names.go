@@ -4,54 +4,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"strings"
-
-	"github.com/dtaskhq/dtask/runtime/broker"
 )
-
-// A class is one of the RabbitMQ queues that a queue of dtask consists of.
-// They are separate because quorum queues have no priorities on all versions,
-// and so that each can be counted.
-type class string
-
-const (
-	classHigh       class = "high"
-	classDefault    class = "queue"
-	classLow        class = "low"
-	classQuarantine class = "quarantine" // messages whose worker died, see consumer.go
-	classDead       class = "dead"       // dead letters
-	classRenewed    class = "renewed"    // copies of messages that are held for long, see renew.go
-)
-
-// classRegistry is the registry, of which there is one.
-const classRegistry class = "queues"
-
-// consumed are the classes that a worker consumes.
-var consumed = [...]class{classHigh, classDefault, classLow, classQuarantine}
-
-// classOf returns the class that holds messages of priority p.
-func classOf(p broker.Priority) class {
-	switch {
-	case p > broker.PriorityDefault:
-		return classHigh
-	case p < broker.PriorityDefault:
-		return classLow
-	}
-	return classDefault
-}
-
-// priority returns the priority of a message in a queue of class c, which a
-// producer may have chosen by the queue alone.
-func (c class) priority(said broker.Priority) broker.Priority {
-	switch c {
-	case classHigh:
-		return broker.PriorityHigh
-	case classDefault:
-		return broker.PriorityDefault
-	case classLow:
-		return broker.PriorityLow
-	}
-	return said
-}
 
 // names composes the names of what is declared. All begin with the namespace.
 type names struct{ namespace string }
@@ -70,8 +23,8 @@ func (n names) paused(queue string) string { return n.namespace + ".paused." + q
 // registry returns the name of the queue that holds the names of all queues.
 func (n names) registry() string { return n.namespace + "." + string(classRegistry) }
 
-// lock returns the name of the queue that exists while a queue of RabbitMQ is
-// being browsed.
+// lock returns the name of the queue that exists while somebody browses a queue
+// of RabbitMQ.
 func (n names) lock(queue string) string {
 	return n.namespace + ".lock." + strings.TrimPrefix(queue, n.namespace+".")
 }

@@ -28,6 +28,7 @@ func TestNode(t *testing.T) {
 		{"DiskAlarm", testDiskAlarm},
 		{"StopApp", testStopApp},
 		{"Crash", testCrash},
+		{"ResultAcrossCrash", testResultAcrossCrash},
 		{"ConnectionsClosed", testConnectionsClosed},
 		{"MaxMessageSize", testMaxMessageSize},
 		{"FrameMax", testFrameMax},
@@ -55,13 +56,13 @@ func nodeURL(t *testing.T, n *rabbittest.Node) string {
 func testBlocked(t *testing.T, n *rabbittest.Node) {
 	b := open(t, nodeURL(t, n))
 	enqueue(t, b, message("q"))
-	n.Ctl("set_vm_memory_high_watermark", "0.000001")
-	defer n.Ctl("set_vm_memory_high_watermark", "0.4")
+	n.MemoryAlarm(true)
+	defer n.MemoryAlarm(false)
 	// The server says so when it has read the first publish.
 	first := make(chan error, 1)
 	go func() { first <- b.Enqueue(testContext(t), message("q")) }()
 	awaitBlocked(t, b, "q")
-	n.Ctl("set_vm_memory_high_watermark", "0.4")
+	n.MemoryAlarm(false)
 	if err := <-first; err != nil {
 		t.Errorf("an enqueue that waits for the end of the alarm: %v", err)
 	}
@@ -91,8 +92,8 @@ func testBlockedConsumer(t *testing.T, n *rabbittest.Node) {
 	for range 20 {
 		enqueue(t, b, message("q"))
 	}
-	n.Ctl("set_vm_memory_high_watermark", "0.000001")
-	defer n.Ctl("set_vm_memory_high_watermark", "0.4")
+	n.MemoryAlarm(true)
+	defer n.MemoryAlarm(false)
 	c := consume(t, b, "q", 2)
 	var retried string
 	for i := range 20 {
@@ -105,7 +106,7 @@ func testBlockedConsumer(t *testing.T, n *rabbittest.Node) {
 		}
 		d.Settle(broker.Settlement{Verdict: broker.Done})
 	}
-	n.Ctl("set_vm_memory_high_watermark", "0.4")
+	n.MemoryAlarm(false)
 	d := receive(t, c)
 	if d.Message().ID != retried || d.Message().Attempt != 2 {
 		t.Errorf("delivered %s at attempt %d, want %s at 2", d.Message().ID, d.Message().Attempt, retried)
@@ -122,8 +123,8 @@ func testBlockedElsewhere(t *testing.T, n *rabbittest.Node) {
 		enqueue(t, b, message("q"))
 	}
 	c := consume(t, b, "q", 1)
-	n.Ctl("set_vm_memory_high_watermark", "0.000001")
-	defer n.Ctl("set_vm_memory_high_watermark", "0.4")
+	n.MemoryAlarm(true)
+	defer n.MemoryAlarm(false)
 	eventually(t, func() string { // until RabbitMQ has said so
 		ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 		defer cancel()
@@ -143,7 +144,7 @@ func testBlockedElsewhere(t *testing.T, n *rabbittest.Node) {
 	for range backlog {
 		receive(t, c).Settle(broker.Settlement{Verdict: broker.Done})
 	}
-	n.Ctl("set_vm_memory_high_watermark", "0.4")
+	n.MemoryAlarm(false)
 	eventually(t, func() string {
 		states, err := b.Queues(testContext(t))
 		if err != nil || !slices.ContainsFunc(states, func(s broker.QueueState) bool { return s.Queue == "newer" }) {
@@ -167,10 +168,10 @@ func testDiskAlarm(t *testing.T, n *rabbittest.Node) {
 	b := open(t, nodeURL(t, n))
 	l := startLoad(t, b, "q")
 	l.progress(20)
-	n.Ctl("set_disk_free_limit", "1000000GB")
-	defer n.Ctl("set_disk_free_limit", "50MB")
+	n.DiskAlarm(true)
+	defer n.DiskAlarm(false)
 	awaitBlocked(t, b, "q")
-	n.Ctl("set_disk_free_limit", "50MB")
+	n.DiskAlarm(false)
 	l.progress(50)
 	l.finish()
 }
@@ -179,8 +180,7 @@ func testStopApp(t *testing.T, n *rabbittest.Node) {
 	b := open(t, nodeURL(t, n))
 	l := startLoad(t, b, "q")
 	l.progress(50)
-	n.Ctl("stop_app")
-	n.Ctl("start_app")
+	n.StopApp()
 	l.progress(50)
 	l.finish()
 }
@@ -190,7 +190,7 @@ func testCrash(t *testing.T, n *rabbittest.Node) {
 	l := startLoad(t, b, "q")
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Log(n.Ctl("list_queues", "name", "messages_ready", "messages_unacknowledged", "consumers"))
+			t.Log(n.Eval(`rabbit_amqqueue:info_all(<<"/">>, [name, messages_ready, messages_unacknowledged, consumers])`))
 		}
 	})
 	for range 2 {
@@ -202,12 +202,33 @@ func testCrash(t *testing.T, n *rabbittest.Node) {
 	l.finish()
 }
 
+// The crash of RabbitMQ costs neither the records before it nor the wait.
+func testResultAcrossCrash(t *testing.T, n *rabbittest.Node) {
+	b := open(t, nodeURL(t, n))
+	before, during := kept("work"), kept("work")
+	enqueue(t, b, before)
+	execute(t, b, "work", 1)
+	enqueue(t, b, during)
+	result := make(chan error, 1)
+	go func() { result <- checkValue(testContext(t), b, during) }()
+	eventually(t, func() string { return unwatched(b, during.ID) })
+	n.Crash()
+	n.Restart()
+	execute(t, b, "work", 1)
+	if err := <-result; err != nil {
+		t.Error(err)
+	}
+	if err := checkValue(testContext(t), b, before); err != nil {
+		t.Error(err)
+	}
+}
+
 func testConnectionsClosed(t *testing.T, n *rabbittest.Node) {
 	b := open(t, nodeURL(t, n))
 	l := startLoad(t, b, "q")
 	for range 3 {
 		l.progress(30)
-		n.Ctl("close_all_connections", "by the operator")
+		n.CloseConnections()
 	}
 	l.progress(30)
 	l.finish()
@@ -216,8 +237,8 @@ func testConnectionsClosed(t *testing.T, n *rabbittest.Node) {
 // A message beyond the server's own limit fails alone, though it costs the
 // channel of all.
 func testMaxMessageSize(t *testing.T, n *rabbittest.Node) {
-	n.Ctl("eval", "application:set_env(rabbit, max_message_size, 100000), persistent_term:put(max_message_size, 100000).")
-	defer n.Ctl("eval", "application:set_env(rabbit, max_message_size, 134217728), persistent_term:put(max_message_size, 134217728).")
+	n.Eval("application:set_env(rabbit, max_message_size, 100000), persistent_term:put(max_message_size, 100000)")
+	defer n.Eval("application:set_env(rabbit, max_message_size, 134217728), persistent_term:put(max_message_size, 134217728)")
 	b := open(t, nodeURL(t, n))
 	ms := make([]*broker.Message, 200)
 	for i := range ms {
@@ -239,13 +260,25 @@ func testMaxMessageSize(t *testing.T, n *rabbittest.Node) {
 		seen[d.Message().ID] = true
 		d.Settle(broker.Settlement{Verdict: broker.Done})
 	}
+	if err := c.Close(testContext(t)); err != nil {
+		t.Fatal(err)
+	}
+
+	enqueue(t, b, message("then"))
+	settle(t, b, "then", 1, func(*broker.Message) broker.Settlement {
+		return broker.Settlement{Verdict: broker.Done, Then: []*broker.Message{ms[0], ms[100]}}
+	})
+	dead, err := b.DeadLetters(testContext(t), "then", 2)
+	if err != nil || len(dead) != 1 || !strings.Contains(dead[0].Failures[0].Error, ms[100].ID) {
+		t.Errorf("dead letters where what follows is too large: %+v, %v", dead, err)
+	}
 }
 
 // With small frames a long history is cut short; the retry takes place, and the
 // dead letter has the newest failures. RabbitMQ 4.3 needs frames of 8192 bytes.
 func testFrameMax(t *testing.T, n *rabbittest.Node) {
-	n.Ctl("eval", "application:set_env(rabbit, frame_max, 8192).")
-	defer n.Ctl("eval", "application:set_env(rabbit, frame_max, 131072).")
+	n.Eval("application:set_env(rabbit, frame_max, 8192)")
+	defer n.Eval("application:set_env(rabbit, frame_max, 131072)")
 	b := open(t, nodeURL(t, n))
 	c := consume(t, b, "q", 1)
 	enqueue(t, b, message("q"))
@@ -276,8 +309,8 @@ func testFrameMax(t *testing.T, n *rabbittest.Node) {
 }
 
 func testQueueFull(t *testing.T, n *rabbittest.Node) {
-	n.Ctl("set_policy", "full", `^QueueFull\.queue\.q$`, `{"max-length":5}`, "--apply-to", "queues")
-	defer n.Ctl("clear_policy", "full")
+	n.LimitQueues(`^QueueFull\.queue\.q$`, 5)
+	defer n.LimitQueues("", 0)
 	b := open(t, nodeURL(t, n))
 	accepted := 0
 	for {
@@ -320,7 +353,7 @@ func testNoLeader(t *testing.T, n *rabbittest.Node) {
 	older := open(t, nodeURL(t, n))
 	enqueue(t, older, message("q"), message("other"))
 	const server = `quorum_queues, {binary_to_atom(<<"%2F_NoLeader.queue.q">>), node()}`
-	n.Ctl("eval", "ra:stop_server("+server+").")
+	n.Eval("ra:stop_server(" + server + ")")
 
 	// RabbitMQ refuses a message if the channel has not met the leader, else it
 	// keeps it until there is another.
@@ -348,7 +381,7 @@ func testNoLeader(t *testing.T, n *rabbittest.Node) {
 	for _, b := range []broker.Broker{older, newer} {
 		go func() { waiting <- b.EnqueueMany(testContext(t), ms) }()
 	}
-	n.Ctl("eval", "ra:restart_server("+server+").")
+	n.Eval("ra:restart_server(" + server + ")")
 	for range 2 {
 		for _, err := range <-waiting {
 			if err != nil {
@@ -383,9 +416,9 @@ func testConsumerTimeout(t *testing.T, n *rabbittest.Node) {
 
 // setConsumerTimeout changes the consumer_timeout of a node, in milliseconds.
 func setConsumerTimeout(n *rabbittest.Node, ms int) (restore func()) {
-	n.Ctl("eval", fmt.Sprintf("application:set_env(rabbit, consumer_timeout, %d), application:set_env(rabbit, channel_tick_interval, 500).", ms))
+	n.Eval(fmt.Sprintf("application:set_env(rabbit, consumer_timeout, %d), application:set_env(rabbit, channel_tick_interval, 500)", ms))
 	return func() {
-		n.Ctl("eval", "application:set_env(rabbit, consumer_timeout, 1800000), application:set_env(rabbit, channel_tick_interval, 60000).")
+		n.Eval("application:set_env(rabbit, consumer_timeout, 1800000), application:set_env(rabbit, channel_tick_interval, 60000)")
 	}
 }
 
@@ -463,20 +496,22 @@ func sleepUnless(deliveries <-chan broker.Delivery, d time.Duration) bool {
 
 // A user who is deleted and comes back has not lost anything.
 func testUserDeleted(t *testing.T, n *rabbittest.Node) {
-	n.Ctl("add_user", "worker", "pw")
+	n.AddUser("worker", "pw")
 	// What docs/wire.md says is enough.
-	permissions := []string{"set_permissions", "worker", `^(UserDeleted\.|amq\.gen-)`, `^(UserDeleted\.|amq\.gen-|amq\.default)`, `^(UserDeleted\.|amq\.gen-)`}
-	n.Ctl(permissions...)
-	defer n.Ctl("delete_user", "worker")
+	permit := func() {
+		n.Permit("worker", `^(UserDeleted\.|amq\.gen-)`, `^(UserDeleted\.|amq\.gen-|amq\.default)`, `^(UserDeleted\.|amq\.gen-)`)
+	}
+	permit()
+	defer n.DeleteUser("worker")
 	b := open(t, strings.Replace(nodeURL(t, n), "guest:guest", "worker:pw", 1))
 	m := message("q")
 	enqueue(t, b, m)
-	n.Ctl("clear_permissions", "worker")
+	n.Forbid("worker")
 	err := b.Enqueue(testContext(t), message("new"))
 	if err == nil || !strings.Contains(err.Error(), "permission") {
 		t.Errorf("enqueue without permission: %v", err)
 	}
-	n.Ctl(permissions...)
+	permit()
 	m = message("q")
 	m.NotBefore = time.Now().Add(time.Second)
 	enqueue(t, b, message("new"), m)

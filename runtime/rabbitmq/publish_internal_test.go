@@ -52,7 +52,7 @@ func TestBlockedForLong(t *testing.T) {
 // What was lost on one session may have been enqueued, whatever comes of it on the
 // next.
 func TestUnknownOutcomeStays(t *testing.T) {
-	a := &attempt{m: &publication{queue: "q"}, sent: true, returned: true}
+	a := &sending{m: &publication{queue: "q"}, sent: true, returned: true}
 	for o, want := range map[wire.Outcome]error{wire.Unroutable: broker.ErrUnroutable, wire.Refused: broker.ErrQueueFull} {
 		err := a.conclude(t.Context(), pending{}, o).err
 		if !errors.Is(err, want) || !errors.Is(err, broker.ErrUnknownOutcome) {
@@ -96,7 +96,7 @@ func TestUnroutable(t *testing.T) {
 // nothing.
 func publishing(t *testing.T) (*wiretest.Server, *session) {
 	server, s := fakeSession(t)
-	if err := openPubChannel(t.Context(), s); err != nil {
+	if err := openPublisher(t.Context(), s); err != nil {
 		t.Fatal(err)
 	}
 	return server, s
@@ -104,7 +104,7 @@ func publishing(t *testing.T) (*wiretest.Server, *session) {
 
 func publishOne(t *testing.T, s *session) {
 	t.Helper()
-	if err := s.pub.take(t.Context(), s.pub.window); err != nil {
+	if err := s.pub.reserve(t.Context(), s.pub.window); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.pub.send(&codec.Envelope{Body: []byte("{}")}, direct("q")); err != nil {

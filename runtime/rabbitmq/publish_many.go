@@ -10,11 +10,11 @@ import (
 // the window, so that a batch leaves room for others.
 const batchWindow = window / 2
 
-// A batched is one publication of a batch.
+// A batched is one publication of a batch, with the state of its tries.
 type batched struct {
-	a   attempt
+	a   sending
 	w   pending
-	v   verdict
+	v   ruling
 	err *error // where its error goes
 }
 
@@ -24,7 +24,7 @@ func (b *Broker) publishMany(ctx context.Context, ms []*publication, errs []erro
 	left := make([]*batched, 0, len(ms))
 	for i, m := range ms {
 		if m != nil {
-			left = append(left, &batched{a: attempt{b: b, m: m}, err: &errs[i]})
+			left = append(left, &batched{a: sending{b: b, m: m}, err: &errs[i]})
 		}
 	}
 	for {
@@ -63,7 +63,7 @@ func (b *Broker) publishAll(ctx context.Context, ms []*batched) {
 	case b.batch <- struct{}{}:
 	case <-ctx.Done():
 		for _, m := range ms {
-			m.v = verdict{done: true, err: m.a.fail(ctx.Err())}
+			m.v = ruling{done: true, err: m.a.fail(ctx.Err())}
 		}
 		return
 	}
@@ -80,7 +80,7 @@ func (b *Broker) publishAll(ctx context.Context, ms []*batched) {
 	for i, m := range ms {
 		judge(max(judged, i-batchWindow))
 		w, err := m.a.send(ctx)
-		m.w, m.v = w, verdict{done: err != nil, err: err}
+		m.w, m.v = w, ruling{done: err != nil, err: err}
 	}
 	judge(len(ms))
 }

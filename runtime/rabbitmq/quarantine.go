@@ -18,15 +18,16 @@ func (sub *subscription) quarantine(d *delivery) {
 		if sub.store(d, p) {
 			sub.acks.settle(d)
 			sub.acks.flush(true)
-			// The answer says that RabbitMQ has the acknowledgement. Else it could
-			// die with this process, which the message is about to kill.
+			// The answer to a question says that RabbitMQ has the acknowledgement
+			// before it. This process, which the message is about to kill, could
+			// take it to the grave.
 			sub.ch.Ready(p.name)
 		}
 	})
 }
 
-// moves knows which messages this process is about to move. The zero value knows
-// of none.
+// moves holds the messages that this process is about to move. The zero value is
+// empty.
 type moves struct {
 	mu sync.Mutex
 	of map[string]chan struct{} // by id; closed at the end of the move

@@ -13,12 +13,12 @@ import (
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
 
-// The registry is a queue that holds the names of all queues, one a message: AMQP
-// has no way to list queues. A name is entered by who declares the queue first,
-// before that, and stays.
+// The registry is a queue that holds the names of all queues, one in each
+// message: AMQP has no way to list queues. Whoever finds a queue missing enters
+// its name before declaring it. A name stays for ever.
 
-// enter has a queue entered in the registry, unless it is there already, as the
-// queue of its dead letters tells.
+// enter has a queue entered in the registry, unless it is there already: that is
+// so if the queue of its dead letters exists.
 func (t *topology) enter(ctx context.Context, s *session, queue string) error {
 	dead := t.queue(classDead, queue)
 	if _, ok := t.known.Load(dead); ok {
@@ -32,9 +32,9 @@ func (t *topology) enter(ctx context.Context, s *session, queue string) error {
 }
 
 // register enters a queue in the registry. It does so through the connection for
-// publishing: under an alarm RabbitMQ blocks the connection of who publishes, and
-// consuming must go on. So a consumer does not wait for it either; if it dies
-// before, the queue is not listed.
+// publishing: during an alarm RabbitMQ blocks every connection that publishes, and
+// consuming must go on. For the same reason a consumer does not wait for the
+// entry; if the process dies too early, the queue is not listed.
 func (b *Broker) register(ctx context.Context, s *session, queue string) error {
 	entry := &publication{
 		message: codec.Envelope{

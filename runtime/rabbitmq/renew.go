@@ -20,19 +20,19 @@ import (
 // for a third of that time is replaced by a copy.
 //
 // The copy goes to a queue of the subscription's own, from where it comes back
-// to the same channel; then the message before it is acknowledged. If the worker
-// dies, the copy expires in that queue, and RabbitMQ moves it to the work queue.
-// There it is not known that it was delivered before; so it has the number of
-// the next attempt from the beginning.
+// to the same channel; then the original is acknowledged. If the worker dies, the
+// copy expires in that queue, and RabbitMQ moves it to the work queue. RabbitMQ
+// does not know there that it was delivered before, so the copy carries the number
+// of the next attempt from the beginning.
 
 const (
-	// renewTag is the tag of the consumer of copies, and codec.HeaderRenewed the
-	// header by which each is known.
+	// renewTag is the tag of the fetcher of copies. The header HeaderRenewed says
+	// which copy one is.
 	renewTag = "renewed"
 
-	// copyExpires is the age from which on copies expire that nobody holds, at
-	// most; renewedExpires is how long their queue stays when nobody uses it: much
-	// longer than RabbitMQ takes to move them.
+	// copyExpires is the greatest age of a copy that nobody holds. renewedExpires
+	// is how long the queue of copies stays when nobody uses it: much longer than
+	// RabbitMQ takes to move them.
 	copyExpires    = 30 * time.Second
 	renewedExpires = 24 * time.Hour
 )
@@ -40,8 +40,8 @@ const (
 // A renewal is what a subscription needs to renew messages. The zero value is
 // one that has not begun.
 type renewal struct {
-	queue string      // empty until the first message is renewed
-	from  prefetching // the consumer of copies
+	queue string  // empty until the first message is renewed
+	from  fetcher // the consumer of copies
 
 	starting sync.Mutex
 	started  bool // the queue is consumed
@@ -57,8 +57,9 @@ func (r *renewal) add(name string, d *delivery) {
 	r.copies[name] = d
 }
 
-// take returns what a copy is of, or nil: it is on its way no more.
-func (r *renewal) take(name string) *delivery {
+// landed notes that a copy is no longer on its way, and returns its original, or
+// nil if there is none.
+func (r *renewal) landed(name string) *delivery {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	d := r.copies[name]
@@ -84,7 +85,7 @@ func (sub *subscription) renew(now time.Time) {
 	if r.queue == "" {
 		r.queue = sub.consumer.b.topology.renewed(rand.Text())
 		r.copies = make(map[string]*delivery)
-		sub.consumers[renewTag] = &r.from
+		sub.fetchers[renewTag] = &r.from
 	}
 	for _, d := range old {
 		name := rand.Text()
@@ -96,7 +97,7 @@ func (sub *subscription) renew(now time.Time) {
 		sub.moving.Go(func() {
 			if err := sub.sendCopy(p); err != nil && sub.ctx.Err() == nil {
 				sub.consumer.log.Error("the message of a task that runs for long cannot be renewed; trying on", "id", p.message.MessageID, "err", err)
-				r.take(name)
+				r.landed(name)
 				sub.acks.renewAgain(d, time.Now().Add(timeout/30))
 			}
 		})
@@ -148,12 +149,12 @@ func (sub *subscription) startRenewing(queue string) error {
 	return err
 }
 
-// renewed takes a copy that has come back.
+// renewed puts a copy that has come back in the place of its original.
 func (sub *subscription) renewed(raw *wire.Delivery) {
 	r := &sub.renewal
 	v, _ := raw.Headers.Get(codec.HeaderRenewed)
 	name, _ := v.Text()
-	d := r.take(name) // nil for one that was published twice
+	d := r.landed(name) // nil for one that was published twice
 	sub.acks.renew(d, &delivery{sub: sub, from: &r.from, raw: raw, since: time.Now()})
 }
 

@@ -10,15 +10,12 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/dtaskhq/dtask/internal/testenv/rabbitnode"
 	"github.com/dtaskhq/dtask/internal/testenv/rabbittest"
 	"github.com/dtaskhq/dtask/runtime/broker"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq"
 )
 
-// Results in one virtual host, each test with a namespace of its own.
 func TestResults(t *testing.T) {
-	url := rabbittest.URL(t)
 	for _, c := range []struct {
 		name string
 		test func(t *testing.T, url, namespace string)
@@ -37,7 +34,8 @@ func TestResults(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			noLeaks(t)
-			c.test(t, url+"?namespace="+c.name, c.name)
+			url := rabbittest.URL(t)
+			c.test(t, url, rabbittest.Namespace(t, url))
 		})
 	}
 }
@@ -158,29 +156,6 @@ func testResultAcrossCut(t *testing.T, url, _ string) {
 	}
 }
 
-// The crash of RabbitMQ costs neither the records before it nor the wait.
-func TestResultAcrossCrash(t *testing.T) {
-	noLeaks(t)
-	node := rabbittest.StartNode(t, rabbitnode.Options{})
-	b := open(t, node.URL())
-	before, during := kept("work"), kept("work")
-	enqueue(t, b, before)
-	execute(t, b, "work", 1)
-	enqueue(t, b, during)
-	result := make(chan error, 1)
-	go func() { result <- checkValue(testContext(t), b, during) }()
-	eventually(t, func() string { return unwatched(b, during.ID) })
-	node.Crash()
-	node.Restart()
-	execute(t, b, "work", 1)
-	if err := <-result; err != nil {
-		t.Error(err)
-	}
-	if err := checkValue(testContext(t), b, before); err != nil {
-		t.Error(err)
-	}
-}
-
 // Everybody gets the outcome that is his, whenever he begins to wait.
 func testManyWaiters(t *testing.T, url, _ string) {
 	const messages, waiters = 100, 3
@@ -294,7 +269,7 @@ func testResultOfReusedID(t *testing.T, url, _ string) {
 func testResultOfMalformed(t *testing.T, url, namespace string) {
 	b := open(t, url)
 	consume(t, b, "work", 1)
-	ch := rawChannel(t, url)
+	ch := rabbittest.Channel(t, url)
 	if err := ch.PublishWithContext(testContext(t), "", namespace+".queue.work", true, false, amqp.Publishing{
 		MessageId: "bad", Type: "pkg.Task", Headers: amqp.Table{"dtask-attempt": "two", "dtask-keep": int64(60_000)},
 	}); err != nil {
@@ -318,7 +293,7 @@ func testResultStreamDeleted(t *testing.T, url, namespace string) {
 	result := make(chan error, 1)
 	go func() { result <- checkValue(testContext(t), b, m) }()
 	eventually(t, func() string { return unwatched(b, m.ID) })
-	if _, err := rawChannel(t, url).QueueDelete(namespace+".results", false, false, false); err != nil {
+	if _, err := rabbittest.Channel(t, url).QueueDelete(namespace+".results", false, false, false); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-result; !errors.Is(err, broker.ErrNoResult) {
@@ -364,7 +339,7 @@ func testResultClosed(t *testing.T, url, _ string) {
 // A stream that cannot be used is an error of those who keep something only.
 func testStreamTaken(t *testing.T, url, namespace string) {
 	b := open(t, url)
-	if _, err := rawChannel(t, url).QueueDeclare(namespace+".results", true, false, false, false, nil); err != nil {
+	if _, err := rabbittest.Channel(t, url).QueueDeclare(namespace+".results", true, false, false, false, nil); err != nil {
 		t.Fatal(err)
 	}
 	want := "queue " + namespace + ".results exists with another argument"
@@ -383,7 +358,7 @@ func testNoStreamUnasked(t *testing.T, url, namespace string) {
 	b := open(t, url)
 	enqueue(t, b, message("work"))
 	execute(t, b, "work", 1)
-	_, err := rawChannel(t, url).QueueDeclarePassive(namespace+".results", true, false, false, false, nil)
+	_, err := rabbittest.Channel(t, url).QueueDeclarePassive(namespace+".results", true, false, false, false, nil)
 	var e *amqp.Error
 	if !errors.As(err, &e) || e.Code != amqp.NotFound {
 		t.Errorf("the stream of results: %v, want that it does not exist", err)

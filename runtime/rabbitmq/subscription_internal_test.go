@@ -19,7 +19,7 @@ func TestUnknownConsumer(t *testing.T) {
 	from := &source{class: classDefault}
 	sub := &subscription{
 		consumer: &consumer{queue: "q"}, session: s, ch: ch, acks: newAcker(ch),
-		consumers: map[string]*prefetching{"known": {source: from}},
+		fetchers: map[string]*fetcher{"known": {source: from}},
 	}
 	defer sub.acks.close()
 	sub.ctx, sub.cancelCtx = context.WithCancelCause(t.Context())

@@ -12,9 +12,8 @@ import (
 	"github.com/dtaskhq/dtask/runtime/rabbitmq"
 )
 
-// What follows from outcomes, each test with a namespace of its own.
+// What follows from outcomes.
 func TestThen(t *testing.T) {
-	url := rabbittest.URL(t)
 	for _, c := range []struct {
 		name string
 		test func(t *testing.T, url, namespace string)
@@ -22,10 +21,12 @@ func TestThen(t *testing.T) {
 		{"Verdicts", testThenVerdicts},
 		{"Impossible", testThenImpossible},
 		{"Refused", testThenRefused},
+		{"Many", testThenMany},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			noLeaks(t)
-			c.test(t, url+"?namespace="+c.name, c.name)
+			url := rabbittest.URL(t)
+			c.test(t, url, rabbittest.Namespace(t, url))
 		})
 	}
 }
@@ -72,23 +73,28 @@ func testThenVerdicts(t *testing.T, url, _ string) {
 	}
 }
 
-// What can never be enqueued makes the message a dead letter that says so.
+// What can never be enqueued makes the message a dead letter that says so, and
+// nothing is enqueued in part.
 func testThenImpossible(t *testing.T, url, _ string) {
 	b := open(t, url)
-	m := kept("q")
-	enqueue(t, b, m)
-	next := kept("next")
-	next.Keep = 1000 * time.Hour
-	settle(t, b, "q", 1, func(*broker.Message) broker.Settlement {
-		return broker.Settlement{Verdict: broker.Done, Then: []*broker.Message{message("next"), next}}
-	})
-	const says = "what follows from the task cannot be enqueued: message "
-	dead, err := b.DeadLetters(testContext(t), "q", 2)
-	if err != nil || len(dead) != 1 || len(dead[0].Failures) != 1 || !strings.HasPrefix(dead[0].Failures[0].Error, says+next.ID) {
-		t.Errorf("dead letters %+v, %v", dead, err)
-	}
-	if r, err := b.Result(testContext(t), m.ID); err != nil || r.Failure == nil || r.Failure.Kind != broker.FailureError {
-		t.Errorf("result %+v, %v", r, err)
+	forever, nowhere, large := kept("next"), message("not a name"), message("next")
+	forever.Keep = 1000 * time.Hour
+	large.SetHeader("h", strings.Repeat("x", 64<<10))
+	for i, next := range []*broker.Message{forever, nowhere, large} {
+		queue := fmt.Sprint("q", i)
+		m := kept(queue)
+		enqueue(t, b, m)
+		settle(t, b, queue, 1, func(*broker.Message) broker.Settlement {
+			return broker.Settlement{Verdict: broker.Done, Then: []*broker.Message{message("next"), next}}
+		})
+		says := "what follows from the task cannot be enqueued: message " + next.ID
+		dead, err := b.DeadLetters(testContext(t), queue, 2)
+		if err != nil || len(dead) != 1 || len(dead[0].Failures) != 1 || !strings.HasPrefix(dead[0].Failures[0].Error, says) {
+			t.Errorf("dead letters %+v, %v", dead, err)
+		}
+		if r, err := b.Result(testContext(t), m.ID); err != nil || r.Failure == nil || r.Failure.Kind != broker.FailureError {
+			t.Errorf("result %+v, %v", r, err)
+		}
 	}
 	if due, err := b.Due(testContext(t), "next"); due || err != nil {
 		t.Errorf("enqueued in part: %v, %v", due, err)
@@ -99,7 +105,7 @@ func testThenImpossible(t *testing.T, url, _ string) {
 // settled nor lost.
 func testThenRefused(t *testing.T, url, namespace string) {
 	b := open(t, url)
-	raw := rawChannel(t, strings.TrimSuffix(url, "?namespace="+namespace))
+	raw := rabbittest.Channel(t, url)
 	if _, err := raw.QueueDeclare(namespace+".queue.next", true, false, false, false, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -174,5 +180,26 @@ func TestThenUnacknowledged(t *testing.T) {
 		if due, err := other.Due(testContext(t), q); due || err != nil {
 			t.Errorf("something is left in %s: %v, %v", q, due, err)
 		}
+	}
+}
+
+// So many may follow that they are enqueued as a batch.
+func testThenMany(t *testing.T, url, _ string) {
+	b := open(t, url)
+	enqueue(t, b, message("q"))
+	ms := make([]*broker.Message, 100)
+	for i := range ms {
+		ms[i] = message("next")
+	}
+	settle(t, b, "q", 1, func(*broker.Message) broker.Settlement {
+		return broker.Settlement{Verdict: broker.Done, Then: ms}
+	})
+	seen := make(map[string]bool)
+	settle(t, b, "next", len(ms), func(m *broker.Message) broker.Settlement {
+		seen[m.ID] = true
+		return broker.Settlement{Verdict: broker.Done}
+	})
+	if len(seen) != len(ms) {
+		t.Errorf("%d different messages, want %d", len(seen), len(ms))
 	}
 }

@@ -118,9 +118,9 @@ func TestTLS(t *testing.T) {
 			"ssl_options.verify = verify_peer\nssl_options.fail_if_no_peer_cert = true\n" +
 			"auth_mechanisms.1 = PLAIN\nauth_mechanisms.2 = EXTERNAL\nssl_cert_login_from = common_name\n",
 	})
-	node.Ctl("add_user", "robot", "unused")
-	node.Ctl("set_permissions", "robot", ".*", ".*", ".*")
-	node.Ctl("add_user", "newcomer", "unused") // and no permission
+	node.AddUser("robot", "unused")
+	node.Permit("robot", ".*", ".*", ".*")
+	node.AddUser("newcomer", "unused") // and no permission
 
 	base := fmt.Sprintf("amqps://guest:guest@127.0.0.1:%d/", port)
 	plain := strings.Replace(base, "guest:guest@", "", 1)

@@ -2,17 +2,12 @@ package rabbitmq
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
-	"fmt"
 	"net"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/dtaskhq/dtask/internal/limit"
 )
 
 // A config is what a URL says.
@@ -90,101 +85,4 @@ func hostPort(host, port string) (string, error) {
 		return "", errors.New("broker URL: a host is missing; use amqp://USER:PASSWORD@HOST:PORT/VHOST")
 	}
 	return net.JoinHostPort(bare, port), nil
-}
-
-// setParams sets what the parameters of the URL say.
-func (c *config) setParams(scheme, query string) error {
-	params, err := url.ParseQuery(query)
-	if err != nil {
-		return errors.New("broker URL: the parameters after '?' are not percent-encoded")
-	}
-	one := make(map[string]string)
-	for name, values := range params {
-		switch name {
-		case "namespace", "heartbeat", "consumer_timeout", "ca", "cert", "key", "auth", "servername":
-		default:
-			if strings.Contains(query, "@") {
-				return errors.New("broker URL: unknown parameter, and an '@' after the '?'; write reserved characters of user and password percent-encoded, '?' as %3f")
-			}
-			return fmt.Errorf("broker URL: unknown parameter %.40q; known are namespace, heartbeat, consumer_timeout, ca, cert, key, auth, servername", name)
-		}
-		if len(values) > 1 {
-			return fmt.Errorf("broker URL: parameter %s is given twice", name)
-		}
-		one[name] = values[0]
-	}
-	if ns, ok := one["namespace"]; ok {
-		if !validNamespace(ns) {
-			return fmt.Errorf("broker URL: namespace: use 1 to %d letters, digits, '-' or '_', but not amq", maxNamespace)
-		}
-		c.namespace = ns
-	}
-	if h, ok := one["heartbeat"]; ok {
-		n, err := strconv.Atoi(h)
-		if err != nil || n < 1 || n > 3600 {
-			return errors.New("broker URL: heartbeat: use a number of seconds from 1 to 3600")
-		}
-		c.heartbeat = time.Duration(n) * time.Second
-	}
-	if h, ok := one["consumer_timeout"]; ok {
-		n, err := strconv.Atoi(h)
-		if err != nil || n < 3 || n > 1<<30 {
-			return errors.New("broker URL: consumer_timeout: use a number of seconds from 3, that of RabbitMQ")
-		}
-		c.consumerTimeout = time.Duration(n) * time.Second
-	}
-	switch one["auth"] {
-	case "":
-	case "external":
-		c.external = true
-	default:
-		return errors.New("broker URL: auth: the one value known is external")
-	}
-	if scheme == "amqps" {
-		return c.setTLS(one)
-	}
-	for _, name := range []string{"ca", "cert", "key", "auth", "servername"} {
-		if one[name] != "" {
-			return fmt.Errorf("broker URL: parameter %s needs TLS; use amqps://", name)
-		}
-	}
-	return nil
-}
-
-// validNamespace reports whether names may begin with s. A dot ends it there: with
-// one inside, the names of the namespace a.queue would be among those of a. What
-// begins with amq is RabbitMQ's.
-func validNamespace(s string) bool {
-	_, ok := limit.Queue(s)
-	return ok && len(s) <= maxNamespace && !strings.Contains(s, ".") && s != "amq"
-}
-
-// setTLS sets the TLS configuration from the files named by the parameters.
-func (c *config) setTLS(params map[string]string) error {
-	c.tls = &tls.Config{MinVersion: tls.VersionTLS12, ServerName: params["servername"]}
-	if file := params["ca"]; file != "" {
-		pem, err := os.ReadFile(file)
-		if err != nil {
-			return fmt.Errorf("broker URL: ca: %w", err)
-		}
-		c.tls.RootCAs = x509.NewCertPool()
-		if !c.tls.RootCAs.AppendCertsFromPEM(pem) {
-			return fmt.Errorf("broker URL: ca: %s holds no certificate in PEM form", file)
-		}
-	}
-	cert, key := params["cert"], params["key"]
-	if (cert == "") != (key == "") {
-		return errors.New("broker URL: cert and key are given together or not at all")
-	}
-	if cert != "" {
-		pair, err := tls.LoadX509KeyPair(cert, key)
-		if err != nil {
-			return fmt.Errorf("broker URL: cert and key: %w", err)
-		}
-		c.tls.Certificates = []tls.Certificate{pair}
-	}
-	if c.external && cert == "" {
-		return errors.New("broker URL: auth=external needs the client certificate: cert and key")
-	}
-	return nil
 }

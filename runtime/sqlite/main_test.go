@@ -2,17 +2,13 @@ package sqlite
 
 import (
 	"bytes"
-	"context"
 	"database/sql/driver"
-	"fmt"
 	"log"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
-	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
 	"github.com/dtaskhq/dtask/runtime/brokertest"
@@ -31,14 +27,13 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-// patience is how long a test waits for what must happen.
-const patience = 60 * time.Second
+// What every test of a broker uses.
+var (
+	testContext = brokertest.Context
+	newMessage  = brokertest.Message
+)
 
-func testContext(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	t.Cleanup(cancel)
-	return ctx
-}
+const patience = brokertest.Patience
 
 // newFile returns the path of a database that does not exist yet.
 func newFile(t *testing.T) string { return filepath.Join(t.TempDir(), "tasks.db") }
@@ -91,20 +86,6 @@ func mustInt(t *testing.T, c *conn, sql string) int64 {
 	return n
 }
 
-var serial atomic.Int64
-
-func newMessage(queue string) *broker.Message {
-	return &broker.Message{
-		ID:         fmt.Sprintf("01890000-0000-7000-8000-%012d", serial.Add(1)),
-		Task:       "pkg.Task",
-		Queue:      queue,
-		Body:       []byte(`{"n":1}`),
-		Attempt:    1,
-		Attempts:   6,
-		EnqueuedAt: time.Now(),
-	}
-}
-
 func newMessages(queue string, n int) []*broker.Message {
 	ms := make([]*broker.Message, n)
 	for i := range ms {
@@ -139,16 +120,7 @@ func consumeWith(t *testing.T, b *Broker, o broker.ConsumeOptions) *consumer {
 
 func receive(t *testing.T, c *consumer) broker.Delivery {
 	t.Helper()
-	select {
-	case d, ok := <-c.Deliveries():
-		if !ok {
-			t.Fatal("the deliveries ended")
-		}
-		return d
-	case <-time.After(patience):
-		t.Fatal("no delivery")
-	}
-	panic("unreachable")
+	return brokertest.Receive(t, c)
 }
 
 // flush waits until what c has settled is durable.
@@ -161,16 +133,7 @@ func flush(t *testing.T, b *Broker) {
 
 func queueState(t *testing.T, b *Broker, queue string) broker.QueueState {
 	t.Helper()
-	states, err := b.Queues(testContext(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, s := range states {
-		if s.Queue == queue {
-			return s
-		}
-	}
-	return broker.QueueState{Queue: queue}
+	return brokertest.State(t, b, queue)
 }
 
 // captureLog returns what is logged from now on, until the test ends.
@@ -202,9 +165,10 @@ func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 // eventually waits until done reports true.
 func eventually(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); !done(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("it never happens: %s", what)
+	brokertest.Eventually(t, func() string {
+		if done() {
+			return ""
 		}
-	}
+		return "it never happens: " + what
+	})
 }

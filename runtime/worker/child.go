@@ -57,8 +57,8 @@ func executable() (string, error) {
 	return path, err
 }
 
-// startChild starts the binary as a child. What it reports, and its end, are
-// passed to the given functions by send.
+// startChild starts the binary as a child. Through send it calls reported for
+// each report of the child, and exited when the child has ended.
 func (p *program) startChild(path string, at *place, send func(func()), reported func(*child, report), exited func(*child, error)) (*child, error) {
 	pair, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
 	if err != nil {
@@ -125,7 +125,8 @@ func (p *program) child() error {
 	}
 	file.Close()
 	defer conn.Close()
-	// What the tasks start must not take itself for a child, nor hold the socket.
+	// A process that a task starts must not take itself for a child, nor hold the
+	// socket.
 	os.Unsetenv(childEnv)
 
 	stop := newStopper()
@@ -139,7 +140,7 @@ func (p *program) child() error {
 }
 
 // obeySupervisor passes the commands of the supervisor on to stop. When the
-// supervisor is gone, so is the process soon.
+// supervisor is gone, the process stops at once.
 func (p *program) obeySupervisor(conn net.Conn, stop *stopper) {
 	commands := bufio.NewScanner(conn)
 	for commands.Scan() {
@@ -151,7 +152,7 @@ func (p *program) obeySupervisor(conn net.Conn, stop *stopper) {
 		}
 	}
 	if errors.Is(commands.Err(), net.ErrClosed) {
-		return // by child, at its end
+		return // child has closed it
 	}
 	p.log.Error("the supervisor is gone; stopping at once", "err", cmp.Or(commands.Err(), errors.New("end of file")))
 	stop.hurry()

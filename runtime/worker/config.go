@@ -107,7 +107,7 @@ func (c *config) workerConfig(log *slog.Logger, middleware ...dtask.Middleware) 
 		Concurrency: c.concurrency,
 		Grace:       cmp.Or(c.grace, -1), // 0 means the default there
 		Middleware:  middleware,
-		Scheduled:   true, // by this program, or it was told not to
+		Scheduled:   true, // this program does it, or was told not to
 		Logger:      log,
 	}
 }

@@ -31,8 +31,8 @@ type counts struct {
 
 func newCounts() *counts { return &counts{tasks: make(map[string]taskCounts)} }
 
-// middleware counts what becomes of each message. What a task that was given up
-// returns in the end becomes of none.
+// middleware counts the outcome of each message. The return of a task that was
+// given up is no outcome: its message was settled before.
 func (c *counts) middleware(next dtask.HandleFunc) dtask.HandleFunc {
 	return func(ctx context.Context, m *dtask.Message) dtask.Outcome {
 		start := time.Now()

@@ -12,5 +12,24 @@
 // A program that runs a [dtask.Worker] of its own takes [Schedule] from here, for
 // its periodic tasks.
 //
-// The brokers of this module are linked in.
+// The package links no broker. A program imports those that its URL may name, as
+// in: import _ "github.com/dtaskhq/dtask/runtime/sqlite".
+//
+// Where to find what in the source:
+//
+//	main.go, service.go              the program; one process that runs tasks
+//	config.go, flags.go, flagvalues.go, help.go
+//	                                 the command line and the environment
+//	command.go, version.go           the commands list and run; -version
+//	stop.go                          signals, and stopping in two steps
+//	schedule.go, tick.go             enqueueing periodic tasks; which tick is due, or missed
+//	drain.go, retries.go, summary.go -drain: when it is done, and what it prints
+//	due.go                           which queues have messages that are due
+//	supervisor.go, child.go          -processes: the parent's side, and the child's
+//	crash.go, replace.go             restarts and crash loops; reload, -max-tasks, -max-memory
+//	memory_linux.go, memory_other.go how much memory a process uses
+//	vitals.go, report.go, counts.go  whether the process is live and ready; its counts
+//	front.go, health.go, notify.go, pidfile.go
+//	                                 what probes, systemd and pid files are told
+//	log.go, terminal.go              the log, as text, as JSON, and on a terminal
 package worker

@@ -50,7 +50,7 @@ func (p *program) drain() (dead int64, err error) {
 }
 
 // awaitDrained returns nil once nothing is due. After each look at the queues
-// it calls seen, which may demand to wait on.
+// it calls seen, which reports whether to go on waiting.
 func (s *service) awaitDrained(ctx context.Context, seen func(dtask.WorkerStats) (more bool)) error {
 	select {
 	case <-ctx.Done():
@@ -61,7 +61,7 @@ func (s *service) awaitDrained(ctx context.Context, seen func(dtask.WorkerStats)
 	defer tick.Stop()
 	answered := time.Now()
 	const busy = -1
-	idle := int64(busy)  // or settled messages at the last look, when nothing was due
+	idle := int64(busy)  // if nothing was due at the last look: messages settled by then
 	var looked time.Time // for paused queues
 	for {
 		due, err := s.due(ctx)
@@ -76,7 +76,7 @@ func (s *service) awaitDrained(ctx context.Context, seen func(dtask.WorkerStats)
 		case ctx.Err() != nil:
 			return errInterrupted
 		case err != nil && time.Since(answered) > drainPatience:
-			return fmt.Errorf("what is due cannot be told: %w", err)
+			return fmt.Errorf("cannot find out what is due: %w", err)
 		case err != nil:
 		case seen(stats), due != "", stats.Running > 0:
 			idle, answered = busy, time.Now()

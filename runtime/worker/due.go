@@ -5,8 +5,7 @@ import (
 )
 
 // due returns a queue of the service that has messages waiting to be
-// delivered, or "". Paused queues count only if the service does not know that
-// they are.
+// delivered, or "". It passes over the queues that lookForPaused found paused.
 func (s *service) due(ctx context.Context) (queue string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, probeInterval)
 	defer cancel()
@@ -25,8 +24,8 @@ func (s *service) due(ctx context.Context) (queue string, err error) {
 	return "", nil
 }
 
-// lookForPaused notes which queues are paused, for due. It costs the broker a
-// look at every queue, so it is called only where messages are due and nobody
+// lookForPaused notes which queues are paused, for due. The broker has to look at
+// every queue for that, so it is called only when messages are due and no worker
 // takes them.
 func (s *service) lookForPaused(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, probeInterval)

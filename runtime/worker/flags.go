@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// newFlags returns the flags with their defaults, and where their values go.
+// newFlags returns the flags with their defaults, and the config that they set.
 func newFlags(name string) (*config, *flag.FlagSet) {
 	c := &config{scheduler: true, logFormat: "text"}
 	fs := flag.NewFlagSet(name, flag.ContinueOnError)
@@ -22,8 +22,8 @@ func newFlags(name string) (*config, *flag.FlagSet) {
 	fs.IntVar(&c.processes, "processes", 0, "supervise `N` processes that run the tasks (default: run them in this one)")
 	fs.Int64Var(&c.maxTasks, "max-tasks", 0, "with -processes: replace a process after `N` tasks (default: never)")
 	fs.Var(&c.maxMemory, "max-memory", "with -processes: replace a process that uses more than `SIZE`, as 512MiB (default: never)")
-	fs.StringVar(&c.health, "health", "", "serve /livez, /readyz and /debug/vars on `ADDR`, as :8080 (default: not)")
-	fs.StringVar(&c.pidfile, "pidfile", "", "write the process id to `FILE` (default: not)")
+	fs.StringVar(&c.health, "health", "", "serve /livez, /readyz and /debug/vars on `ADDR`, as :8080 (default: none)")
+	fs.StringVar(&c.pidfile, "pidfile", "", "write the process id to `FILE` (default: none)")
 	fs.Var(&c.logFormat, "log", "log as `text|json`, to standard error")
 	fs.TextVar(&c.logLevel, "log-level", slog.LevelInfo, "log what is `debug|info|warn|error` or worse")
 	fs.BoolVar(&c.version, "version", false, "print the version and exit")
@@ -35,7 +35,7 @@ func newFlags(name string) (*config, *flag.FlagSet) {
 	return c, fs
 }
 
-// usable says what a flag of one of package flag's types takes: its own error
+// usable says what a flag takes, for the types of package flag: their own error
 // says no more than "parse error". Our types say it themselves.
 func usable(v flag.Value) string {
 	g, ok := v.(flag.Getter)

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// healthStale is the age at which a report says nothing any more: the process
-// that makes them hangs.
+// healthStale is the age at which a report no longer counts: the process that
+// should renew it hangs.
 const healthStale = 15 * time.Second
 
 // A healthServer answers probes over HTTP from the last report:
@@ -90,7 +90,7 @@ func (h *healthServer) vars(w http.ResponseWriter, _ *http.Request) {
 	}{time.Since(h.started).Seconds(), h.report()})
 }
 
-// report returns the last report, or what its age says.
+// report returns the last report. One that is too old says so, and is not live.
 func (h *healthServer) report() report {
 	h.mu.Lock()
 	defer h.mu.Unlock()

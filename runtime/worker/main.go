@@ -65,7 +65,7 @@ func (a Program) Run(args []string, tables ...dtask.Table) int {
 	return p.run(args)
 }
 
-// A program is a worker program and its surroundings.
+// A program is a worker program with its environment, input and output.
 type program struct {
 	name           string
 	getenv         func(string) string
@@ -155,8 +155,8 @@ func (p *program) command(args []string) error {
 // openTimeout is how long the broker may take to answer.
 const openTimeout = 15 * time.Second
 
-// open opens the broker and makes its client the default. silent says that the
-// error is that it does not answer, not that it refuses.
+// open opens the broker and makes its client the default. After an error, silent
+// reports that the broker did not answer; otherwise it refused.
 func (p *program) open(ctx context.Context) (client *dtask.Client, silent bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()

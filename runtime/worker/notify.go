@@ -62,15 +62,14 @@ func (n *notifier) publish(r report) {
 	n.send(lines...)
 }
 
-// send sends one datagram. What systemd does not hear it treats as not said:
-// there is nobody to report an error to.
+// send sends one datagram. It ignores errors: there is nobody to report them to.
 func (n *notifier) send(lines ...string) {
 	if n != nil && len(lines) > 0 {
 		_, _ = n.conn.Write([]byte(strings.Join(lines, "\n")))
 	}
 }
 
-// reloading tells systemd that the process takes up a new version of itself.
+// reloading tells systemd that new processes replace the old ones.
 func (n *notifier) reloading() {
 	if n != nil {
 		n.ready = false

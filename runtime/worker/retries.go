@@ -10,15 +10,15 @@ import (
 
 const (
 	// drainLook is the time between two looks at the queues. They are drained
-	// if nothing was due at one, nor at the next, and nothing moved meanwhile.
+	// if nothing is due at two looks in a row and nothing was settled in between.
 	drainLook = 250 * time.Millisecond
 
-	// drainPatience is how long a drain bears with a broker that does not tell
+	// drainPatience is how long a drain goes on while the broker does not tell
 	// what is due.
 	drainPatience = time.Minute
 
-	// retryLate is how late a retry may come that a drain waits for. One that
-	// does not come went to another worker.
+	// retryLate is how long a drain waits for a retry beyond its time. A retry
+	// that has not come by then went to another worker.
 	retryLate = 5 * time.Second
 )
 
@@ -34,7 +34,7 @@ func (r *retries) middleware(next dtask.HandleFunc) dtask.HandleFunc {
 	return func(ctx context.Context, m *dtask.Message) dtask.Outcome {
 		o := next(ctx, m)
 		if o.Kind == dtask.OutcomeGivenUp {
-			return o // its retry was scheduled before, and may have run
+			return o // it was settled before, and its retry may have run
 		}
 		r.mu.Lock()
 		defer r.mu.Unlock()

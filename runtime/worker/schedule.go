@@ -15,19 +15,19 @@ import (
 )
 
 const (
-	// lateAfter is how late a tick may be enqueued and still be no missed one:
-	// the time that another worker may take to step in for one that died.
+	// lateAfter is how late a tick may be enqueued without counting as missed. It
+	// leaves time for another worker to take over from one that died.
 	lateAfter = time.Minute
 
 	// lookAfter bounds the sleep of the scheduler, so that a change of the
 	// system's clock is noticed.
 	lookAfter = 30 * time.Second
 
-	// stepTimeout bounds what is asked of the broker at a time.
+	// stepTimeout bounds one step of a schedule.
 	stepTimeout = 30 * time.Second
 
-	// retryStep is the pause after the broker refused, and retryScheduler that
-	// of a process that waits to become the scheduler.
+	// retryStep is the pause after an error of the broker, retryScheduler the
+	// pause of a process that waits to become the scheduler.
 	retryStep      = 2 * time.Second
 	retryScheduler = 500 * time.Millisecond
 )
@@ -40,8 +40,9 @@ var parseSchedule = crontab.Parse
 // Scheduled set: [Main] does the same by itself. Any number of processes may
 // call it; each tick is enqueued once however many do.
 //
-// It returns nil at the end of ctx, and before it only if a schedule is wrong.
-// It bears with a broker that does not answer.
+// It returns nil at the end of ctx. It returns an error at once if the client is
+// nil, a schedule is wrong, or the broker keeps no ticks. If the broker does not
+// answer, it tries again.
 func Schedule(ctx context.Context, client *dtask.Client, tables ...dtask.Table) error {
 	if client == nil {
 		return errors.New("the client is nil; check the error of dtask.Open")
@@ -55,7 +56,7 @@ func Schedule(ctx context.Context, client *dtask.Client, tables ...dtask.Table) 
 		return err
 	}
 	s.run(ctx)
-	<-ctx.Done() // where there are no periodic tasks
+	<-ctx.Done() // without periodic tasks, run returns at once
 	return nil
 }
 
@@ -125,7 +126,7 @@ func (s *scheduler) watch(ctx context.Context, sch schedule) {
 			wait, failing = retryScheduler, false
 		case err != nil:
 			if !failing {
-				s.log.Warn("periodic task cannot be scheduled; trying on", "task", sch.task.Name, "err", err)
+				s.log.Warn("periodic task cannot be scheduled; trying again", "task", sch.task.Name, "err", err)
 			}
 			wait, failing = retryStep, true
 		case failing:
@@ -163,7 +164,7 @@ func (s *scheduler) step(ctx context.Context, sch schedule) (next time.Time, err
 			return time.Time{}, err
 		}
 		now := time.Now()
-		if last.IsZero() { // its first start: it ticks from now on
+		if last.IsZero() { // the first start of this schedule: it ticks from now on
 			if _, err := s.store.Tick(ctx, sch.task.Name, last, now, nil); err != nil {
 				return time.Time{}, err
 			}

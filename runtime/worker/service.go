@@ -41,7 +41,7 @@ func (p *program) work(stop *stopper, interval time.Duration, publish func(repor
 		return err
 	}
 	defer s.close()
-	var using sync.WaitGroup // the service
+	var using sync.WaitGroup // goroutines that use the service
 	defer using.Wait()
 	running, ended := context.WithCancel(ctx)
 	defer ended()
@@ -62,7 +62,7 @@ type service struct {
 	counts    *counts
 	log       *slog.Logger
 
-	paused map[string]bool // queues, as far as lookForPaused was called
+	paused map[string]bool // by queue, as lookForPaused found them last
 }
 
 // newService opens the broker and prepares the worker and the scheduler.
@@ -85,8 +85,8 @@ func (p *program) newService(ctx context.Context, middleware ...dtask.Middleware
 	return s, err
 }
 
-// checkTables reports what is wrong with the tables and the queues, before a
-// broker is waited for and children are started.
+// checkTables reports what is wrong with the tables and the queues, before the
+// program waits for a broker or starts children.
 func (p *program) checkTables() (err error) {
 	if _, err := dtask.NewWorker(dtask.NewClient(nil), p.config.workerConfig(p.log), p.tables...); err != nil {
 		return usageError{err}
@@ -132,15 +132,15 @@ func (p *program) queueNames() []string {
 	return slices.Compact(names)
 }
 
-// openPatiently opens the broker. A worker waits, until ctx ends, for one that
-// does not answer, but not for one that refuses; a drain waits for neither: the
-// next one is started soon.
+// openPatiently opens the broker. If the broker does not answer, a worker tries
+// again until ctx ends; if the broker refuses, it gives up. A drain gives up in
+// both cases, because the next drain is started soon.
 func (p *program) openPatiently(ctx context.Context) (*dtask.Client, error) {
 	for {
 		client, silent, err := p.open(ctx)
 		if err == nil || !silent || p.config.drain || ctx.Err() != nil {
 			return client, err
 		}
-		p.log.Warn("the broker does not answer; trying on", "err", err)
+		p.log.Warn("the broker does not answer; trying again", "err", err)
 	}
 }

@@ -32,8 +32,8 @@ func (s *stopper) hurry() {
 	s.once.Do(func() { close(s.now) })
 }
 
-// stopSignals are the signals that ask a process to stop. SIGHUP is one for a
-// process without children: its terminal is gone.
+// stopSignals are the signals that ask a process to stop. A process without
+// children stops at SIGHUP, too: its terminal is gone.
 var stopSignals = []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP}
 
 // obeySignals lets the first signal begin the stop and the second one hurry

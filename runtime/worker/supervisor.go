@@ -165,7 +165,7 @@ func (s *supervisor) signal(sig os.Signal) {
 	}
 }
 
-// stopAll begins the end.
+// stopAll asks all children to stop.
 func (s *supervisor) stopAll() {
 	s.stop.begin()
 	s.each((*child).stop)

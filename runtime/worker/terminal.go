@@ -84,9 +84,9 @@ func (h *terminalHandler) WithGroup(name string) slog.Handler {
 	return &terminalHandler{h.inner.WithGroup(name), h.sink}
 }
 
-// A statusLine keeps a line of progress below what else is written to a
-// terminal. It lets many write at once: the log is also that of other
-// goroutines, as the default one of package slog.
+// A statusLine keeps a line of progress below all else that is written to a
+// terminal. It may be used by several goroutines at once, as the default log of
+// package slog is.
 type statusLine struct {
 	mu   sync.Mutex
 	out  io.Writer

@@ -4,9 +4,9 @@ import (
 	"time"
 )
 
-// due returns the tick to enqueue at now, or the zero time if there is none
-// after last: the first that is not missed, or else the newest of the missed
-// ones, which stands for them all.
+// due returns the tick to enqueue at now: the first one after last that is not
+// missed, or else the newest of the missed ones, which stands for all of them. It
+// returns the zero time if there is none after last.
 func (sch schedule) due(last, now time.Time) time.Time {
 	for reach := lateAfter; ; reach *= 2 {
 		from := now.Add(-reach)
@@ -25,7 +25,7 @@ func (sch schedule) due(last, now time.Time) time.Time {
 	}
 }
 
-// newest returns the newest tick up to now, of which tick is one.
+// newest returns the newest tick up to now, given an earlier one.
 func (sch schedule) newest(tick, now time.Time) time.Time {
 	for {
 		next := sch.when.Next(tick)

@@ -21,17 +21,17 @@ const (
 	stalledAfter = time.Minute
 )
 
-// vitals watches over a process.
+// vitals knows whether the process is live and ready, and reports it.
 type vitals struct {
 	stop  context.Context // ends when the process is to stop
 	nudge chan struct{}   // asks for a report at once
 
 	mu      sync.Mutex
-	service *service // nil until the broker has answered
-	broker  error    // what the broker said last
-	due     string   // a queue with messages that wait, or ""
-	moved   time.Time
-	settled int64 // as of moved
+	service *service  // nil until the broker has answered
+	broker  error     // what the broker said last
+	due     string    // a queue with messages that wait, or ""
+	moved   time.Time // the last time that it was busy, or nothing was due
+	settled int64     // messages, as of moved
 }
 
 func newVitals(stop context.Context) *vitals {
@@ -54,8 +54,8 @@ func (v *vitals) beat(ctx context.Context, interval time.Duration, publish func(
 	}
 }
 
-// watch looks after the broker until ctx ends, from when the service consumes
-// its queues.
+// watch asks the broker again and again what is due, from when the service
+// consumes its queues until ctx ends.
 func (v *vitals) watch(ctx context.Context, s *service) {
 	select {
 	case <-ctx.Done():

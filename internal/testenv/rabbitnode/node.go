@@ -5,6 +5,7 @@ package rabbitnode
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -15,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -81,12 +83,14 @@ func (n *Node) start(ctx context.Context, other *Node) error {
 	if err := n.Boot(ctx); err != nil || other == nil {
 		return err
 	}
-	for _, args := range [][]string{{"stop_app"}, {"join_cluster", other.name}, {"start_app"}} {
-		if _, err := n.Ctl(ctx, args...); err != nil {
-			return err
-		}
+	if _, err := n.Eval(ctx, "rabbit:stop()"); err != nil {
+		return err
 	}
-	return nil
+	if _, err := n.Ctl(ctx, "join_cluster", other.name); err != nil {
+		return err
+	}
+	_, err := n.Eval(ctx, "rabbit:start()")
+	return err
 }
 
 // EnvScripts is the environment variable that names the directory, absolute,
@@ -114,8 +118,8 @@ func scripts() (string, error) {
 	return filepath.Dir(path), nil
 }
 
-// Installed reports whether the machine has RabbitMQ. Start tells if EnvScripts
-// names one that it has not.
+// Installed reports whether the machine has RabbitMQ. If EnvScripts names one that
+// does not exist, it is Start that reports it.
 func Installed() bool {
 	_, err := scripts()
 	return !errors.Is(err, ErrNotInstalled)
@@ -161,7 +165,7 @@ func (n *Node) configure(o Options) error {
 	n.env = []string{
 		"HOME=" + n.dir, // holds the cookie
 		"ERL_EPMD_PORT=" + strconv.Itoa(ports[2]),
-		"RABBITMQ_NODENAME=" + n.name,
+		envName + "=" + n.name,
 		"RABBITMQ_NODE_IP_ADDRESS=127.0.0.1",
 		"RABBITMQ_NODE_PORT=" + strconv.Itoa(ports[0]),
 		"RABBITMQ_DIST_PORT=" + strconv.Itoa(ports[1]),
@@ -171,8 +175,8 @@ func (n *Node) configure(o Options) error {
 		"RABBITMQ_MNESIA_BASE=" + filepath.Join(n.dir, "data"),
 		"RABBITMQ_LOG_BASE=" + filepath.Join(n.dir, "log"),
 		"RABBITMQ_LOGS=" + filepath.Join(n.dir, "log", "rabbit.log"),
-		// What the mover of dead letters had in hand when the node of its target
-		// crashed it moves again after this timeout, by default three minutes.
+		// If the node of a target crashes while RabbitMQ dead-letters a message
+		// to it, RabbitMQ tries again after this timeout, by default three minutes.
 		"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=-kernel inet_dist_use_interface {127,0,0,1} -rabbit dead_letter_worker_publisher_confirm_timeout 5000",
 		// The start script replaces itself by the node, whose process id the
 		// guardian then knows.
@@ -233,7 +237,7 @@ rm -rf "$dir"
 // guardian starts the process that outlives this one by a moment.
 func (n *Node) guardian() error {
 	cmd := exec.Command("sh", "-c", guardianScript, "dtask-rabbitmq-guardian", n.dir, filepath.Join(n.bin, "rabbitmq-server"))
-	cmd.Env = append(os.Environ(), n.env...)
+	cmd.Env = n.environ()
 	cmd.Dir = "/"
 	var err error
 	if n.orders, err = cmd.StdinPipe(); err != nil {
@@ -258,6 +262,7 @@ func (n *Node) Boot(ctx context.Context) error {
 	if _, err := io.WriteString(n.orders, "start\n"); err != nil {
 		return err
 	}
+	begin := time.Now()
 	for {
 		conn, err := amqp.DialConfig(n.URL(), amqp.Config{Dial: amqp.DefaultDial(time.Second)})
 		if err == nil {
@@ -265,10 +270,16 @@ func (n *Node) Boot(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("RabbitMQ did not start: %w\n%s", err, n.output())
+			return fmt.Errorf("%sRabbitMQ did not start within %v: %w (%s)", n.output(), time.Since(begin).Round(time.Second), err, load())
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
+}
+
+// load describes the load of the machine, the usual reason for slowness.
+func load() string {
+	average, _ := os.ReadFile("/proc/loadavg") // of Linux
+	return fmt.Sprintf("%d cores, load average %s", runtime.NumCPU(), cmp.Or(strings.TrimSpace(string(average)), "unknown"))
 }
 
 // output returns what the node printed.
@@ -304,7 +315,7 @@ func (n *Node) Stop() {
 // Ctl runs rabbitmqctl against the node and returns its output.
 func (n *Node) Ctl(ctx context.Context, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, filepath.Join(n.bin, "rabbitmqctl"), append([]string{"--quiet"}, args...)...)
-	cmd.Env = append(os.Environ(), n.env...)
+	cmd.Env = n.environ()
 	cmd.Dir = "/"
 	out, err := cmd.CombinedOutput()
 	if err != nil {
@@ -312,6 +323,9 @@ func (n *Node) Ctl(ctx context.Context, args ...string) (string, error) {
 	}
 	return strings.TrimSpace(string(out)), nil
 }
+
+// environ returns the environment in which the node's tools run.
+func (n *Node) environ() []string { return append(os.Environ(), n.env...) }
 
 // URL returns the address of the node, with the user guest.
 func (n *Node) URL() string { return "amqp://guest:guest@" + n.Addr() + "/" }
@@ -325,6 +339,7 @@ const (
 	EnvURL  = "DTASK_TEST_AMQP_URL"
 	envBin  = "DTASK_TEST_RABBITMQ_BIN"
 	envHome = "DTASK_TEST_RABBITMQ_HOME"
+	envName = "RABBITMQ_NODENAME"
 )
 
 // Env returns the environment in which a command finds the node, by EnvURL or
@@ -340,10 +355,10 @@ func (n *Node) Env() []string {
 }
 
 // Attached returns the node whose [Node.Env] this process runs in, or nil. It
-// is there for Ctl only.
+// is there for Ctl and Eval only.
 func Attached() *Node {
 	if os.Getenv(envBin) == "" {
 		return nil
 	}
-	return &Node{bin: os.Getenv(envBin), env: []string{"HOME=" + os.Getenv(envHome)}}
+	return &Node{name: os.Getenv(envName), bin: os.Getenv(envBin), env: []string{"HOME=" + os.Getenv(envHome)}}
 }

@@ -1,6 +1,7 @@
 package rabbittest_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -71,7 +72,39 @@ func TestCrashAndRestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	conn.Close()
-	if got := node.Ctl("eval", "1 + 1."); got != "2" {
-		t.Errorf("rabbitmqctl eval printed %q, want 2", got)
+	if got := node.Eval("1 + 1"); got != "2" {
+		t.Errorf("1 + 1 yields %q, want 2", got)
+	}
+}
+
+func TestEvalFails(t *testing.T) {
+	if rabbitnode.Attached() == nil {
+		rabbittest.URL(t) // skips, or fails
+	}
+	if _, err := rabbitnode.Attached().Eval(t.Context(), "no:such()"); err == nil || !strings.Contains(err.Error(), "undef") {
+		t.Errorf("error %v, want that the function is undefined", err)
+	}
+}
+
+// What a test leaves in its namespace goes with it.
+func TestNamespaceRemoved(t *testing.T) {
+	var namespace string
+	t.Run("use", func(t *testing.T) {
+		url := rabbittest.URL(t)
+		namespace = rabbittest.Namespace(t, url)
+		ch := rabbittest.Channel(t, url)
+		if _, err := ch.QueueDeclare(namespace+".q", true, false, false, false, amqp.Table{"x-queue-type": "quorum"}); err != nil {
+			t.Fatal(err)
+		}
+		if err := ch.ExchangeDeclare(namespace+".x", "topic", true, false, false, false, nil); err != nil {
+			t.Fatal(err)
+		}
+	})
+	url := rabbittest.URL(t)
+	if _, err := rabbittest.Channel(t, url).QueueDeclarePassive(namespace+".q", true, false, false, false, nil); err == nil {
+		t.Error("the queue is still there")
+	}
+	if err := rabbittest.Channel(t, url).ExchangeDeclarePassive(namespace+".x", "topic", true, false, false, false, nil); err == nil {
+		t.Error("the exchange is still there")
 	}
 }

@@ -1,4 +1,5 @@
-// Package skip is how tests are skipped: only where not all of them have to run.
+// Package skip skips tests whose requirements are missing, or fails them where
+// every test has to run.
 package skip
 
 import (
@@ -6,8 +7,8 @@ import (
 	"testing"
 )
 
-// EnvNone is the environment variable that makes every skip a failure. It is set
-// where everything that tests need is there, as under make test.
+// EnvNone is the environment variable that makes every skip a failure. Make test
+// sets it, because there everything that tests need is present.
 const EnvNone = "DTASK_TEST_SKIP_NONE"
 
 // Test skips a test for the given reason, or fails it if none may be skipped.

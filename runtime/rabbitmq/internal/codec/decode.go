@@ -11,9 +11,9 @@ import (
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
 
-// Decode returns the message of a delivery from the given queue. It takes
-// what producers in other languages leave out for the default. An error says
-// why nobody can run it; the message then has what could be read.
+// Decode returns the message of a delivery from the given queue. What producers
+// in other languages leave out has its default. An error says why nobody can run
+// the message, which then holds what could be read.
 func Decode(d *wire.Delivery, queue string) (broker.Message, error) {
 	m := broker.Message{
 		ID:       d.MessageID,
@@ -73,8 +73,8 @@ func Decode(d *wire.Delivery, queue string) (broker.Message, error) {
 }
 
 // decodeTimestamp returns the time that the property timestamp of a message says,
-// to the millisecond if its id does. It is to be in seconds, but other producers
-// take it for milliseconds; what is no time at all is as good as absent.
+// to the millisecond if its id does. AMQP has it in seconds, but some producers
+// send milliseconds; a value that is no time is as good as absent.
 func decodeTimestamp(n int64, id string) time.Time {
 	switch ms, ok := UUIDMilli(id); {
 	case n == 0 || n < -lastMilli || n > lastMilli:
@@ -87,9 +87,9 @@ func decodeTimestamp(n int64, id string) time.Time {
 	return time.Unix(n, 0)
 }
 
-// decodePriority returns the class of a message by its AMQP priority, which
-// other producers may set. dtask does not: quorum queues of RabbitMQ 4 heed it,
-// and in a level of delay one class would be in the way of the others.
+// decodePriority returns the priority of a message by its AMQP property, which
+// other producers may set. dtask does not: quorum queues of RabbitMQ 4 heed it, and
+// at a level of delay one class would be in the way of the others.
 func decodePriority(p uint8) broker.Priority {
 	switch {
 	case p > 4:

@@ -10,7 +10,7 @@ import (
 )
 
 // Shorten makes the headers of a message n bytes shorter, at the cost of its
-// history of failures. It returns false if there is not that much of it.
+// history of failures. It returns false if the history is too short for that.
 func (e *Envelope) Shorten(n int) bool {
 	v, _ := e.Headers.Get(HeaderFailures)
 	text, _ := v.Text()

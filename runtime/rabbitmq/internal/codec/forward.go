@@ -8,8 +8,8 @@ import (
 )
 
 // DeliveryCount returns how often the message was delivered before and not
-// settled. A copy that was renewed has the attempt of its first loss in it
-// already, and RabbitMQ from 4.0 on says of it that it was delivered.
+// settled. RabbitMQ from 4.0 on counts the delivery of a copy to the worker that
+// renewed it. The attempt of the copy includes that one, so it is left out.
 func DeliveryCount(d *wire.Delivery) int {
 	var most int64
 	for name, v := range d.Headers.All() {
@@ -25,9 +25,9 @@ func DeliveryCount(d *wire.Delivery) int {
 }
 
 // Forward returns the AMQP form of a delivery to be published again: as it is,
-// but for the changes of its headers. What is RabbitMQ's is left behind: with its
-// x-death header a message is taken for one that goes in circles and stays in a
-// level of delay for ever; by CC a producer has had its copies already.
+// but for the changes of its headers. RabbitMQ's own headers are left behind. By
+// x-death RabbitMQ would take the message for one that goes in circles, and keep it
+// at a level of delay for ever; by CC it would make the producer's copies again.
 func Forward(d *wire.Delivery, changes wire.Table) Envelope {
 	var h wire.Builder
 	for name, v := range d.Headers.All() {

@@ -1,4 +1,4 @@
-package rabbitmq
+package results
 
 import (
 	"errors"
@@ -6,31 +6,32 @@ import (
 	"time"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
 
 func TestHistory(t *testing.T) {
-	accepted := func(nonce string) record { return record{kind: recordAccepted, nonce: nonce} }
-	outcome := func(kind recordKind, body string, keep time.Duration) record {
+	on := func(nonce string) record { return record{kind: accepted, nonce: nonce} }
+	outcome := func(kind kind, body string, keep time.Duration) record {
 		return record{kind: kind, task: "t", body: []byte(body), expires: time.Now().Add(keep)}
 	}
-	done := outcome(recordDone, "7", time.Hour)
-	dead := outcome(recordDead, `[{"attempt":3,"error":"no"}]`, time.Hour)
+	executed := outcome(done, "7", time.Hour)
+	failed := outcome(dead, `[{"attempt":3,"error":"no"}]`, time.Hour)
 	for _, c := range []struct {
 		name    string
 		records []record
 		want    string // "none", "pending", or the value or error
 	}{
 		{"never there", nil, "none"},
-		{"on its way", []record{accepted("a")}, "pending"},
-		{"executed", []record{accepted("a"), done}, "7"},
-		{"executed, and accepted twice by a fault", []record{accepted("a"), done, accepted("a")}, "7"},
-		{"of a producer that records nothing", []record{done}, "7"},
-		{"among the dead letters", []record{accepted("a"), dead}, "no"},
-		{"retried from there", []record{accepted("a"), dead, accepted("b")}, "pending"},
-		{"and executed", []record{accepted("a"), dead, accepted("b"), done}, "7"},
-		{"expired", []record{accepted("a"), outcome(recordDone, "7", -time.Second)}, "none"},
-		{"malformed", []record{accepted("a"), outcome(recordDead, "{", time.Hour)}, "the record of the failure is malformed"},
-		{"of a later version", []record{accepted("a"), done, {kind: "archived"}}, "7"},
+		{"on its way", []record{on("a")}, "pending"},
+		{"executed", []record{on("a"), executed}, "7"},
+		{"executed, and accepted twice by a fault", []record{on("a"), executed, on("a")}, "7"},
+		{"of a producer that records nothing", []record{executed}, "7"},
+		{"among the dead letters", []record{on("a"), failed}, "no"},
+		{"retried from there", []record{on("a"), failed, on("b")}, "pending"},
+		{"and executed", []record{on("a"), failed, on("b"), executed}, "7"},
+		{"expired", []record{on("a"), outcome(done, "7", -time.Second)}, "none"},
+		{"malformed", []record{on("a"), outcome(dead, "{", time.Hour)}, "the record of the failure is malformed"},
+		{"of a later version", []record{on("a"), executed, {kind: "archived"}}, "7"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := newHistory("id")
@@ -75,4 +76,14 @@ func TestUUIDTime(t *testing.T) {
 			t.Errorf("uuidTime(%q) = %v, want none", id, got)
 		}
 	}
+}
+
+// Whatever a record holds, decoding it returns.
+func FuzzDecode(f *testing.F) {
+	h := encode(accepted, "id", "t", time.Now(), nil).Headers
+	f.Add(string(h), "t", "id", []byte("{}"))
+	f.Fuzz(func(_ *testing.T, headers, task, id string, body []byte) {
+		rec := decode(&wire.Delivery{Properties: wire.Properties{Headers: wire.Table(headers), Type: task, MessageID: id}, Body: body})
+		rec.result()
+	})
 }

@@ -20,17 +20,16 @@ const (
 	refusalWarning = 10 * time.Second
 )
 
-// errStale ends a session whose channel for publishing is of no use, while a new
-// one is.
+// errStale ends a session whose channel is refused what a new one is not.
 var errStale = errors.New("the channel for publishing does not find the leader")
 
-// judgeRefusal decides what it means that a queue refuses a message. It may be
-// full; or it has no leader at present; or it has one, and the channel, which
-// first met the queue when it had none, does not find it: in RabbitMQ 3.10 that
-// never ends.
-func (a *attempt) judgeRefusal(ctx context.Context) verdict {
+// judgeRefusal decides what is to happen after a queue has refused a message. The
+// queue may be full, or without a leader at present. Or it has a leader that the
+// channel does not find, because it looked for it first when there was none: in
+// RabbitMQ 3.10 that never ends.
+func (a *sending) judgeRefusal(ctx context.Context) ruling {
 	a.refused++
-	v := verdict{
+	v := ruling{
 		err:   fmt.Errorf("%w: RabbitMQ refuses messages for %s; see the max-length of its policy", broker.ErrQueueFull, a.m.queue),
 		pause: backoff(min(a.refused, fullRetries)),
 	}
@@ -39,7 +38,7 @@ func (a *attempt) judgeRefusal(ctx context.Context) verdict {
 	}
 	if a.onNewChannel(ctx) == wire.Confirmed {
 		a.session.pub.suspect(a.route.queue())
-		return verdict{done: true}
+		return ruling{done: true}
 	}
 	n, err := within(ctx, func() (int, error) {
 		n, _, err := queueLength(ctx, a.session, a.route.queue())
@@ -61,9 +60,9 @@ func (a *attempt) judgeRefusal(ctx context.Context) verdict {
 }
 
 // onNewChannel publishes the message once more, on a channel that knows nothing
-// of the past. Only one publication does so at a time; the outcome of the others
-// is refused, as before.
-func (a *attempt) onNewChannel(ctx context.Context) wire.Outcome {
+// of the past. Only one publication does so at a time; for the others the outcome
+// stays Refused.
+func (a *sending) onNewChannel(ctx context.Context) wire.Outcome {
 	select {
 	case a.b.retrying <- struct{}{}:
 		defer func() { <-a.b.retrying }()

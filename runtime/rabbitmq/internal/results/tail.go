@@ -1,18 +1,20 @@
-package rabbitmq
+package results
 
 import (
 	"context"
 	"sync"
+
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
 
 // A tail reads what is new in the stream of results, once for all who wait on
-// a session. There is one while somebody waits.
+// a connection. There is one while somebody waits.
 type tail struct {
-	session *session
-	ready   chan struct{}      // closed once it reads
-	stop    context.CancelFunc // nobody waits any more
-	ended   chan struct{}      // closed when it reads no more
-	err     error              // why; valid once ended is closed
+	conn  *wire.Conn
+	ready chan struct{}      // closed once it reads
+	stop  context.CancelFunc // nobody waits any more
+	ended chan struct{}      // closed when it reads no more
+	err   error              // why; valid once ended is closed
 
 	mu       sync.Mutex
 	watchers map[string]map[*watch]struct{} // by id
@@ -26,17 +28,17 @@ type watch struct {
 	records []record      // guarded by tail.mu
 }
 
-// watch has what is published from its return on collected for id. It must be
-// given to leave.
-func (w *waiting) watch(ctx context.Context, s *session, stream, id string) (*watch, error) {
-	w.mu.Lock()
-	t := w.tail
-	if t == nil || t.session != s || isClosed(t.ended) {
-		t = startTail(s, stream)
-		w.tail = t
+// watch begins to collect the records of id that are published after it returns.
+// The watch must be given to leave.
+func (r *Reader) watch(ctx context.Context, conn *wire.Conn, id string) (*watch, error) {
+	r.mu.Lock()
+	t := r.tail
+	if t == nil || t.conn != conn || isClosed(t.ended) {
+		t = startTail(conn, r.stream)
+		r.tail = t
 	}
 	watch := t.add(id)
-	w.mu.Unlock()
+	r.mu.Unlock()
 
 	var err error
 	select {
@@ -47,27 +49,28 @@ func (w *waiting) watch(ctx context.Context, s *session, stream, id string) (*wa
 	case <-ctx.Done():
 		err = ctx.Err()
 	}
-	w.leave(watch)
+	r.leave(watch)
 	return nil, err
 }
 
 // leave ends a watch, and the tail with the last one.
-func (w *waiting) leave(watch *watch) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+func (r *Reader) leave(watch *watch) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	t := watch.tail
 	if t.remove(watch); len(t.watchers) > 0 {
 		return
 	}
 	t.stop()
-	if w.tail == t {
-		w.tail = nil
+	if r.tail == t {
+		r.tail = nil
 	}
 }
 
-func startTail(s *session, stream string) *tail {
+// startTail begins to read what is new.
+func startTail(conn *wire.Conn, stream string) *tail {
 	t := &tail{
-		session:  s,
+		conn:     conn,
 		ready:    make(chan struct{}),
 		ended:    make(chan struct{}),
 		watchers: make(map[string]map[*watch]struct{}),
@@ -81,16 +84,16 @@ func startTail(s *session, stream string) *tail {
 	return t
 }
 
-// run reads until the session is lost or ctx ends.
+// run reads until the connection is lost or ctx ends.
 func (t *tail) run(ctx context.Context, stream string) error {
-	r, err := readStream(ctx, t.session, stream, "next")
+	records, err := read(ctx, t.conn, stream, "next")
 	if err != nil {
 		return err
 	}
-	defer r.close()
+	defer records.close()
 	close(t.ready)
 	for {
-		rec, err := r.next(ctx)
+		rec, err := records.next(ctx)
 		if err != nil {
 			return err
 		}
@@ -104,12 +107,15 @@ func (t *tail) pass(rec record) {
 	defer t.mu.Unlock()
 	for w := range t.watchers[rec.id] {
 		w.records = append(w.records, rec)
-		signal(w.news)
+		select {
+		case w.news <- struct{}{}:
+		default:
+		}
 	}
 }
 
-// take returns the records that a watch has collected since the last call.
-func (t *tail) take(w *watch) []record {
+// collected returns the records that a watch has collected since the last call.
+func (t *tail) collected(w *watch) []record {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	records := w.records
@@ -117,6 +123,7 @@ func (t *tail) take(w *watch) []record {
 	return records
 }
 
+// add adds a watch of an id.
 func (t *tail) add(id string) *watch {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -128,11 +135,21 @@ func (t *tail) add(id string) *watch {
 	return w
 }
 
+// remove removes a watch.
 func (t *tail) remove(w *watch) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.watchers[w.id], w)
 	if len(t.watchers[w.id]) == 0 {
 		delete(t.watchers, w.id)
+	}
+}
+
+func isClosed(ch <-chan struct{}) bool {
+	select {
+	case <-ch:
+		return true
+	default:
+		return false
 	}
 }

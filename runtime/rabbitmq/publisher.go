@@ -25,9 +25,9 @@ const (
 	confirmTimeout = 30 * time.Second
 )
 
-// A pubChannel is the channel of a session through which messages are
-// published. Callers publish by themselves, and wait for their own confirms.
-type pubChannel struct {
+// A publisher is the channel of a session through which messages are published.
+// Every caller writes its own messages, and waits for their confirms.
+type publisher struct {
 	ch      *wire.Channel
 	session *session
 	window  chan struct{} // holds an element for each outstanding message
@@ -37,9 +37,9 @@ type pubChannel struct {
 	suspected atomic.Pointer[string]
 }
 
-// openPubChannel prepares s for publishing.
-func openPubChannel(ctx context.Context, s *session) error {
-	p := &pubChannel{
+// openPublisher prepares s for publishing.
+func openPublisher(ctx context.Context, s *session) error {
+	p := &publisher{
 		session: s,
 		window:  make(chan struct{}, window),
 		large:   make(chan struct{}, largeWindow),
@@ -54,7 +54,7 @@ func openPubChannel(ctx context.Context, s *session) error {
 }
 
 // watch ends the session when a confirm takes too long, or with the channel.
-func (p *pubChannel) watch() {
+func (p *publisher) watch() {
 	tick := time.NewTicker(confirmTimeout / 2)
 	defer tick.Stop()
 	var oldest uint64 // unconfirmed at the last tick
@@ -81,16 +81,16 @@ func (p *pubChannel) watch() {
 
 // ready waits until the server accepts messages and there is room in the
 // window, which it takes.
-func (p *pubChannel) ready(ctx context.Context, size int) error {
+func (p *publisher) ready(ctx context.Context, size int) error {
 	if err := p.session.awaitAccepting(ctx); err != nil {
 		return err
 	}
 	if size > large {
-		if err := p.take(ctx, p.large); err != nil {
+		if err := p.reserve(ctx, p.large); err != nil {
 			return err
 		}
 	}
-	if err := p.take(ctx, p.window); err != nil {
+	if err := p.reserve(ctx, p.window); err != nil {
 		if size > large {
 			<-p.large
 		}
@@ -99,7 +99,8 @@ func (p *pubChannel) ready(ctx context.Context, size int) error {
 	return nil
 }
 
-func (p *pubChannel) take(ctx context.Context, room chan struct{}) error {
+// reserve takes room for one message.
+func (p *publisher) reserve(ctx context.Context, room chan struct{}) error {
 	select {
 	case room <- struct{}{}:
 		return nil
@@ -116,7 +117,7 @@ func (p *pubChannel) take(ctx context.Context, room chan struct{}) error {
 }
 
 // release gives back the room that ready took.
-func (p *pubChannel) release(size int) {
+func (p *publisher) release(size int) {
 	<-p.window
 	if size > large {
 		<-p.large
@@ -125,12 +126,12 @@ func (p *pubChannel) release(size int) {
 
 // A pending is a message that was published and is not confirmed yet.
 type pending struct {
-	p *pubChannel
+	p *publisher
 	c *wire.Confirmation
 }
 
 // send publishes a message; ready must have been called for it.
-func (p *pubChannel) send(m *codec.Envelope, r route) (pending, error) {
+func (p *publisher) send(m *codec.Envelope, r route) (pending, error) {
 	properties := m.Properties
 	properties.Expiration = r.expiration
 	c, err := p.ch.Publish(r.exchange, r.key, &properties, m.Body)
@@ -143,21 +144,21 @@ func (p *pubChannel) send(m *codec.Envelope, r route) (pending, error) {
 // suspect notes that a queue took from a new channel what it had refused from
 // this one. It may have been full. If that happens again, and the queue has
 // taken nothing from this channel in between, the session is ended.
-func (p *pubChannel) suspect(queue string) {
+func (p *publisher) suspect(queue string) {
 	if last := p.suspected.Swap(&queue); last != nil && *last == queue {
 		p.session.End(fmt.Errorf("%w of queue %s", errStale, queue))
 	}
 }
 
 // trust notes that a queue has taken a message.
-func (p *pubChannel) trust(queue string) {
+func (p *publisher) trust(queue string) {
 	if last := p.suspected.Load(); last != nil && *last == queue {
 		p.suspected.CompareAndSwap(last, nil)
 	}
 }
 
 // why adds to the error of a context that the server is blocked, if it is.
-func (p *pubChannel) why(err error) error {
+func (p *publisher) why(err error) error {
 	if p.session.Blocked() != nil {
 		return fmt.Errorf("%w: %w", broker.ErrBlocked, err)
 	}

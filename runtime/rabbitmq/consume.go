@@ -1,0 +1,105 @@
+package rabbitmq
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/dtaskhq/dtask/runtime/broker"
+)
+
+// A consumer delivers the messages of one queue: it subscribes on one session
+// after the other, and merges the classes of the queue.
+type consumer struct {
+	b           *Broker
+	queue       string
+	log         *slog.Logger // names the queue
+	concurrency int
+	out         chan broker.Delivery
+	recheck     chan struct{} // the queue may have been paused or resumed
+	pace        pace
+
+	quarantining moves          // into the quarantine
+	executed     executed       // on connections that were lost
+	finishing    sync.WaitGroup // subscriptions that were replaced
+
+	ctx  context.Context // ends with Stop
+	stop context.CancelFunc
+
+	closeOnce sync.Once
+	closing   chan struct{} // closed by Close
+	hurry     context.Context
+	giveUp    context.CancelFunc // the context of Close has ended
+	ended     chan struct{}      // closed when run has ended
+	err       error              // valid once ended is closed
+}
+
+// Consume implements broker.Broker.
+func (b *Broker) Consume(ctx context.Context, o broker.ConsumeOptions) (broker.Consumer, error) {
+	c := &consumer{
+		b:           b,
+		queue:       o.Queue,
+		log:         cmp.Or(o.Logger, b.log).With("queue", o.Queue),
+		concurrency: o.Concurrency,
+		out:         make(chan broker.Delivery),
+		recheck:     make(chan struct{}, 1),
+		pace:        newPace(o.Concurrency, time.Now()),
+		closing:     make(chan struct{}),
+		ended:       make(chan struct{}),
+	}
+	c.ctx, c.stop = context.WithCancel(context.Background())
+	c.hurry, c.giveUp = context.WithCancel(context.Background())
+	if err := b.consuming.start(ctx); err != nil {
+		return nil, err
+	}
+	b.addConsumer(c) // before it looks whether the queue is paused
+	sub, err := c.subscribe(ctx, nil)
+	if err != nil {
+		b.removeConsumer(c)
+		return nil, err
+	}
+	go c.run(sub)
+	return c, nil
+}
+
+// Deliveries implements broker.Consumer.
+func (c *consumer) Deliveries() <-chan broker.Delivery { return c.out }
+
+// giveUpTime is what Close may take beyond its context: nothing, if RabbitMQ
+// answers.
+const giveUpTime = 500 * time.Millisecond
+
+// Stop implements broker.Consumer.
+func (c *consumer) Stop() { c.stop() }
+
+// Close implements broker.Consumer.
+func (c *consumer) Close(ctx context.Context) error {
+	c.stop()
+	c.closeOnce.Do(func() { close(c.closing) })
+	select {
+	case <-c.ended:
+		return c.err
+	case <-ctx.Done():
+	}
+	c.giveUp()
+	select {
+	case <-c.ended:
+	case <-time.After(giveUpTime): // RabbitMQ does not answer; the connection will end
+	}
+	return fmt.Errorf("closed with settlements under way: %w", ctx.Err())
+}
+
+func (b *Broker) addConsumer(c *consumer) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.consumers[c] = struct{}{}
+}
+
+func (b *Broker) removeConsumer(c *consumer) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.consumers, c)
+}

@@ -1,0 +1,102 @@
+package rabbitmq
+
+import (
+	"context"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/dtaskhq/dtask/runtime/broker"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/codec"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/results"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
+)
+
+// DeadLetters implements broker.Admin. It returns at most 65,535.
+func (b *Broker) DeadLetters(ctx context.Context, queue string, limit int) ([]*broker.Message, error) {
+	return ask(ctx, b, func(s *session) (ms []*broker.Message, err error) {
+		err = b.browse(ctx, s, b.topology.queue(classDead, queue), min(limit, maxBrowse), arrivalGap, func(ds []*wire.Delivery) ([]uint64, error) {
+			for _, d := range ds {
+				m, _ := codec.Decode(d, queue) // of a malformed one, what can be read
+				ms = append(ms, &m)
+			}
+			return nil, nil
+		})
+		return ms, err
+	})
+}
+
+// RetryDead implements broker.Admin. It finds ids among the oldest 65,535.
+func (b *Broker) RetryDead(ctx context.Context, queue string, ids ...string) (int, error) {
+	return b.takeDead(ctx, queue, ids, func(ds []*wire.Delivery) []error {
+		as := make([]admission, len(ds))
+		errs := make([]error, len(ds))
+		for i, d := range ds {
+			as[i], errs[i] = b.revive(d, queue)
+		}
+		b.admitMany(ctx, as, errs)
+		return errs
+	})
+}
+
+// revive returns a dead letter on its way back to its queue.
+func (b *Broker) revive(d *wire.Delivery, queue string) (admission, error) {
+	m, err := codec.Decode(d, queue)
+	m.Keep = min(m.Keep, results.MaxKeep) // a producer in another language may ask for more
+	if err != nil {                       // malformed; the worker will say so again
+		name := b.topology.queue(classDefault, queue)
+		p := &publication{message: codec.Forward(d, ""), queue: queue, class: classDefault, name: name}
+		return admission{b.acceptance(&m, ""), p}, nil
+	}
+	m.Attempt = 1
+	m.NotBefore = time.Time{}
+	m.HandedBack, m.HandedBackSince = 0, time.Time{}
+	if !m.Expires.IsZero() && time.Until(m.Expires) < 0 {
+		m.Expires = time.Time{} // it is wanted all the same
+	}
+	return b.admissionAs(&m, "") // not validated: it may come from a producer with other bounds
+}
+
+// DeleteDead implements broker.Admin. It finds ids among the oldest 65,535.
+func (b *Broker) DeleteDead(ctx context.Context, queue string, ids ...string) (int, error) {
+	return b.takeDead(ctx, queue, ids, func(ds []*wire.Delivery) []error { return make([]error, len(ds)) })
+}
+
+// takeDead removes those dead letters from a queue, of the given ids or all that
+// there are, for which f returns no error. It returns how many.
+func (b *Broker) takeDead(ctx context.Context, queue string, ids []string, f func([]*wire.Delivery) []error) (int, error) {
+	name := b.topology.queue(classDead, queue)
+	return b.act(ctx, func(s *session, taken *atomic.Int64) error {
+		left, _, err := queueLength(ctx, s, name)
+		if len(ids) > 0 {
+			left = min(left, maxBrowse)
+		}
+		for left > 0 && err == nil {
+			before := taken.Load()
+			err = b.takeDeadOnce(ctx, s, name, min(left, maxBrowse), ids, f, taken)
+			if taken.Load() == before {
+				break
+			}
+			left -= maxBrowse
+		}
+		return err
+	})
+}
+
+// takeDeadOnce is takeDead of the oldest dead letters, at most maxBrowse.
+func (b *Broker) takeDeadOnce(ctx context.Context, s *session, name string, limit int, ids []string, f func([]*wire.Delivery) []error, taken *atomic.Int64) error {
+	return b.browse(ctx, s, name, limit, arrivalGap, func(ds []*wire.Delivery) (remove []uint64, failed error) {
+		if len(ids) > 0 {
+			ds = slices.DeleteFunc(ds, func(d *wire.Delivery) bool { return !slices.Contains(ids, d.MessageID) })
+		}
+		for i, err := range f(ds) {
+			if err != nil {
+				failed = err
+				continue
+			}
+			remove = append(remove, ds[i].Tag)
+		}
+		taken.Add(int64(len(remove)))
+		return remove, failed
+	})
+}
