@@ -118,7 +118,7 @@ func testThenRefused(t *testing.T, url, namespace string) {
 	}
 	d := receive(t, c)
 	d.Settle(broker.Settlement{Verdict: broker.Done, Result: []byte("1"), Then: []*broker.Message{next}})
-	eventually(t, func() string { return logged.missing("message cannot be published; trying on") })
+	eventually(t, func() string { return logged.missing("message cannot be published; trying again") })
 	checkPending(t, b, m.ID)
 	if _, err := raw.QueueDelete(namespace+".queue.next", false, false, false); err != nil {
 		t.Fatal(err)
