@@ -35,7 +35,7 @@ func TestHalfOpen(t *testing.T) {
 			sem <- struct{}{}
 			trials.Go(func() {
 				defer func() { <-sem }()
-				tr.survive(fmt.Sprintf("c%d-b%d", nth, k), nth, k)
+				tr.survive(fmt.Sprintf("c%d_b%d", nth, k), nth, k)
 			})
 		}
 	}
