@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"maps"
 	"net/url"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/dtaskhq/dtask/runtime/broker"
 	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
@@ -48,23 +50,25 @@ func (s *service) delay(text string, n int) {
 	}
 }
 
-// work runs a worker of the service until the test ends, and returns its log.
-func (s *service) work() (*dtask.Worker, *lockedBuffer) {
+// work runs a worker of the service until stop is called, or the test ends. It
+// returns the worker's log.
+func (s *service) work() (w *dtask.Worker, log *lockedBuffer, stop func()) {
 	s.Helper()
-	log := new(lockedBuffer)
+	log = new(lockedBuffer)
 	w, err := dtask.NewWorker(s.client, dtask.WorkerConfig{Logger: slog.New(slog.NewTextHandler(log, nil)), Scheduled: true}, dtask.Table{s.bound()})
 	if err != nil {
 		s.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() {
 		if err := w.Run(ctx); err != nil {
 			s.Errorf("worker: %v", err)
 		}
 	})
-	s.Cleanup(func() { stop(); running.Wait() })
-	return w, log
+	stop = func() { cancel(); running.Wait() }
+	s.Cleanup(stop)
+	return w, log, stop
 }
 
 // runs checks that the service runs n messages, all of them with the text.
@@ -101,7 +105,8 @@ func (b *lockedBuffer) String() string {
 }
 
 // Two services on one queue run their own messages, hand back the others, and
-// say what to do about it.
+// say what to do about it. The first one stops before the other one starts: while
+// both run, a message may be handed back many times, each time for longer.
 func testModulesOnOneQueue(t *testing.T, store Store) {
 	url := store(t)
 	shop, bank := newService(t, url, "example.com/shop"), newService(t, url, "example.org/bank")
@@ -109,7 +114,7 @@ func testModulesOnOneQueue(t *testing.T, store Store) {
 	shop.delay("shop", each)
 	bank.delay("bank", each)
 
-	worker, log := shop.work()
+	worker, log, stop := shop.work()
 	shop.runs("shop", each)
 	Eventually(t, func() string {
 		if worker.Stats().HandedBack < each {
@@ -122,6 +127,7 @@ func testModulesOnOneQueue(t *testing.T, store Store) {
 			t.Errorf("the log does not say %s:\n%s", want, log)
 		}
 	}
+	stop()
 	bank.work()
 	bank.runs("bank", each)
 }
@@ -135,7 +141,7 @@ func testModulesWithNamespaces(t *testing.T, store Store) {
 	shop.delay("shop", each)
 	bank.delay("bank", each)
 	for _, s := range []*service{shop, bank} {
-		w, log := s.work()
+		w, log, _ := s.work()
 		defer func() {
 			if n := w.Stats().HandedBack; n > 0 || strings.Contains(log.String(), "namespace") {
 				t.Errorf("%d messages of the other namespace arrived:\n%s", n, log)
@@ -178,8 +184,14 @@ func testModulesPeriodic(t *testing.T, store Store) {
 			}
 		}
 	}
-	bank.work()
-	shop.work()
-	shop.runs("", ticks)
-	bank.runs("", ticks)
+	arrived := make(map[string]int)
+	c := Consume(t, open(t, url), "work", 1)
+	for range 2 * ticks {
+		d := Receive(t, c)
+		arrived[d.Message().Task]++
+		d.Settle(broker.Settlement{Verdict: broker.Done})
+	}
+	if want := map[string]int{shop.task.Name(): ticks, bank.task.Name(): ticks}; !maps.Equal(arrived, want) {
+		t.Errorf("messages of ticks: %v, want %v", arrived, want)
+	}
 }
