@@ -21,9 +21,14 @@ func TestMain(m *testing.M) {
 	brokertest.Main(m)
 }
 
+// The suite runs in a namespace, beside another one in the same file: there each
+// statement is one that was rewritten. The tests of this package, of the worker and
+// of the example use the default namespace.
 func TestConformance(t *testing.T) {
 	brokertest.Run(t, func(t *testing.T) string {
-		return "sqlite:" + filepath.Join(t.TempDir(), "tasks.db")
+		file := filepath.Join(t.TempDir(), "tasks.db")
+		mustEnqueue(t, openBroker(t, file), newMessages("q", 3)...)
+		return "sqlite:" + file + "?namespace=shop"
 	})
 }
 

@@ -8,17 +8,7 @@ import (
 	"time"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
-	"github.com/dtaskhq/dtask/runtime/brokertest"
 )
-
-// The suite holds in a namespace, beside another one in the same file.
-func TestConformanceInNamespace(t *testing.T) {
-	brokertest.Run(t, func(t *testing.T) string {
-		file := filepath.Join(t.TempDir(), "tasks.db")
-		mustEnqueue(t, openBroker(t, file), newMessages("q", 3)...)
-		return "sqlite:" + file + "?namespace=shop"
-	})
-}
 
 // openNamespace opens the broker of a namespace.
 func openNamespace(t *testing.T, file, namespace string) *Broker {
