@@ -17,7 +17,7 @@ import (
 type Client struct {
 	broker     broker.Broker
 	middleware []EnqueueMiddleware
-	enqueue    EnqueueFunc // deliver within the middleware; nil if there is none
+	enqueue    EnqueueFunc  // deliver within the middleware; nil if there is none
 	log        *slog.Logger // nil for slog.Default()
 	now        func() time.Time
 }
