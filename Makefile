@@ -10,10 +10,10 @@ tool = go tool -modfile=internal/tools/go.mod
 .PHONY: test lint check chaos
 
 # All tests, with a private RabbitMQ; a test that would be skipped fails. Most of
-# them wait most of the time, so more run at a time than there are cores. What go
-# test vets, make lint vets too.
+# them wait most of the time, so in a package more run at a time than there are
+# cores. What go test vets, make lint vets too.
 test:
-	DTASK_TEST_SKIP_NONE=1 go run ./internal/testenv -- go test -race -vet=off -timeout 20m -p 4 -parallel 4 ./...
+	DTASK_TEST_SKIP_NONE=1 go run ./internal/testenv -- go test -race -vet=off -timeout 20m -parallel 4 ./...
 
 # The long form of the tests that kill, cut off and starve, see
 # docs/reliability.md. A quarter of an hour.

@@ -40,7 +40,7 @@ func (l *ledger) take() task {
 	return task{Name: "a name of 20 letters", N: l.first + l.next.Add(1) - 1}
 }
 
-// takeNow returns a new task of which the latency is wanted.
+// takeNow returns a new task whose latency is measured.
 func (l *ledger) takeNow() task {
 	t := l.take()
 	l.entries[t.N-l.first].enqueued = time.Now().UnixNano()

@@ -284,7 +284,7 @@ func (r *rawSQLite) commit(ctx context.Context, inserts []rawInsert, done []int6
 	return rows, tx.Commit()
 }
 
-// inChunks executes statements for all rows, of which each has width arguments.
+// inChunks executes statements for all rows. Each row has width arguments.
 func inChunks(ctx context.Context, statements map[int]*sql.Stmt, args []any, width int) error {
 	for _, n := range chunks {
 		for ; len(args) >= n*width; args = args[n*width:] {

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// blame returns the marks that a diagnostic is about: the one whose function
-// it is in, else the one it names, else all of the package.
+// blame returns the marks that a diagnostic is about: the mark whose function it is
+// in, or the one that it names, or otherwise all marks of the package.
 func blame(d diagnostic, marks []*mark) []*mark {
 	dir := filepath.Dir(d.File)
 	var named, all []*mark

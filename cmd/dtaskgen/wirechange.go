@@ -36,7 +36,7 @@ func wireChange(name string, old templates.Definition, t *scan.Task) *diagnostic
 	case t == nil:
 		return &diagnostic.Diagnostic{
 			Pos: old.Pos, Code: diagnostic.WireChange, Warning: true,
-			Message: fmt.Sprintf("task %s is gone: its waiting messages will be handed back, then dead-lettered", name),
+			Message: fmt.Sprintf("task %s is gone: its waiting messages will be handed back, then moved to the dead letters", name),
 			Hint:    fmt.Sprintf("if the function was renamed, keep the name of the task with name=%s", name),
 		}
 	case t.Schema == old.Schema:

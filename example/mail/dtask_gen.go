@@ -35,7 +35,7 @@ var MailerSendTask = dtask.Define[MailerSendArgs, dtask.None]("github.com/dtaskh
 //
 // Send sends a letter. If the worker dies in between it may send it twice; the
 // two have the same Message-ID, so that mail programs can tell. A letter that
-// the mail server refuses fails for good.
+// the mail server refuses is not retried.
 func DelayMailerSend(ctx context.Context, args MailerSendArgs, opts ...dtask.Option) (dtask.Handle[dtask.None], error) {
 	return MailerSendTask.Delay(ctx, args, opts...)
 }

@@ -56,7 +56,7 @@ func (m *Mailer) String() string {
 
 // Send sends a letter. If the worker dies in between it may send it twice; the
 // two have the same Message-ID, so that mail programs can tell. A letter that
-// the mail server refuses fails for good.
+// the mail server refuses is not retried.
 //
 //dtask:task queue=mail retries=5 backoff=2s timeout=30s
 func (m *Mailer) Send(ctx context.Context, letter Letter) error {

@@ -16,7 +16,8 @@ import (
 	"github.com/dtaskhq/dtask/example/files"
 )
 
-// An Outcome is what is known of a task. The zero Outcome: it waits, or runs.
+// An Outcome is what is known of a task. The zero Outcome means that the task
+// waits or runs.
 type Outcome struct {
 	Done   bool          // it was executed
 	Failed bool          // it is among the dead letters

@@ -35,7 +35,7 @@ var ThumbnailTask = dtask.Define[ThumbnailArgs, Size]("github.com/dtaskhq/dtask/
 //
 // Thumbnail renders the picture in the file original as a JPEG, in the file
 // thumbnail, that fits into a square of box pixels. It returns the size. A
-// picture that cannot be read fails for good at the first attempt.
+// picture that cannot be read is not retried.
 func DelayThumbnail(ctx context.Context, args ThumbnailArgs, opts ...dtask.Option) (dtask.Handle[Size], error) {
 	return ThumbnailTask.Delay(ctx, args, opts...)
 }

@@ -19,7 +19,7 @@ import (
 
 // Thumbnail renders the picture in the file original as a JPEG, in the file
 // thumbnail, that fits into a square of box pixels. It returns the size. A
-// picture that cannot be read fails for good at the first attempt.
+// picture that cannot be read is not retried.
 //
 //dtask:task queue=pictures retries=2 backoff=1s timeout=1m
 func Thumbnail(ctx context.Context, original, thumbnail string, box int) (Size, error) {

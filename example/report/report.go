@@ -116,8 +116,8 @@ type line struct {
 	problem   string // why there is no thumbnail
 }
 
-// collect returns the lines of a report, and whether all thumbnails are there
-// that ever will be.
+// collect returns the lines of a report, and whether no thumbnail is still to
+// come.
 func (w *Writer) collect(ordered []Picture) (lines []line, complete bool, err error) {
 	complete = true
 	for _, p := range ordered {
@@ -126,7 +126,7 @@ func (w *Writer) collect(ordered []Picture) (lines []line, complete bool, err er
 			return nil, false, err
 		}
 		l := line{name: p.Name}
-		l.picture, _ = pictures.Inspect(p.Original) // its problem is the thumbnail's
+		l.picture, _ = pictures.Inspect(p.Original) // on an error the thumbnail has failed, too
 		if thumbnail.Done {
 			small, err := pictures.Inspect(p.Thumbnail)
 			if err != nil {

@@ -35,7 +35,7 @@ func TestHalfOpen(t *testing.T) {
 			sem <- struct{}{}
 			trials.Go(func() {
 				defer func() { <-sem }()
-				tr.survive(fmt.Sprintf("c%d-b%d", nth, k), nth, k)
+				tr.survive(fmt.Sprintf("c%d_b%d", nth, k), nth, k)
 			})
 		}
 	}
@@ -50,9 +50,9 @@ func TestHalfOpen(t *testing.T) {
 	tr.require(a, allowance{duplicated: a.executed}) // each may be in the silent connection
 }
 
-// survive enqueues and executes one task through connections of which the nth,
-// from 0, falls silent after k bytes from RabbitMQ. It returns how many bytes
-// that connection has passed on.
+// survive enqueues and executes one task through several connections. The nth,
+// from 0, falls silent after k bytes from RabbitMQ. It returns how many bytes that
+// connection has passed on.
 func (tr *trial) survive(id string, nth int, k int64) int64 {
 	u, err := url.Parse(tr.url)
 	if err != nil {

@@ -60,8 +60,8 @@ func TestNext(t *testing.T) {
 	}
 }
 
-// Over years with all their changes, the times of a schedule only ever grow,
-// and every day of a daily schedule is due once.
+// Over years with all their clock changes, each time of a schedule is later than
+// the one before, and a daily schedule is due once on every day.
 func TestEveryDayOnce(t *testing.T) {
 	for _, zone := range []string{"America/New_York", "America/Sao_Paulo", "Asia/Beirut", "Australia/Lord_Howe", "Africa/Cairo", "Europe/Dublin", "America/St_Johns"} {
 		for _, hour := range []int{0, 1, 2, 3, 23} {

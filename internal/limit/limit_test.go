@@ -38,6 +38,30 @@ func TestTask(t *testing.T) {
 	}
 }
 
+func TestNamespace(t *testing.T) {
+	for name, want := range map[string]bool{
+		"dtask":                 true,
+		"shop_2":                true,
+		strings.Repeat("n", 40): true,
+		strings.Repeat("n", 41): false,
+		"":                      false,
+		"2shop":                 false,
+		"_shop":                 false,
+		"Shop":                  false,
+		"sh.op":                 false,
+		"sh-op":                 false,
+		"amq":                   false,
+		"amqp":                  true,
+		"sqlite":                false,
+		"sqlite_2":              false,
+		"sqlites":               true,
+		"später":                false,
+		"a\xff":                 false,
+	} {
+		check(t, "namespace", limit.Namespace, name, want)
+	}
+}
+
 // check tests a rule, which has a remedy for just what it refuses.
 func check(t *testing.T, kind string, rule func(string) (string, bool), name string, want bool) {
 	t.Helper()

@@ -7,17 +7,6 @@ import (
 	"github.com/dtaskhq/dtask/internal/limit"
 )
 
-// Bounds on what a message may hold.
-const (
-	MaxBodySize  = 1 << 20 // bytes of Body
-	MaxFailures  = 10      // the newest ones are kept
-	MaxErrorSize = 1 << 10 // bytes of Failure.Error
-	MaxStackSize = 8 << 10 // bytes of Failure.Stack; only the newest failure keeps one
-	MaxIDSize    = 100     // bytes of ID
-	MaxQueueName = limit.MaxQueueName
-	MaxTaskName  = limit.MaxTaskName
-)
-
 // Validate returns nil if m can be enqueued, or an error that says why not.
 // Package dtask calls it for every message that it makes, and brokers call it for
 // every message that they are to store.

@@ -37,7 +37,7 @@ func Run(t *testing.T, store Store) {
 		t.Fatal(err)
 	}
 	runPart[broker.Broker](t, b, store, brokerTests)
-	runPart[broker.Admin](t, b, store, adminTests)
+	runPart[broker.Admin](t, b, store, adminTests, heavyAdminTests...)
 	runPart[broker.ResultStore](t, b, store, resultStoreTests)
 	runPart[broker.TickStore](t, b, store, tickStoreTests)
 	runPart[broker.Deduplicator](t, b, store, deduplicatorTests)
@@ -48,12 +48,15 @@ func Run(t *testing.T, store Store) {
 }
 
 // runPart runs the tests of a capability. Most of their time they wait, so they
-// do it side by side.
-func runPart[Capability any](t *testing.T, b broker.Broker, store Store, tests []test) {
+// do it side by side; but the heavy ones run one at a time, and before.
+func runPart[Capability any](t *testing.T, b broker.Broker, store Store, tests []test, heavy ...test) {
 	t.Run(reflect.TypeFor[Capability]().Name(), func(t *testing.T) {
 		if _, err := broker.As[Capability](b); err != nil {
 			t.Log(err)
 			return
+		}
+		for _, c := range heavy {
+			t.Run(c.name, func(t *testing.T) { c.run(t, store) })
 		}
 		for _, c := range tests {
 			t.Run(c.name, func(t *testing.T) {
@@ -98,11 +101,9 @@ var brokerTests = []test{
 var adminTests = []test{
 	{"Dead", testDead},
 	{"RetryDead", testRetryDead},
-	{"RetryDeadFailing", testRetryDeadFailing},
 	{"Ways", testWays(retryDeadWay)},
 	{"DeleteDead", testDeleteDead},
 	{"Purge", testPurge},
-	{"PurgeUnderLoad", testPurgeUnderLoad},
 	{"Pause", testPause},
 	{"QueueStates", testQueueStates},
 	{"Closed", testAdminClosed},
@@ -111,6 +112,12 @@ var adminTests = []test{
 	{"WorkerStop", testWorkerStop},
 	{"WorkerKilled", testWorkerKilled},
 	{"WorkerPoison", testWorkerPoison},
+}
+
+// heavyAdminTests keep the processor busy for seconds.
+var heavyAdminTests = []test{
+	{"RetryDeadFailing", testRetryDeadFailing},
+	{"PurgeUnderLoad", testPurgeUnderLoad},
 }
 
 var resultStoreTests = []test{

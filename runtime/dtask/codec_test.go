@@ -110,8 +110,8 @@ func TestEncodeDecode(t *testing.T) {
 	}
 }
 
-// Whatever a body holds, it decodes or is refused: no panic, and never a value
-// that another build's body does not have.
+// Whatever a body holds, it decodes or is refused. There is no panic, and never a
+// value that the body of another build does not have.
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte(exactOrder), "ours")
 	f.Add([]byte(exactOrder), "theirs")

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// The context of a task behaves as the ones of package context do, whether or
-// not somebody has asked for Done before.
+// The context of a task behaves as those of package context do, whether or not
+// Done was called before.
 func TestTaskContext(t *testing.T) {
 	cause := errors.New("cause")
 	for _, asked := range []bool{false, true} {

@@ -35,7 +35,8 @@
 //	run.go, slot.go                  consuming, concurrency, stopping
 //	execute.go, context.go           one attempt; its context and timeout
 //	stuck.go                         tasks that ignore the end of their contexts
-//	outcome.go, steer.go, backoff.go what follows from an attempt, and when it is retried
+//	outcome.go, decide.go, steer.go  what follows from an attempt
+//	backoff.go                       the pause before a retry
 //	failure.go                       the history of failures in a message
 //	middleware.go, log.go, stats.go  what sees, logs and counts outcomes
 //	warnings.go                      what a worker warns of when it starts

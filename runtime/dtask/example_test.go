@@ -14,12 +14,10 @@ import (
 	_ "github.com/dtaskhq/dtask/runtime/sqlite"
 )
 
-// What dtaskgen writes for
+// To make the examples complete, this is by hand what dtaskgen writes for
 //
 //	//dtask:task queue=mail retries=5 timeout=30s
 //	func SendWelcome(ctx context.Context, to string) error
-//
-// stands here by hand, for the examples to be complete.
 type SendWelcomeArgs struct {
 	To string `json:"to"`
 }
@@ -82,8 +80,8 @@ func ExampleWorker() {
 	}
 }
 
-// Middleware of a client sees what is enqueued, that of a worker what is
-// delivered: here it times the tasks, by their names and outcomes.
+// Middleware of a worker sees each message that is delivered. Here it measures the
+// time of the tasks, by their names and outcomes.
 func ExampleMiddleware() {
 	timing := func(next dtask.HandleFunc) dtask.HandleFunc {
 		return func(ctx context.Context, m *dtask.Message) dtask.Outcome {
@@ -117,7 +115,7 @@ func ExampleEnqueueMiddleware() {
 	// Output: map[tenant:acme]
 }
 
-// An operator retries what went to the dead letters.
+// An operator retries the dead letters.
 func ExampleClient_Admin() {
 	ctx := context.Background()
 	admin, err := client.Admin()
@@ -180,7 +178,7 @@ func ExampleHandle_Wait() {
 	// Output: 4 <nil>
 }
 
-// The error of a task steers what follows.
+// The error of a task decides what happens next.
 func ExamplePermanent() {
 	charge := func(card string) error { return errors.New("402 payment required") }
 	task := func(_ context.Context, card string) error {

@@ -29,7 +29,7 @@ func (w *Worker) logOutcome(ctx context.Context, m *Message, o Outcome, took tim
 	case OutcomeDone:
 		level, text = slog.LevelInfo, "task done"
 	case OutcomeRetried:
-		level, text = slog.LevelWarn, "task failed"
+		level, text = slog.LevelWarn, "task failed; it will be retried"
 	case OutcomeDead:
 		level, text = slog.LevelError, "task moved to the dead letters"
 	case OutcomeSnoozed:

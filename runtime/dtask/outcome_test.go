@@ -97,7 +97,7 @@ func TestApply(t *testing.T) {
 	}
 }
 
-// The history of a message cannot outgrow it.
+// The history of a message has a bounded size.
 func TestFailuresAreBounded(t *testing.T) {
 	m := &Message{Attempt: 1}
 	for range 3 * broker.MaxFailures {

@@ -162,8 +162,8 @@ func TestDelayMany(t *testing.T) {
 	}
 }
 
-// Elements that cannot be sent do not keep back the others, and say which they
-// are; a mistake of the call is one error, and nothing is enqueued.
+// Elements that cannot be sent do not keep back the others, and the error says
+// which they are. A mistake of the call is one error, and nothing is enqueued.
 func TestDelayManyRefuses(t *testing.T) {
 	measure := dtask.Define[measureArgs, dtask.None]("pkg.Measure", dtask.Spec{Queue: "lab", Schema: "at string, value float64"})
 	args := []measureArgs{{"a", 1}, {"b", math.NaN()}, {strings.Repeat("c", dtask.MaxBodySize), 3}, {"d", 4}}
@@ -341,7 +341,7 @@ func TestResultInline(t *testing.T) {
 	}
 }
 
-// A task whose result cannot be kept has failed for good: nobody could tell.
+// A task whose result cannot be kept is dead: nobody could learn the result.
 func TestResultThatDoesNotEncode(t *testing.T) {
 	half := dtask.Define[sum, float64]("pkg.Half", dtask.Spec{Queue: "math", Retries: 5})
 	ctx := dtask.NewContext(t.Context(), dtasktest.NewInline(dtask.Table{

@@ -109,8 +109,8 @@ func run(t *testing.T, b *fakeBroker, config dtask.WorkerConfig, table dtask.Tab
 	}
 }
 
-// A task that ignores its timeout is reported with its stack and given up; the
-// worker, all of whose slots it blocked, goes on.
+// A task that ignores its timeout is logged with its stack and given up. It blocked
+// all slots of the worker, and the worker goes on.
 func TestStuckTask(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newFakeBroker()
@@ -206,8 +206,8 @@ func TestGoexit(t *testing.T) {
 	})
 }
 
-// Within the grace period a task finishes; after it, its context ends and it
-// is handed back; one that ignores even that does not hold up the stop.
+// Within the grace period a task finishes. After it, the context of the task ends
+// and it is handed back. A task that ignores even that does not hold up the stop.
 func TestStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newFakeBroker()
@@ -308,7 +308,7 @@ func TestWorkerLogs(t *testing.T) {
 		lines   []string
 	}{
 		{"good", 1, []string{`level=DEBUG msg="task started" task=pkg.Greet id=good queue=mail attempt=1 of=3`, `level=INFO msg="task done" task=pkg.Greet id=good queue=mail attempt=1 of=3 took=`}},
-		{"bad", 2, []string{"DEBUG", `level=WARN msg="task failed" task=pkg.Greet id=bad queue=mail attempt=2 of=3 took=`, `err="smtp: refused" again_in=`}},
+		{"bad", 2, []string{"DEBUG", `level=WARN msg="task failed; it will be retried" task=pkg.Greet id=bad queue=mail attempt=2 of=3 took=`, `err="smtp: refused" again_in=`}},
 		{"bad", 3, []string{"DEBUG", `level=ERROR msg="task moved to the dead letters"`, `err="smtp: refused"`}},
 	} {
 		log.Reset()
@@ -376,7 +376,7 @@ func TestWorkerWarnsOfPeriodicTasks(t *testing.T) {
 	}
 }
 
-// A queue that no task is on may be misspelt, and is consumed all the same.
+// A queue that no task is on may be misspelt. It is still consumed.
 func TestWorkerWarnsOfQueues(t *testing.T) {
 	mail := bindGreet(func(context.Context, string) error { return nil })
 	bulk := dtask.Define[struct{}, dtask.None]("pkg.Bulk", dtask.Spec{Queue: "bulk"})

@@ -43,7 +43,7 @@ func TestRoutes(t *testing.T) {
 			t.Errorf("roughly(%v) = %+v", d, r)
 		}
 	}
-	if longestKey := maxNamespace + len(".quarantine.") + broker.MaxQueueName + keyDigits; longestKey > 255 {
+	if longestKey := limit.MaxNamespace + len(".quarantine.") + broker.MaxQueueName + keyDigits; longestKey > 255 {
 		t.Errorf("a routing key can have %d bytes, AMQP has 255", longestKey)
 	}
 }

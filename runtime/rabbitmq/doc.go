@@ -16,7 +16,9 @@
 // characters; absent ones are guest, guest and /. The parameters:
 //
 //	namespace=NAME   prefix of all queues and exchanges; default dtask. Programs
-//	                 of different namespaces have nothing to do with each other
+//	                 of different namespaces have nothing to do with each other.
+//	                 It is a lower-case letter, then lower-case letters, digits
+//	                 and underscores
 //	heartbeat=N      seconds between signs of life, from 1; default 5.
 //	                 A connection silent for twice as long is given up
 //	consumer_timeout=N

@@ -71,7 +71,7 @@ func (l *link) start(ctx context.Context) error {
 			return err
 		}
 		if attempt == 0 && ctx.Err() == nil {
-			l.log.Warn("no connection to RabbitMQ; trying on", "hosts", l.config.hosts, "err", err)
+			l.log.Warn("no connection to RabbitMQ; trying again", "hosts", l.config.hosts, "err", err)
 		}
 		if !sleep(ctx, backoff(attempt)) {
 			if l.ctx.Err() != nil {
@@ -146,7 +146,7 @@ func (l *link) keep(s *session) {
 			if isPermanent(err) {
 				if time.Since(warned) > time.Minute {
 					warned = time.Now()
-					l.log.Error("RabbitMQ refuses this client; trying on", "hosts", l.config.hosts, "err", err)
+					l.log.Error("RabbitMQ refuses this client; trying again", "hosts", l.config.hosts, "err", err)
 				}
 				if !sleep(l.ctx, permanentBackoff-pause) {
 					l.set(nil, broker.ErrClosed)

@@ -94,7 +94,7 @@ func (sub *subscription) persist(id string, publish func() error) error {
 		if err == nil || sub.ctx.Err() != nil || errors.Is(err, broker.ErrTooLarge) {
 			return err
 		}
-		sub.consumer.log.Error("message cannot be published; trying on", "id", id, "err", err)
+		sub.consumer.log.Error("message cannot be published; trying again", "id", id, "err", err)
 		if !sleep(sub.ctx, backoff(attempt)) {
 			return err
 		}

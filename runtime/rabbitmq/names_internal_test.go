@@ -5,13 +5,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dtaskhq/dtask/internal/limit"
 	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
 // Every name and every routing key fits into what AMQP can carry, and no two
 // schedules share a queue.
 func TestNamesFit(t *testing.T) {
-	n := names{strings.Repeat("n", maxNamespace)}
+	n := names{strings.Repeat("n", limit.MaxNamespace)}
 	queue := strings.Repeat("q", broker.MaxQueueName)
 	task := strings.Repeat("t", broker.MaxTaskName-1)
 	all := []string{

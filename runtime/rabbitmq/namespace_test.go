@@ -14,7 +14,7 @@ import (
 func TestNamespaces(t *testing.T) {
 	noLeaks(t)
 	url := rabbittest.URL(t)
-	mine, other := open(t, url), open(t, rabbittest.Within(t, url, "-queue"))
+	mine, other := open(t, url), open(t, rabbittest.Within(t, url, "_queue"))
 	ctx := testContext(t)
 
 	tick(t, other, "pkg.Task", nil)

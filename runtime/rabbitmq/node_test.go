@@ -48,7 +48,7 @@ func TestNode(t *testing.T) {
 // nodeURL returns a URL of the node whose namespace is the test's own.
 func nodeURL(t *testing.T, n *rabbittest.Node) string {
 	_, name, _ := strings.Cut(t.Name(), "/")
-	return n.URL() + "?namespace=" + name
+	return n.URL() + "?namespace=" + strings.ToLower(name)
 }
 
 // Under a memory alarm an enqueue fails by its context with ErrBlocked; it

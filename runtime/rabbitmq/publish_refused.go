@@ -53,7 +53,7 @@ func (a *sending) judgeRefusal(ctx context.Context) ruling {
 		v.err = fmt.Errorf("RabbitMQ refuses messages for %s, which is empty; %s", a.m.queue, leaderless(a.route.queue()))
 		last := a.b.warned.Load()
 		if now := time.Now().Unix(); now-last >= int64(refusalWarning/time.Second) && a.b.warned.CompareAndSwap(last, now) {
-			a.b.log.Warn("message cannot be published; trying on", "queue", a.m.queue, "id", a.m.message.MessageID, "err", v.err)
+			a.b.log.Warn("message cannot be published; trying again", "queue", a.m.queue, "id", a.m.message.MessageID, "err", v.err)
 		}
 	}
 	return v

@@ -96,7 +96,7 @@ func (sub *subscription) renew(now time.Time) {
 		p := &publication{message: codec.Forward(d.raw, h.Table()), queue: sub.consumer.queue, class: classRenewed, name: r.queue}
 		sub.moving.Go(func() {
 			if err := sub.sendCopy(p); err != nil && sub.ctx.Err() == nil {
-				sub.consumer.log.Error("the message of a task that runs for long cannot be renewed; trying on", "id", p.message.MessageID, "err", err)
+				sub.consumer.log.Error("the message of a task that runs for long cannot be renewed; trying again", "id", p.message.MessageID, "err", err)
 				r.landed(name)
 				sub.acks.renewAgain(d, time.Now().Add(timeout/30))
 			}

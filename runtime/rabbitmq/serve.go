@@ -138,7 +138,7 @@ func (c *consumer) subscribe(ctx context.Context, failed *session) (*subscriptio
 			if first {
 				return nil, err
 			}
-			c.log.Error("queue cannot be consumed; trying on", "err", err)
+			c.log.Error("queue cannot be consumed; trying again", "err", err)
 		}
 		failed = s
 		if !sleep(ctx, backoff(attempt)) {

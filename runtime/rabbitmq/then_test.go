@@ -37,7 +37,7 @@ func testThenVerdicts(t *testing.T, url, _ string) {
 	b := open(t, url)
 	for _, v := range []broker.Verdict{broker.Done, broker.Dead, broker.Requeue} {
 		for _, keep := range []time.Duration{0, time.Hour} {
-			queue := fmt.Sprint("q", v, keep)
+			queue := fmt.Sprintf("q-%d-%v", v, keep)
 			m := kept(queue)
 			m.Keep = keep
 			enqueue(t, b, m)
@@ -118,7 +118,7 @@ func testThenRefused(t *testing.T, url, namespace string) {
 	}
 	d := receive(t, c)
 	d.Settle(broker.Settlement{Verdict: broker.Done, Result: []byte("1"), Then: []*broker.Message{next}})
-	eventually(t, func() string { return logged.missing("message cannot be published; trying on") })
+	eventually(t, func() string { return logged.missing("message cannot be published; trying again") })
 	checkPending(t, b, m.ID)
 	if _, err := raw.QueueDelete(namespace+".queue.next", false, false, false); err != nil {
 		t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dtaskhq/dtask/internal/limit"
 	"github.com/dtaskhq/dtask/internal/testenv/rabbittest"
 	"github.com/dtaskhq/dtask/runtime/broker"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq"
@@ -78,7 +79,7 @@ func TestTickAdmitted(t *testing.T) {
 func TestLongNames(t *testing.T) {
 	noLeaks(t)
 	url := rabbittest.URL(t)
-	url = rabbittest.Within(t, url, strings.Repeat("n", 80-len(rabbittest.Namespace(t, url))))
+	url = rabbittest.Within(t, url, strings.Repeat("n", limit.MaxNamespace-len(rabbittest.Namespace(t, url))))
 	b := open(t, url)
 	long := strings.Repeat("l", 80) + "/" + strings.Repeat("ö", 80) // 241 bytes
 	names := []string{

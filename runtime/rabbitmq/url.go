@@ -24,10 +24,6 @@ type config struct {
 	consumerTimeout time.Duration
 }
 
-// maxNamespace leaves room for the longest routing key, which is 255 bytes:
-// the bits of a delay (56), the namespace, the class (12) and the queue (100).
-const maxNamespace = 80
-
 // parseURL parses a broker URL. Its errors show nothing of the URL but the
 // names of parameters: anything else may be part of a password.
 func parseURL(raw string) (*config, error) {

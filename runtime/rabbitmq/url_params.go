@@ -33,8 +33,8 @@ func (c *config) setParams(scheme, query string) error {
 		one[name] = values[0]
 	}
 	if ns, ok := one["namespace"]; ok {
-		if !validNamespace(ns) {
-			return fmt.Errorf("broker URL: namespace: use 1 to %d letters, digits, '-' or '_', but not amq", maxNamespace)
+		if remedy, ok := limit.Namespace(ns); !ok {
+			return fmt.Errorf("broker URL: namespace: %s", remedy)
 		}
 		c.namespace = ns
 	}
@@ -68,13 +68,4 @@ func (c *config) setParams(scheme, query string) error {
 		}
 	}
 	return nil
-}
-
-// validNamespace reports whether names may begin with s and a dot. A dot within s
-// would mix namespaces: dtask.queue.mail.queue.x is the queue x of the namespace
-// dtask.queue.mail, and the queue mail.queue.x of dtask. Names that begin with
-// amq. are RabbitMQ's.
-func validNamespace(s string) bool {
-	_, ok := limit.Queue(s)
-	return ok && len(s) <= maxNamespace && !strings.Contains(s, ".") && s != "amq"
 }

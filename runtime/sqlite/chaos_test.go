@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -43,6 +44,8 @@ func TestChaos(t *testing.T) {
 	}
 	for killed := range kills {
 		// Not too early: it is to have something in its hands, mostly.
+		before := countLines(file + ".enqueued")
+		eventually(t, "the processes enqueue", func() bool { return countLines(file+".enqueued") > before })
 		time.Sleep(time.Duration(50+rand.IntN(150)) * time.Millisecond)
 		i := killed % len(children)
 		children[i].Process.Kill()
@@ -116,6 +119,11 @@ func readIDs(t *testing.T, file string) (ids []string) {
 		ids = append(ids, s.Text())
 	}
 	return ids
+}
+
+func countLines(file string) int {
+	text, _ := os.ReadFile(file) // it may not be there yet
+	return bytes.Count(text, []byte("\n"))
 }
 
 func startChaos(t *testing.T, file string) *exec.Cmd {

@@ -12,7 +12,7 @@ import (
 // columns are the columns of dtask_messages that hold the message itself, in
 // the order of a record. The table and all statements follow from them; what
 // else a row has (schema.go) says what is being done with the message. A column
-// that is read may rely on those above it.
+// that is read may rely on those above it. The rare columns are the last ones.
 var columns = [...]column{
 	{"id", own, "TEXT NOT NULL UNIQUE", "", text(func(m *broker.Message) *string { return &m.ID })},
 	{"task", common, "TEXT NOT NULL", "", text(func(m *broker.Message) *string { return &m.Task })},

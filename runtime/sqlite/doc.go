@@ -14,8 +14,8 @@
 // The names of all tables and indexes begin with the namespace and an
 // underscore: dtask_messages, dtask_queues. Programs that share a file without
 // running each other's tasks have a namespace each, which the URL names:
-// sqlite:tasks.db?namespace=shop makes it shop_messages. A namespace is a letter
-// and then letters, digits and underscores. Queues, messages, results, ticks and
+// sqlite:tasks.db?namespace=shop makes it shop_messages. A namespace is a
+// lower-case letter and then lower-case letters, digits and underscores. Queues, messages, results, ticks and
 // pauses of one are invisible in another; writers of all wait for each other, as
 // the file has one lock.
 //

@@ -30,7 +30,7 @@ func openNamespace(t *testing.T, file, namespace string) *Broker {
 // consumers.
 func TestNamespaces(t *testing.T) {
 	file := newFile(t)
-	a, b := openNamespace(t, file, "shop"), openNamespace(t, file, "Shop_messages")
+	a, b := openNamespace(t, file, "shop"), openNamespace(t, file, "shop_messages")
 	ctx := testContext(t)
 	ca, cb := mustConsume(t, a, "q", 1), mustConsume(t, b, "q", 1)
 

@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+
+	"github.com/dtaskhq/dtask/internal/limit"
 )
 
 // scheme is the URL scheme of this broker.
@@ -66,11 +68,10 @@ func parseParams(query string) (namespace string, err error) {
 		}
 		namespace = values[0]
 	}
-	if !validNamespace(namespace) {
-		return "", fmt.Errorf("namespace %.80q: use a letter and then up to %d letters, digits or '_'; not sqlite, which SQLite keeps for itself", namespace, maxNamespace-1)
+	if remedy, ok := limit.Namespace(namespace); !ok {
+		return "", fmt.Errorf("namespace %.80q: %s", namespace, remedy)
 	}
-	// SQLite takes A and a in the name of a table for the same.
-	return strings.ToLower(namespace), nil
+	return namespace, nil
 }
 
 // dsn returns the URI by which SQLite opens the file.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dtaskhq/dtask/internal/limit"
 	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
@@ -34,11 +35,11 @@ func TestParseURL(t *testing.T) {
 		{"sqlite:tasks.db?mode=ro", "", `unknown parameter "mode"; known is namespace`},
 		{"sqlite:tasks.db?%", "", "write a question mark in a file name as %3F"},
 		{"sqlite:tasks.db?namespace=a&namespace=b", "", "given twice"},
-		{"sqlite:tasks.db?namespace=", "", `namespace "": use a letter`},
-		{"sqlite:tasks.db?namespace=7up", "", `namespace "7up": use a letter`},
-		{"sqlite:tasks.db?namespace=a-b", "", `namespace "a-b": use a letter`},
-		{"sqlite:tasks.db?namespace=SQLite_x", "", "which SQLite keeps for itself"},
-		{"sqlite:tasks.db?namespace=" + strings.Repeat("n", maxNamespace+1), "", "up to 59 letters"},
+		{"sqlite:tasks.db?namespace=", "", `namespace "": use a lower-case letter`},
+		{"sqlite:tasks.db?namespace=7up", "", `namespace "7up": use a lower-case letter`},
+		{"sqlite:tasks.db?namespace=a-b", "", `namespace "a-b": use a lower-case letter`},
+		{"sqlite:tasks.db?namespace=sqlite_x", "", "not amq or sqlite"},
+		{"sqlite:tasks.db?namespace=" + strings.Repeat("n", limit.MaxNamespace+1), "", "up to 39 lower-case letters"},
 		{"sqlite:100%.db", "", "write a percent sign in a file name as %25"},
 		{"sqlit:tasks.db", "", "want sqlite:FILE"},
 	} {

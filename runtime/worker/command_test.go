@@ -79,8 +79,8 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-// An error and what others log through package slog do not get into each other:
-// stderr, here a buffer, is no writer for several goroutines.
+// An error and lines that others log through package slog do not mix: stderr, here
+// a buffer, may be used by one goroutine at a time.
 func TestErrorBesideLog(t *testing.T) {
 	var stderr bytes.Buffer
 	p := &program{name: "mailworker", stdout: io.Discard, stderr: &stderr, getenv: func(string) string { return "" }, tables: []dtask.Table{{greetTask.Bind(nil)}}}

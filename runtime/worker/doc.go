@@ -27,9 +27,11 @@
 //	due.go                           which queues have messages that are due
 //	supervisor.go, child.go          -processes: the parent's side, and the child's
 //	crash.go, replace.go             restarts and crash loops; reload, -max-tasks, -max-memory
-//	memory_linux.go, memory_other.go how much memory a process uses
+//	memory_linux.go, memory_other.go how much memory a process uses; replace.go has the limit
 //	vitals.go, report.go, counts.go  whether the process is live and ready; its counts
 //	front.go, health.go, notify.go, pidfile.go
 //	                                 what probes, systemd and pid files are told
-//	log.go, terminal.go              the log, as text, as JSON, and on a terminal
+//	clock_linux.go, clock_other.go   the clock that systemd asks for
+//	log.go, terminal.go, statusline.go
+//	                                 the log, as text, as JSON, and on a terminal
 package worker

@@ -11,8 +11,8 @@ import (
 	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
-// drain runs what is due, prints a summary, and returns how many messages went
-// to the dead letters.
+// drain runs what is due, prints a summary, and returns how many messages were
+// moved to the dead letters.
 func (p *program) drain() (dead int64, err error) {
 	stop := newStopper()
 	defer stop.obeySignals(p.log)()

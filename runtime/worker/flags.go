@@ -17,7 +17,7 @@ func newFlags(name string) (*config, *flag.FlagSet) {
 	fs.IntVar(&c.concurrency, "concurrency", 10, "run `N` tasks of each queue at once")
 	fs.DurationVar(&c.grace, "grace", 30*time.Second, "at a stop, let running tasks finish for `DURATION`")
 	fs.Var(&c.scheduler, "scheduler", "turn the enqueueing of periodic tasks `on|off`")
-	fs.BoolVar(&c.drain, "drain", false, "run what is due, then exit: 0 if all is done, 3 if something went to the dead letters")
+	fs.BoolVar(&c.drain, "drain", false, "run what is due, then exit: 0 if all is done, 3 if something was moved to the dead letters")
 	fs.BoolVar(&c.drainRetries, "drain-retries", false, "with -drain: also wait for retries that fall due within -grace")
 	fs.IntVar(&c.processes, "processes", 0, "supervise `N` processes that run the tasks (default: run them in this one)")
 	fs.Int64Var(&c.maxTasks, "max-tasks", 0, "with -processes: replace a process after `N` tasks (default: never)")

@@ -39,7 +39,7 @@ Flags, and the variables that set the same:
 	fmt.Fprint(tw, "  0\tstopped in good order, or drained\n"+
 		"  1\tfailed\n"+
 		"  2\twrong use\n"+
-		"  3\tdrained, and something went to the dead letters\n")
+		"  3\tdrained, and something was moved to the dead letters\n")
 	tw.Flush()
 }
 

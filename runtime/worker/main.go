@@ -19,7 +19,7 @@ const (
 	exitOK     = 0 // stopped in good order, or drained
 	exitFailed = 1
 	exitUsage  = 2
-	exitDead   = 3 // drained, and something went to the dead letters
+	exitDead   = 3 // drained, and something was moved to the dead letters
 )
 
 // Main runs the program that the command line asks for, on the given tables,

@@ -21,11 +21,12 @@ import (
 	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
-// longEnv sets how many seconds TestEachSecondOnce lasts; issue-sized: 60.
+// longEnv sets how many seconds TestEachSecondOnce lasts; 60 is a thorough run.
 const longEnv = "DTASK_TEST_TICKS"
 
-// Five workers, a tick each second; five times the one that scheduled last is
-// killed and another one started. Each tick is run exactly once.
+// There are five workers and a tick each second. Five times, the worker that
+// scheduled last is killed and another one is started. Each tick is run exactly
+// once.
 func TestEachSecondOnce(t *testing.T) {
 	seconds, err := strconv.Atoi(cmp.Or(os.Getenv(longEnv), "20"))
 	if err != nil {
@@ -67,7 +68,7 @@ func TestEachSecondOnce(t *testing.T) {
 				t.Error("a worker that schedules warns that it does not")
 			}
 		}
-		// What a killed worker had enqueued or begun is run by the last.
+		// The last worker runs what a killed one had enqueued or begun.
 		if code := b.start(append(env, "DTASK_SCHEDULER=off"), "-drain").exit(t); code != exitOK {
 			t.Errorf("drain: exit code %d", code)
 		}
@@ -149,8 +150,8 @@ func schedulerOf(t *testing.T, e entry, workers []*proc) (*proc, time.Time) {
 	}
 }
 
-// Schedulers that are cut off from the broker in the moment of each tick
-// enqueue it once all the same.
+// Schedulers that are cut off from the broker in the moment of each tick still
+// enqueue it once.
 func TestTicksThroughCuts(t *testing.T) {
 	t.Parallel()
 	url := rabbittest.URL(t)

@@ -79,7 +79,7 @@ var (
 
 var hoard [][]byte
 
-// overflow never returns: no recover stops a stack overflow.
+// overflow never returns: recover cannot stop a stack overflow.
 func overflow(n int) error {
 	if n < 0 {
 		return nil

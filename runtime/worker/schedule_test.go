@@ -17,7 +17,7 @@ import (
 	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
-// ticks is a broker.TickStore in memory, and no more of a broker than that.
+// ticks is a broker.TickStore in memory. It has no other parts of a broker.
 type ticks struct {
 	broker.Broker
 
@@ -25,7 +25,7 @@ type ticks struct {
 	last     map[string]time.Time
 	enqueued []*dtask.Message
 	down     error // what every call fails with, if not nil
-	lost     bool  // ticks happen, and fail all the same
+	lost     bool  // ticks happen, but return an error
 }
 
 func (b *ticks) LastTick(_ context.Context, schedule string) (time.Time, error) {
@@ -154,8 +154,7 @@ func TestEachTickOnce(t *testing.T) {
 	})
 }
 
-// Schedule enqueues what is periodic, for whoever runs the tasks, and ends with
-// its context only.
+// Schedule enqueues the periodic tasks, and ends only with its context.
 func TestSchedule(t *testing.T) {
 	for _, c := range []struct {
 		table dtask.Table
@@ -219,7 +218,7 @@ func TestTickInMiddleware(t *testing.T) {
 	}
 }
 
-// What came while no worker ran is made up for once, or left out.
+// Ticks that came while no worker ran are made up for once, or left out.
 func TestDowntime(t *testing.T) {
 	for _, skip := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {

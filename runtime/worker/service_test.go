@@ -16,7 +16,7 @@ import (
 	"github.com/dtaskhq/dtask/runtime/sqlite"
 )
 
-// A worker that cannot consume ends with the error, scheduler and all.
+// A worker that cannot consume ends with the error, and its scheduler ends, too.
 func TestConsumeFails(t *testing.T) {
 	broker.Register("worker-test", openUnconsumable)
 	url := "worker-test:" + filepath.Join(t.TempDir(), "tasks.db")
@@ -68,7 +68,7 @@ func TestBareBroker(t *testing.T) {
 	}
 }
 
-// What a program adds is in the way of its messages.
+// The middleware that a program adds sees its messages.
 func TestAdditions(t *testing.T) {
 	url := "sqlite:" + filepath.Join(t.TempDir(), "tasks.db")
 	client, err := dtask.Open(t.Context(), url)

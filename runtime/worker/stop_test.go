@@ -67,8 +67,8 @@ func TestGraceRunsOut(t *testing.T) {
 	})
 }
 
-// A second signal hands back at once what still runs, even a task that hears
-// nothing.
+// A second signal hands back at once what still runs, even a task that ignores its
+// context.
 func TestSecondSignal(t *testing.T) {
 	onEachBroker(t, func(t *testing.T, b *bench) {
 		b.delay(deafTask, "x")

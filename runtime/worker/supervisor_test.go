@@ -68,8 +68,8 @@ func TestSupervisorReplacesTheDead(t *testing.T) {
 	})
 }
 
-// A panic in a goroutine that a task started, or a stack overflow, costs its
-// process, not the work.
+// A panic in a goroutine that a task started, or a stack overflow, ends the
+// process, but the work is done.
 func TestSupervisorSurvivesBombs(t *testing.T) {
 	for kind, says := range map[string]string{"panic": "in a goroutine of the task", "overflow": "stack overflow"} {
 		t.Run(kind, func(t *testing.T) {
@@ -210,8 +210,8 @@ func TestSupervisorReloadBroken(t *testing.T) {
 	}
 }
 
-// No child outlives its supervisor, however that dies, and what it had in hand
-// runs elsewhere at no cost of an attempt.
+// No child outlives its supervisor, however that dies. The tasks that the child was
+// running run elsewhere, and that costs no attempt.
 func TestSupervisorKilled(t *testing.T) {
 	onEachBroker(t, func(t *testing.T, b *bench) {
 		p := b.start(nil, "-processes", "3", "-concurrency", "1", "-grace", "1h")

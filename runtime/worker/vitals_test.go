@@ -12,8 +12,8 @@ import (
 	"github.com/dtaskhq/dtask/runtime/dtasktest"
 )
 
-// A worker is live while it works, waits, or has nothing to do; it is not when
-// it leaves due messages lie.
+// A worker is live while it works, waits, or has nothing to do. It is not live when
+// messages are due and it takes none.
 func TestVitals(t *testing.T) {
 	stop, stopNow := context.WithCancel(t.Context())
 	v := newVitals(stop)
@@ -69,8 +69,8 @@ func TestReportPlus(t *testing.T) {
 	}
 }
 
-// The late return of a task that was given up counts as nothing, and tells a
-// drain of no retry.
+// The late return of a task that was given up is not counted, and a drain does not
+// expect a retry of it.
 func TestGivenUpCountsAsNothing(t *testing.T) {
 	c, r := newCounts(), newRetries()
 	kinds := []dtask.OutcomeKind{dtask.OutcomeRetried, dtask.OutcomeGivenUp}

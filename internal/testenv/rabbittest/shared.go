@@ -107,7 +107,7 @@ func shared(t testing.TB) *url.URL {
 	return u
 }
 
-func unique() string { return "test-" + strings.ToLower(rand.Text()[:10]) }
+func unique() string { return "test_" + strings.ToLower(rand.Text()[:10]) }
 
 // Eval evaluates an Erlang expression in the shared node, see [rabbitnode.Node.Eval].
 func Eval(t testing.TB, expression string) string {
