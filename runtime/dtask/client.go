@@ -17,8 +17,8 @@ import (
 type Client struct {
 	broker     broker.Broker
 	middleware []EnqueueMiddleware
-	enqueue    EnqueueFunc // deliver within the middleware; nil if there is none
-	log        *slog.Logger
+	enqueue    EnqueueFunc  // deliver within the middleware; nil if there is none
+	log        *slog.Logger // nil for slog.Default()
 	now        func() time.Time
 }
 
@@ -26,7 +26,8 @@ type Client struct {
 type ClientOption func(*Client)
 
 // WithLogger makes a client, its broker, and those of its workers that have no
-// logger of their own log to log. Without it they log to slog.Default().
+// logger of their own log to log. Without it they log to slog.Default(), as it is
+// when the broker is opened and the worker is made.
 func WithLogger(log *slog.Logger) ClientOption {
 	return func(c *Client) { c.log = log }
 }
@@ -54,7 +55,6 @@ func NewClient(b broker.Broker, opts ...ClientOption) *Client {
 	for _, o := range opts {
 		o(c)
 	}
-	c.log = cmp.Or(c.log, slog.Default())
 	return c
 }
 
@@ -72,7 +72,7 @@ func (c *Client) With(middleware ...EnqueueMiddleware) *Client {
 func (c *Client) Broker() broker.Broker { return c.broker }
 
 // Logger returns the logger of the client, for packages that work with it.
-func (c *Client) Logger() *slog.Logger { return c.log }
+func (c *Client) Logger() *slog.Logger { return cmp.Or(c.log, slog.Default()) }
 
 // Admin returns the administration of the broker's queues: it lists, retries and
 // deletes dead letters, and counts, pauses, resumes and purges queues. The error

@@ -61,7 +61,7 @@ func NewWorker(c *Client, config WorkerConfig, tables ...Table) (*Worker, error)
 		modules: tasks.modules(),
 		queues:  make(map[string]int),
 		config:  config,
-		log:     cmp.Or(config.Logger, c.log),
+		log:     cmp.Or(config.Logger, c.Logger()),
 		now:     c.now,
 		slots:   make(map[*slot]struct{}),
 		ready:   make(chan struct{}),
