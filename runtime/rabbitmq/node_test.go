@@ -309,7 +309,7 @@ func testFrameMax(t *testing.T, n *rabbittest.Node) {
 }
 
 func testQueueFull(t *testing.T, n *rabbittest.Node) {
-	n.LimitQueues(`^QueueFull\.queue\.q$`, 5)
+	n.LimitQueues(`^queuefull\.queue\.q$`, 5)
 	defer n.LimitQueues("", 0)
 	b := open(t, nodeURL(t, n))
 	accepted := 0
@@ -352,15 +352,15 @@ func testQueueFull(t *testing.T, n *rabbittest.Node) {
 func testNoLeader(t *testing.T, n *rabbittest.Node) {
 	older := open(t, nodeURL(t, n))
 	enqueue(t, older, message("q"), message("other"))
-	const server = `quorum_queues, {binary_to_atom(<<"%2F_NoLeader.queue.q">>), node()}`
+	const server = `quorum_queues, {binary_to_atom(<<"%2F_noleader.queue.q">>), node()}`
 	n.Eval("ra:stop_server(" + server + ")")
 
 	// RabbitMQ refuses a message if the channel has not met the leader, else it
 	// keeps it until there is another.
 	newer := open(t, nodeURL(t, n))
 	for b, want := range map[broker.Broker]string{
-		older: "no confirm from queue NoLeader.queue.q",
-		newer: "rabbitmq-queues quorum_status NoLeader.queue.q",
+		older: "no confirm from queue noleader.queue.q",
+		newer: "rabbitmq-queues quorum_status noleader.queue.q",
 	} {
 		ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
 		err := b.Enqueue(ctx, message("q"))
@@ -499,7 +499,7 @@ func testUserDeleted(t *testing.T, n *rabbittest.Node) {
 	n.AddUser("worker", "pw")
 	// What docs/wire.md says is enough.
 	permit := func() {
-		n.Permit("worker", `^(UserDeleted\.|amq\.gen-)`, `^(UserDeleted\.|amq\.gen-|amq\.default)`, `^(UserDeleted\.|amq\.gen-)`)
+		n.Permit("worker", `^(userdeleted\.|amq\.gen-)`, `^(userdeleted\.|amq\.gen-|amq\.default)`, `^(userdeleted\.|amq\.gen-)`)
 	}
 	permit()
 	defer n.DeleteUser("worker")
