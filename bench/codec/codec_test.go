@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dtaskhq/dtask/internal/inside"
 	"github.com/dtaskhq/dtask/runtime/broker"
 	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/runtime/dtasktest"
 )
 
 // order is the struct of the table of codecs: a string, an int64, a time.Time,
@@ -64,7 +64,7 @@ func (d *delivery) Settle(s broker.Settlement) { d.settlement = s }
 
 func (b *nullBroker) Enqueue(ctx context.Context, m *broker.Message) error {
 	b.delivery.message = m
-	inside.Process(ctx, b.worker, &b.delivery)
+	dtasktest.Process(ctx, b.worker, &b.delivery)
 	return nil
 }
 

@@ -41,10 +41,21 @@ func notOfQueue(r rune) bool {
 // Task reports whether a task can have the name. If it cannot, remedy says what
 // to do.
 func Task(name string) (remedy string, ok bool) {
-	if name != "" && len(name) <= MaxTaskName && utf8.ValidString(name) && !strings.ContainsFunc(name, notOfTask) {
+	if name != "" && len(name) <= MaxTaskName && (plain(name) || utf8.ValidString(name) && !strings.ContainsFunc(name, notOfTask)) {
 		return "", true
 	}
 	return fmt.Sprintf("use 1 to %d bytes of printable text without spaces", MaxTaskName), false
+}
+
+// plain reports whether s is ASCII that is printed, as almost every name is. It is
+// asked for every message.
+func plain(s string) bool {
+	for _, c := range []byte(s) {
+		if c <= ' ' || c > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 func notOfTask(r rune) bool { return r == ' ' || !unicode.IsPrint(r) }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"os"
 	"os/signal"
@@ -202,6 +203,58 @@ func ExampleInfoFromContext() {
 	}
 	task(context.Background()) // a direct call
 	// Output: 0 false
+}
+
+// A client, its broker and its workers log to one logger.
+func ExampleWithLogger() {
+	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
+	client, err := dtask.Open(context.Background(), os.Getenv("DTASK_URL"), dtask.WithLogger(log))
+	if err != nil {
+		log.Error("no broker", "err", err)
+		os.Exit(1)
+	}
+	defer client.Close()
+}
+
+// A Delay with an id of its own can be repeated, where the broker refuses the
+// second message.
+func ExampleIgnoreDuplicate() {
+	ctx := dtask.NewContext(context.Background(), client)
+	for range 2 {
+		h, err := DelaySendWelcome(ctx, SendWelcomeArgs{To: "gopher@example.org"},
+			dtask.ID("welcome-7"), dtask.IgnoreDuplicate(), dtask.In(time.Hour))
+		fmt.Println(h.ID, err)
+	}
+	// Output:
+	// welcome-7 <nil>
+	// welcome-7 <nil>
+}
+
+// People read and type the end of a name that no other task of the program has.
+func ExampleTable_ShortNames() {
+	type none = dtask.None
+	send := dtask.Define[none, none]("github.com/acme/shop/mail.Send", dtask.Spec{Queue: "mail"})
+	crop := dtask.Define[none, none]("github.com/acme/shop/images.Crop", dtask.Spec{Queue: "images"})
+	short := dtask.Table{send.Bind(nil), crop.Bind(nil)}.ShortNames()
+	fmt.Println(short[send.Name()], short[crop.Name()])
+	// Output: mail.Send images.Crop
+}
+
+// A program with a clock of its own enqueues a periodic task for a tick. However
+// many processes do, one message is enqueued.
+func ExampleClient_Tick() {
+	ctx := context.Background()
+	purge := dtask.Define[dtask.None, dtask.None]("mail.PurgeBounces", dtask.Spec{Queue: "mail", Cron: "0 3 * * *"}).
+		Bind(func(context.Context, dtask.None) (dtask.None, error) { return dtask.None{}, nil })
+	var never time.Time
+	night := time.Date(2026, 11, 1, 3, 0, 0, 0, time.UTC)
+	for range 2 {
+		_, ticked, err := client.Tick(ctx, purge, never, night)
+		fmt.Println(ticked, err)
+	}
+	// Output:
+	// true <nil>
+	// false <nil>
 }
 
 // client stands for the client of an application; TestMain opens it.

@@ -4,12 +4,16 @@ import (
 	"context"
 	"time"
 
-	"github.com/dtaskhq/dtask/internal/inside"
 	"github.com/dtaskhq/dtask/runtime/broker"
+	"github.com/dtaskhq/dtask/runtime/internal/inside"
 )
 
 func init() {
-	inside.SetClock = func(client any, now func() time.Time) { client.(*Client).now = now }
+	inside.WithClock = func(client any, now func() time.Time) any {
+		clocked := *client.(*Client)
+		clocked.now = now
+		return &clocked
+	}
 	inside.Process = func(ctx context.Context, worker any, d broker.Delivery) {
 		worker.(*Worker).process(&slot{ctx: ctx}, d)
 	}

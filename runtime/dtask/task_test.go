@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dtaskhq/dtask/internal/inside"
 	"github.com/dtaskhq/dtask/runtime/dtask"
 	"github.com/dtaskhq/dtask/runtime/dtasktest"
 )
@@ -67,8 +66,7 @@ func TestDelayFindsItsClient(t *testing.T) {
 func TestOptions(t *testing.T) {
 	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 	r := dtasktest.NewRecorder()
-	inside.SetClock(r.Client(), func() time.Time { return now })
-	ctx := r.Context(t.Context())
+	ctx := dtask.NewContext(t.Context(), dtasktest.WithClock(r.Client(), func() time.Time { return now }))
 	plain := dtask.Message{
 		Task: "pkg.Greet", Queue: "mail", Body: []byte(`{"name":"x"}`), Schema: "name string",
 		Attempt: 1, Attempts: 3, EnqueuedAt: now,

@@ -15,7 +15,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/dtaskhq/dtask/internal/inside"
 	"github.com/dtaskhq/dtask/runtime/broker"
 	"github.com/dtaskhq/dtask/runtime/dtask"
 	"github.com/dtaskhq/dtask/runtime/dtasktest"
@@ -314,7 +313,7 @@ func TestWorkerLogs(t *testing.T) {
 		log.Reset()
 		m := b.deliver(c.id)
 		m.Attempt = c.attempt
-		inside.Process(t.Context(), w, <-b.deliveries)
+		dtasktest.Process(t.Context(), w, <-b.deliveries)
 		for _, line := range c.lines {
 			if !strings.Contains(log.String(), line) {
 				t.Errorf("%s: the log has no %q:\n%s", c.id, line, log.String())

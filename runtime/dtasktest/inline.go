@@ -4,11 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
-	"github.com/dtaskhq/dtask/internal/inside"
 	"github.com/dtaskhq/dtask/runtime/broker"
 	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/runtime/internal/inside"
 )
 
 // NewInline returns a client that runs a task at once, within Delay, through
@@ -19,15 +20,16 @@ import (
 // two tables bind the same task.
 func NewInline(tables ...dtask.Table) *dtask.Client {
 	b := &inline{tasks: make(map[string]dtask.BoundTask)}
-	for _, t := range tables {
-		for _, task := range t {
-			if _, bound := b.tasks[task.Name]; bound {
-				panic(fmt.Sprintf("dtasktest: NewInline: task %q is bound twice; pass each Tasks(…) once", task.Name))
-			}
-			b.tasks[task.Name] = task
+	b.client = dtask.NewClient(b)
+	all := slices.Concat(tables...)
+	if len(all) > 0 {
+		if _, err := dtask.NewWorker(b.client, dtask.WorkerConfig{}, all); err != nil {
+			panic("dtasktest: NewInline: " + err.Error())
 		}
 	}
-	b.client = dtask.NewClient(b)
+	for _, task := range all {
+		b.tasks[task.Name] = task
+	}
 	return b.client
 }
 

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dtaskhq/dtask/internal/inside"
 	"github.com/dtaskhq/dtask/runtime/broker"
 	"github.com/dtaskhq/dtask/runtime/dtask"
 )
@@ -48,7 +47,7 @@ func NewWorker(t testing.TB, tables ...dtask.Table) *Worker {
 	t.Helper()
 	w := &Worker{Recorder: NewRecorder(), t: t, time: time.Now()}
 	w.worked = true
-	inside.SetClock(w.client, w.Now)
+	w.client = WithClock(w.client, w.Now)
 	var err error
 	w.worker, err = dtask.NewWorker(w.client, dtask.WorkerConfig{
 		Logger:     slog.New(slog.DiscardHandler),
@@ -91,7 +90,7 @@ func (w *Worker) Step() (Step, bool) {
 		return Step{}, false
 	}
 	delivered := *m
-	inside.Process(context.Background(), w.worker, &delivery{worker: w, message: m})
+	Process(context.Background(), w.worker, &delivery{worker: w, message: m})
 	return Step{Message: &delivered, Outcome: w.last}, true
 }
 
@@ -141,5 +140,9 @@ func (d *delivery) Settle(s broker.Settlement) {
 		r.queued = append(r.queued, d.message)
 	case broker.Dead:
 		r.dead = append(r.dead, d.message)
+	}
+	for _, m := range s.Then {
+		r.queued = append(r.queued, m)
+		r.results.expect(m)
 	}
 }

@@ -12,9 +12,9 @@ import (
 )
 
 var (
-	// SetClock makes now the clock of a client, and of the workers that are made
-	// of the client afterwards.
-	SetClock func(client any, now func() time.Time)
+	// WithClock returns a copy of a client. It, and the workers that are made of
+	// it, use now to tell the time.
+	WithClock func(client any, now func() time.Time) any
 
 	// Process has a worker handle one delivery and settle it, in the calling
 	// goroutine. ctx is the parent of the task's context.
