@@ -7,7 +7,8 @@ import (
 
 // When a connection is lost, acknowledgements are lost with it, and RabbitMQ
 // delivers again what was executed. The process that has executed it knows that,
-// and does not do so again.
+// and does not do so again: delivery.go keeps a receipt of what it settles, serve.go
+// passes the receipts of a lost channel on, and judge (receive.go) asks for them.
 
 // A receipt identifies a message that was executed. A retry has another receipt,
 // and so has a message with the same id but another task, other arguments, or

@@ -59,7 +59,7 @@ type source struct {
 	fetchers []*fetcher  // the oldest first
 	former   []*fetcher  // whose tags can be used again
 	fetched  []*delivery // to be delivered, oldest first
-	credit   int         // see pick
+	credit   int         // see pick in classes.go
 }
 
 // A fetcher is what RabbitMQ calls a consumer.

@@ -7,7 +7,9 @@ import (
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
 
-// quarantine moves a message to the quarantine of its queue.
+// quarantine moves a message to the quarantine of its queue, where a worker has one
+// message at a time: judge (receive.go) sends those there that may have killed
+// their worker.
 func (sub *subscription) quarantine(d *delivery) {
 	var h wire.Builder
 	h.Int(codec.HeaderAttempt, int64(d.message.Attempts))
@@ -19,8 +21,8 @@ func (sub *subscription) quarantine(d *delivery) {
 			sub.acks.settle(d)
 			sub.acks.flush(true)
 			// The answer to a question says that RabbitMQ has the acknowledgement
-			// before it. This process, which the message is about to kill, could
-			// take it to the grave.
+			// before it. Without the answer, the acknowledgement could be lost
+			// with this process, which the message may be about to kill.
 			sub.ch.Ready(p.name)
 		}
 	})

@@ -39,13 +39,6 @@ func (sub *subscription) fetch() {
 
 // receive makes a delivery of a message that has arrived. It returns nil if the
 // message is not for the worker, and moves it where it belongs.
-//
-// What a message that kills its worker costs is decided here. Every death
-// counts as an attempt, but RabbitMQ counts it for all messages that the
-// worker had fetched, most of which were not even running. So a message whose
-// attempts have run out by deaths gets another chance in quarantine, a queue
-// of which a worker has one message at a time; a death there, too, may be
-// another's fault, but the second one is not.
 func (sub *subscription) receive(from *fetcher, raw *wire.Delivery, now time.Time) *delivery {
 	d := &delivery{sub: sub, from: from, raw: raw, body: raw.Body, since: now}
 	from.received++
@@ -62,6 +55,13 @@ func (sub *subscription) receive(from *fetcher, raw *wire.Delivery, now time.Tim
 
 // judge decodes a message. If it is not for the worker, judge returns what moves
 // it where it belongs.
+//
+// It also decides what becomes of a message that may have killed its worker. Every
+// death counts as an attempt, but RabbitMQ counts it for all messages that the
+// worker had fetched, and most of these were not even running. So a message whose
+// attempts have run out by deaths gets another chance in quarantine, a queue of
+// which a worker has one message at a time. A death there may still be another
+// message's fault, but the second one is not.
 func (sub *subscription) judge(d *delivery) (move func()) {
 	var err error
 	c := d.from.source.class

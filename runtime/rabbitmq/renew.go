@@ -26,8 +26,8 @@ import (
 // of the next attempt from the beginning.
 
 const (
-	// renewTag is the tag of the fetcher of copies. The header HeaderRenewed says
-	// which copy one is.
+	// renewTag is the tag of the fetcher that receives the copies. The header
+	// HeaderRenewed of a copy says of which original it is.
 	renewTag = "renewed"
 
 	// copyExpires is the greatest age of a copy that nobody holds. renewedExpires

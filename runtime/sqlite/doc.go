@@ -15,9 +15,9 @@
 // underscore: dtask_messages, dtask_queues. Programs that share a file without
 // running each other's tasks have a namespace each, which the URL names:
 // sqlite:tasks.db?namespace=shop makes it shop_messages. A namespace is a
-// lower-case letter and then lower-case letters, digits and underscores. Queues, messages, results, ticks and
-// pauses of one are invisible in another; writers of all wait for each other, as
-// the file has one lock.
+// lower-case letter and then lower-case letters, digits and underscores. Queues,
+// messages, results, ticks and pauses of one are invisible in another; writers of
+// all wait for each other, as the file has one lock.
 //
 // Any number of processes of one machine may use one file. A network file
 // system will not do: SQLite's write-ahead log lives in shared memory.
@@ -52,4 +52,25 @@
 //
 // With [WithTx] a task is enqueued in a transaction of the application's own
 // on the same file: committed with it, gone with it.
+//
+// # Where things are
+//
+// A message comes in through enqueue.go (tx.go: in a transaction of the
+// application) and waits in inbox.go for the one goroutine that writes, writer.go.
+// fill.go decides how long a transaction waits for more, transaction.go makes it,
+// and store.go inserts. columns.go is the table of what a message consists of:
+// kinds.go, record.go and forms.go read and write by it, schema.go and migrate.go
+// make the tables.
+//
+// A message goes out through claim.go, as many as prefetch.go says, by the classes
+// of classes.go; consumer.go and feed.go hand it to the worker, delivery.go and
+// settle.go store what becomes of it, and waiters.go wakes who waits for that.
+//
+// watch.go notices what other processes commit. liveness.go notices that one has
+// died, by the lock of lockfile.go, and lease.go where there are no such locks;
+// quarantine.go tells the message that killed its worker from its neighbours.
+// vacuum.go deletes what has expired, repair.go finds what damage has hidden,
+// salvage.go goes on after a transaction that failed, and trouble.go says so.
+// ticks.go has the schedules, result.go the results; queues.go, dead.go and
+// pause.go are for operators. url.go, file.go and conn.go open the file.
 package sqlite
