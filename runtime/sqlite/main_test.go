@@ -38,8 +38,6 @@ var (
 	newMessage  = brokertest.Message
 )
 
-const patience = brokertest.Patience
-
 // newFile returns the path of a database that does not exist yet.
 func newFile(t *testing.T) string { return filepath.Join(t.TempDir(), "tasks.db") }
 
