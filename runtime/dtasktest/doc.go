@@ -6,4 +6,6 @@
 //   - [NewInline] returns a client that runs every task within its Delay.
 //   - A [Worker] runs what was recorded step by step, by a clock that the test
 //     moves.
+//   - [WithClock] and [Process] are the same two things for a client and a worker
+//     of your own.
 package dtasktest
