@@ -14,12 +14,23 @@ const (
 // waiting for ever. Here every read and every write has a deadline of its own,
 // counted from its beginning, unless one deadline is set for all.
 
-// deadline returns the deadline of an operation that begins now.
-func (t *transport) deadline(timeout time.Duration) time.Time {
-	if fixed := t.fixed.Load(); fixed != 0 { // Unix nanoseconds
-		return time.Unix(0, fixed)
+// begin sets the deadline of an operation that begins now. If one for all is
+// set meanwhile, that one holds: it must not be overwritten by an older one.
+func (t *transport) begin(set func(time.Time) error, timeout time.Duration) {
+	for {
+		fixed := t.fixed.Load()
+		switch {
+		case fixed != 0:
+			set(time.Unix(0, fixed))
+		case timeout == 0:
+			set(time.Time{})
+		default:
+			set(time.Now().Add(timeout))
+		}
+		if t.fixed.Load() == fixed {
+			return
+		}
 	}
-	return time.Now().Add(timeout)
 }
 
 // A deadlineReader reads from the network, each time with a deadline.
@@ -27,7 +38,7 @@ type deadlineReader struct{ t *transport }
 
 func (r deadlineReader) Read(p []byte) (int, error) {
 	r.t.reads.Add(1)
-	r.t.Conn.SetReadDeadline(r.t.deadline(r.t.readTimeout))
+	r.t.begin(r.t.Conn.SetReadDeadline, r.t.readTimeout)
 	n, err := r.t.Conn.Read(p)
 	if err != nil {
 		r.t.failure.CompareAndSwap(nil, &err)
@@ -38,11 +49,11 @@ func (r deadlineReader) Read(p []byte) (int, error) {
 // bePatient suspends the deadline of writes, or restores it.
 func (t *transport) bePatient(on bool) {
 	t.patient.Store(on)
+	timeout := writeTimeout
 	if on {
-		t.Conn.SetWriteDeadline(time.Time{})
-	} else {
-		t.Conn.SetWriteDeadline(t.deadline(writeTimeout))
+		timeout = 0 // none
 	}
+	t.begin(t.Conn.SetWriteDeadline, timeout)
 }
 
 // SetDeadline implements net.Conn: deadline holds for all operations until it

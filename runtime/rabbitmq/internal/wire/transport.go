@@ -31,7 +31,7 @@ type transport struct {
 	// Deadlines.
 	readTimeout time.Duration
 	reads       atomic.Int64 // how many have begun
-	fixed       atomic.Int64 // see deadline
+	fixed       atomic.Int64 // the deadline of all operations, in Unix nanoseconds, or 0; see begin
 	patient     atomic.Bool  // RabbitMQ has announced that it does not read
 
 	// Writing.

@@ -117,7 +117,7 @@ func (t *transport) writeAll(buf []byte) error {
 	for len(buf) > 0 {
 		chunk := buf[:min(len(buf), writeChunk)]
 		if !t.patient.Load() {
-			t.Conn.SetWriteDeadline(t.deadline(writeTimeout))
+			t.begin(t.Conn.SetWriteDeadline, writeTimeout)
 		}
 		if _, err := t.Conn.Write(chunk); err != nil {
 			return err

@@ -65,3 +65,32 @@ func TestJoinedWrites(t *testing.T) {
 		}
 	})
 }
+
+// A deadline for all that is set just as a read begins is not overwritten by
+// the read's own.
+func TestDeadlinesCross(t *testing.T) {
+	client, server := net.Pipe()
+	defer server.Close()
+	crossing := &crossingConn{Conn: client}
+	tr := newTransport(crossing, time.Hour)
+	defer tr.Close()
+	soon := time.Now().Add(10 * time.Millisecond)
+	crossing.cross = func() { tr.SetDeadline(soon) }
+	if _, err := tr.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("read: %v", err)
+	}
+}
+
+// A crossingConn calls cross just before the first deadline of a read is set.
+type crossingConn struct {
+	net.Conn
+	cross func()
+}
+
+func (c *crossingConn) SetReadDeadline(deadline time.Time) error {
+	if cross := c.cross; cross != nil {
+		c.cross = nil
+		cross()
+	}
+	return c.Conn.SetReadDeadline(deadline)
+}
