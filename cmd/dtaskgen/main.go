@@ -38,13 +38,32 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/signal"
+	"syscall"
+	"time"
 )
 
+// abandonAfter is how long a run may go on after a signal. It is for those that
+// write at that moment: each file is written in one piece.
+const abandonAfter = time.Second
+
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
-	os.Exit(code)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	done := make(chan int, 1)
+	go func() { done <- run(ctx, os.Args[1:], os.Stdout, os.Stderr) }()
+	select {
+	case code := <-done:
+		os.Exit(code)
+	case <-ctx.Done():
+	}
+	stop() // a second signal ends the process at once
+	select {
+	case code := <-done:
+		os.Exit(code)
+	case <-time.After(abandonAfter): // what computes does not look at the context
+		fmt.Fprintln(os.Stderr, "dtaskgen: interrupted")
+		os.Exit(exitTrouble)
+	}
 }
