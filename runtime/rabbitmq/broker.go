@@ -48,6 +48,9 @@ type Broker struct {
 
 	mu        sync.Mutex
 	consumers map[*consumer]struct{}
+
+	rescuing   sync.WaitGroup
+	stopRescue context.CancelFunc // nil while there are no consumers
 }
 
 // Open connects to the RabbitMQ that url names; the package documentation has
@@ -85,6 +88,10 @@ func Open(ctx context.Context, url string, bc broker.Config) (*Broker, error) {
 
 // Close implements broker.Broker.
 func (b *Broker) Close() error {
+	b.mu.Lock()
+	b.rescueWhile(false)
+	b.mu.Unlock()
+	b.rescuing.Wait()
 	b.waiting.close()
 	b.scheduling.close()
 	b.consuming.close()
