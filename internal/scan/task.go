@@ -27,6 +27,11 @@ func (p *packageScan) task(marked *directive.Function) *Task {
 		d.Chain = typecheck.ErrorsAt(p.loaded, pos.Filename, pos.Line)
 		return nil
 	}
+	if cycle := typecheck.InstantiationCycle(p.loaded, obj.Signature()); cycle != nil {
+		d := p.Report(pos, diagnostic.Unresolved, "mend the type: each instance of it must contain finitely many others", "%s: its signature leads to a type without end", fn.Name.Name)
+		d.Chain = cycle
+		return nil
+	}
 	t := &Task{
 		Func:     fn.Name.Name,
 		Pos:      pos,
