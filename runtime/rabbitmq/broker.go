@@ -36,13 +36,14 @@ type Broker struct {
 	// has refused one; else 0.
 	maxMessage atomic.Int64
 
+	newChannels newChannels // for messages that were refused
+
 	// warned is when a line was logged last that queues refuse messages, in Unix
 	// seconds.
 	warned atomic.Int64
 
 	batch    chan struct{} // a mutex: one batch is published at a time
 	browsing chan struct{} // a mutex: one queue is browsed at a time
-	retrying chan struct{} // a mutex: one refused message is tried on a new channel at a time
 
 	registering sync.WaitGroup // entries of queues in the registry
 
@@ -67,7 +68,6 @@ func Open(ctx context.Context, url string, bc broker.Config) (*Broker, error) {
 		topology:  newTopology(c.namespace),
 		batch:     make(chan struct{}, 1),
 		browsing:  make(chan struct{}, 1),
-		retrying:  make(chan struct{}, 1),
 		consumers: make(map[*consumer]struct{}),
 	}
 	b.topology.register = b.register
