@@ -27,7 +27,11 @@
 //	-list, -n
 //		Write nothing. List the tasks.
 //	-json
-//		Print diagnostics, or the tasks of -list, as a JSON object a line.
+//		Print diagnostics, the summary and the tasks of -list as a JSON object
+//		a line.
+//	-q
+//		Print no summary, which is a line such as
+//		3 tasks in 2 packages; wrote mail/dtask_gen.go
 //	-tags LIST
 //		Build tags to choose files by, separated by commas. Without it those of
 //		GOFLAGS hold.
