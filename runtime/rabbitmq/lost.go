@@ -114,8 +114,8 @@ func (r *rescue) sort(ds []*wire.Delivery) map[string][]*wire.Delivery {
 	queues := make(map[string][]*wire.Delivery)
 	for _, d := range ds {
 		_, queue, ok := r.b.topology.delayedFor(d.Key)
-		if !ok {
-			r.b.log.Error("a delayed message names no queue; RabbitMQ moves it to the dead letters of queue "+lostQueue, "id", d.MessageID, "key", d.Key)
+		if !ok || d.Discarded > 0 {
+			r.b.log.Error("a delayed message names no queue, or is too large; RabbitMQ moves it to the dead letters of queue "+lostQueue, "id", d.MessageID, "key", d.Key)
 			r.ch.Reject(d.Tag)
 			continue
 		}
