@@ -16,7 +16,7 @@
 //	//go:generate go tool dtaskgen ./...
 //
 // A file is written only if it changes, and none is if anything is wrong
-// anywhere. docs/directives.md describes the directives and what a task can be,
+// anywhere. docs/tasks.md describes the directives and what a task can be,
 // docs/diagnostics.md what dtaskgen may have to say.
 //
 // The flags are:
