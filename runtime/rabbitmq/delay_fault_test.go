@@ -2,9 +2,12 @@ package rabbitmq_test
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/dtaskhq/dtask/internal/testenv/rabbittest"
 	"github.com/dtaskhq/dtask/runtime/broker"
@@ -172,4 +175,46 @@ func checkArrival(t *testing.T, b *rabbitmq.Broker, queue string, want map[strin
 			t.Errorf("%+v, want that nothing is left", s)
 		}
 	}
+}
+
+// What was delayed for no queue at all, or is too large, is among the dead letters of
+// a queue for that, and in nobody's way.
+func TestDelayedForNobody(t *testing.T) {
+	noLeaks(t)
+	raw := rabbittest.URL(t)
+	b := open(t, raw)
+	namespace := rabbittest.Namespace(t, raw)
+	alive := consume(t, b, "alive", 1)
+	ch := rabbittest.Channel(t, raw)
+	zeros := strings.Repeat("0.", 28)
+	for key, size := range map[string]int{
+		zeros + "another." + namespace + ".queue.q": 10,
+		zeros + namespace + ".queue.large":          broker.MaxBodySize + 1,
+		"nonsense":                                  10,
+	} {
+		if err := ch.PublishWithContext(testContext(t), namespace+".wait.end", key, false, false, amqp.Publishing{
+			MessageId: key, Type: "pkg.Task", DeliveryMode: amqp.Persistent, Body: make([]byte, size),
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, func() string {
+		states, err := b.Queues(testContext(t))
+		for _, s := range states {
+			if s.Queue == "lost" && s.Dead == 3 {
+				return ""
+			}
+		}
+		return fmt.Sprintf("queues %+v, %v, want one with three dead letters", states, err)
+	})
+	dead, err := b.DeadLetters(testContext(t), "lost", 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range dead {
+		if n := len(m.Failures); n != 1 || !strings.Contains(m.Failures[0].Error, namespace+".lost") {
+			t.Errorf("dead letter %s with %+v, want where it comes from", m.ID, m.Failures)
+		}
+	}
+	checkRetries(t, b, alive)
 }

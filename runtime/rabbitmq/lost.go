@@ -123,6 +123,7 @@ func (r *rescue) sort(ds []*wire.Delivery) map[string][]*wire.Delivery {
 		if !ok || d.Discarded > 0 {
 			r.b.log.Error("a delayed message names no queue, or is too large; RabbitMQ moves it to the dead letters of queue "+lostQueue, "id", d.MessageID, "key", d.Key)
 			r.ch.Reject(d.Tag)
+			r.fates.listed.Do(func() { r.b.topology.register(r.ctx, r.session, lostQueue) })
 			continue
 		}
 		queues[queue] = append(queues[queue], d)
