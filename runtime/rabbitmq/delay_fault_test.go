@@ -72,15 +72,21 @@ func TestDelaysForQueuesInTrouble(t *testing.T) {
 	})
 }
 
-// delayInto delays messages for a queue, does harm to the queue, and returns their
-// ids and what mends the harm.
+// delayInto does harm to a queue that its producer has declared before, delays
+// messages for it, and returns their ids and what mends the harm.
 func delayInto(t *testing.T, b *rabbitmq.Broker, raw, queue string, harm func(*testing.T, string, string) func()) (ids map[string]bool, mend func()) {
 	t.Helper()
+	for _, p := range []broker.Priority{broker.PriorityHigh, broker.PriorityDefault, broker.PriorityLow} {
+		m := message(queue)
+		m.Priority, m.NotBefore = p, time.Now().Add(time.Hour)
+		enqueue(t, b, m)
+	}
+	mend = harm(t, raw, queue)
 	ids = make(map[string]bool)
 	var ms []*broker.Message
 	for i := range stuck {
 		m := message(queue)
-		m.NotBefore = time.Now().Add(2 * time.Second)
+		m.NotBefore = time.Now().Add(time.Second)
 		m.Priority = broker.Priority(i%3 - 1)
 		ids[m.ID] = true
 		ms = append(ms, m)
@@ -90,7 +96,7 @@ func delayInto(t *testing.T, b *rabbitmq.Broker, raw, queue string, harm func(*t
 			t.Fatal(err)
 		}
 	}
-	return ids, harm(t, raw, queue)
+	return ids, mend
 }
 
 // deleteQueue deletes all that belongs to a queue.
@@ -124,7 +130,7 @@ func fillQueue(t *testing.T, raw, queue string) func() {
 // checkRetries checks that five retries of a message run, and three delays.
 func checkRetries(t *testing.T, b *rabbitmq.Broker, c broker.Consumer) {
 	t.Helper()
-	time.Sleep(2500 * time.Millisecond) // what is in trouble is due
+	time.Sleep(2 * time.Second) // what is in trouble is due
 	m := message("alive")
 	enqueue(t, b, m)
 	for i := range 3 {
