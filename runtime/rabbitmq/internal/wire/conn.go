@@ -20,6 +20,7 @@ type Conn struct {
 	library   *amqp.Connection
 	transport *transport
 	log       *slog.Logger
+	maxBody   int
 
 	// blocked is the channel that is closed when RabbitMQ accepts messages
 	// again, or nil while it does.
@@ -31,7 +32,7 @@ type Conn struct {
 }
 
 func newConn(library *amqp.Connection, t *transport, config Config) *Conn {
-	c := &Conn{library: library, transport: t, log: config.Log, done: make(chan struct{})}
+	c := &Conn{library: library, transport: t, log: config.Log, maxBody: config.MaxBody, done: make(chan struct{})}
 	if c.log == nil {
 		c.log = slog.Default()
 	}

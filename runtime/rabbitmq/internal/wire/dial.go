@@ -25,6 +25,7 @@ type Config struct {
 	Password  string
 	Vhost     string
 	Heartbeat time.Duration // a connection that is silent for twice as long is lost
+	MaxBody   int           // bodies that are larger are not kept when they are delivered; 0 for any
 	Role      string        // tells the connections of a process apart in RabbitMQ's lists
 	Log       *slog.Logger
 }
