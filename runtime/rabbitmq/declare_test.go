@@ -108,7 +108,7 @@ func TestLevelDeleted(t *testing.T) {
 	}
 	enqueue(t, b, delayed())
 	ch := rabbittest.Channel(t, raw)
-	level := rabbittest.Namespace(t, raw) + ".delay.08"
+	level := rabbittest.Namespace(t, raw) + ".wait.08"
 	if err := ch.ExchangeDelete(level, false, false); err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +121,7 @@ func TestLevelDeleted(t *testing.T) {
 
 func TestLookalikeQueues(t *testing.T) {
 	b := open(t, rabbittest.URL(t))
-	for _, q := range []string{"q", "q.lock", "q.queue", "delay.00"} {
+	for _, q := range []string{"q", "q.lock", "q.queue", "wait.00"} {
 		enqueue(t, b, message(q))
 		c := consume(t, b, q, 1)
 		receive(t, c).Settle(broker.Settlement{Verdict: broker.Dead})
@@ -129,7 +129,7 @@ func TestLookalikeQueues(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, q := range []string{"q", "q.lock", "q.queue", "delay.00"} {
+	for _, q := range []string{"q", "q.lock", "q.queue", "wait.00"} {
 		if dead, err := b.DeadLetters(testContext(t), q, 10); len(dead) != 1 || err != nil {
 			t.Errorf("dead letters of %s: %v, %v, want one", q, dead, err)
 		}
