@@ -38,13 +38,17 @@ func Open(ctx context.Context, url string, config broker.Config) (*Broker, error
 	if err != nil {
 		return nil, err
 	}
+	named := t.file
 	if t.file, err = resolve(t.file); err == nil {
 		err = create(t.file)
+	}
+	if err == nil {
+		err = soleName(t.file)
 	}
 	if err != nil {
 		return nil, explain(t.file, err)
 	}
-	c, err := openFile(ctx, t)
+	c, id, err := openIdentified(ctx, t, named)
 	if err != nil {
 		return nil, explain(t.file, err)
 	}
@@ -53,7 +57,7 @@ func Open(ctx context.Context, url string, config broker.Config) (*Broker, error
 		c.close()
 		return nil, explain(t.file, err)
 	}
-	b.writer = newWriter(t, c, cmp.Or(config.Logger, slog.Default()))
+	b.writer = newWriter(t, c, id, cmp.Or(config.Logger, slog.Default()))
 	go b.writer.run()
 	return b, nil
 }

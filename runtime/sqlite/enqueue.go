@@ -24,6 +24,9 @@ func (b *Broker) EnqueueMany(ctx context.Context, ms []*broker.Message) []error 
 	if err := ctx.Err(); err != nil {
 		return in.fail(err)
 	}
+	if err := b.writer.failure(); err != nil {
+		return in.fail(err)
+	}
 	if err := b.writer.put(func(box *inbox) { box.inserts = append(box.inserts, in) }); err != nil {
 		return in.fail(err)
 	}

@@ -36,6 +36,9 @@ func (w *writer) await(ctx context.Context, op *operation) error {
 // handIn hands in an operation in any case, and waits until it is durable, or
 // ctx ends.
 func (w *writer) handIn(ctx context.Context, op *operation) error {
+	if err := w.failure(); err != nil {
+		return err
+	}
 	if err := w.put(func(in *inbox) { in.operations = append(in.operations, op) }); err != nil {
 		return err
 	}
@@ -68,6 +71,7 @@ func (w *writer) operate(do func(*conn) error) (failed, lost error) {
 			return nil, failed // SQLite has rolled back everything by itself
 		}
 	}
+	w.judge(failed)
 	_, lost = w.conn.exec("RELEASE operation")
 	return explain(w.file, failed), lost
 }

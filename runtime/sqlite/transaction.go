@@ -1,6 +1,11 @@
 package sqlite
 
-import "time"
+import (
+	"fmt"
+	"time"
+
+	"github.com/dtaskhq/dtask/runtime/broker"
+)
 
 // transact puts the inbox and the claims into one transaction.
 func (w *writer) transact() {
@@ -24,8 +29,19 @@ func (w *writer) transact() {
 	if err != nil {
 		w.conn.exec("ROLLBACK")
 		w.dropBatches()
+		if w.judge(err) {
+			w.refuse(in, w.failure())
+			return
+		}
 		w.salvage(in)
 		return
+	}
+	if len(in.inserts) > 0 {
+		if err := w.identity.checkNamed(); err != nil {
+			w.fail(explain(w.file, err))
+			w.refuse(in, fmt.Errorf("%w (%w)", broker.ErrUnknownOutcome, w.failure()))
+			return
+		}
 	}
 	w.setTrouble(nil)
 	w.retryAt = time.Time{}

@@ -44,8 +44,11 @@ const (
 // pause returns how long the writer may sleep if nobody wakes it.
 func (w *writer) pause(now time.Time) time.Duration {
 	w.mu.Lock()
-	idle := w.inbox.empty()
+	idle, failed := w.inbox.empty(), w.gaveUpFor != nil
 	w.mu.Unlock()
+	if failed {
+		return time.Hour
+	}
 	if wait := w.retryAt.Sub(now); wait > 0 || !idle {
 		return max(wait, 0)
 	}
