@@ -78,10 +78,11 @@ func (w *writer) enter(conn *conn, c *consumer) error {
 // remove makes the writer forget c.
 func (w *writer) remove(c *consumer) {
 	w.consumers = slices.DeleteFunc(w.consumers, func(known *consumer) bool { return known == c })
-	for queue, holder := range w.quarantined {
-		if holder == c {
-			delete(w.quarantined, queue)
-		}
+	if s := w.gate.suspect; s != nil && s.consumer == c {
+		w.leaveGate(s)
+	}
+	if w.gate.last == c {
+		w.gate.last = nil
 	}
 }
 

@@ -12,7 +12,6 @@ const lookForDeadEvery = 400 * time.Millisecond
 
 // The statements about the consumers of a process.
 const (
-	freeMessages     = setCrashed + " WHERE state = 1 AND owner IN (SELECT id FROM dtask_consumers WHERE lock = ?)"
 	forgetConsumers  = "DELETE FROM dtask_consumers WHERE lock = ?"
 	renewLease       = "UPDATE dtask_consumers SET lease = ? WHERE lock = ?"
 	registerConsumer = "INSERT INTO dtask_consumers (queue, lock, pid, lease) VALUES (?, ?, ?, ?)"
@@ -140,7 +139,7 @@ func (l *liveness) free(w *writer, d deadProcess, now time.Time) error {
 			return err
 		}
 	}
-	if _, err := w.conn.exec(freeMessages, d.name); err != nil {
+	if err := w.freeOfDead(d.name, now); err != nil {
 		return err
 	}
 	w.lookAgain()

@@ -132,9 +132,9 @@ func (w *writer) deliverBatches() {
 
 // dropBatches forgets the claims of a transaction that failed.
 func (w *writer) dropBatches() {
+	w.dropSuspect()
 	for _, c := range w.consumers {
 		c.batch = c.batch[:0]
 		c.dueAt = [classes]time.Time{}
 	}
-	clear(w.quarantined) // in the worst case two run alone
 }

@@ -35,20 +35,20 @@ type writer struct {
 	consumers    []*consumer
 	liveness     liveness
 	wal          *walWatch
-	dataVersion  int64                // of the last look at the file
-	lastActive   time.Time            // when something last happened
-	othersAt     time.Time            // when another connection last committed
-	retryAt      time.Time            // no transaction before, after one that failed
-	complainedAt time.Time            // when the log last had what is wrong
-	identifiedAt time.Time            // when the files were last looked at
-	diskFails    time.Time            // since when the disk has failed without a break; zero: it works
-	expecting    time.Time            // until when to look often, since another process has written
-	quarantined  map[string]*consumer // who runs a message of the queue alone
-	args         []driver.Value       // reused
-	storing      []storing            // reused
-	durability   durability           // of the connection
-	vacuumDue    bool                 // written since the last vacuum
-	expected     int                  // how many callers the next transaction is to answer
+	dataVersion  int64     // of the last look at the file
+	lastActive   time.Time // when something last happened
+	othersAt     time.Time // when another connection last committed
+	retryAt      time.Time // no transaction before, after one that failed
+	complainedAt time.Time // when the log last had what is wrong
+	identifiedAt time.Time // when the files were last looked at
+	diskFails    time.Time // since when the disk has failed without a break; zero: it works
+	expecting    time.Time // until when to look often, since another process has written
+	gate         gate
+	args         []driver.Value // reused
+	storing      []storing      // reused
+	durability   durability     // of the connection
+	vacuumDue    bool           // written since the last vacuum
+	expected     int            // how many callers the next transaction is to answer
 	closeErr     error
 }
 
@@ -56,15 +56,14 @@ type writer struct {
 func newWriter(t target, c *conn, id identity, log *slog.Logger) *writer {
 	c.script("PRAGMA busy_timeout = 0") // begin waits in its own way
 	return &writer{
-		target:      t,
-		identity:    id,
-		log:         log,
-		conn:        c,
-		wake:        make(chan struct{}, 1),
-		done:        make(chan struct{}),
-		failed:      make(chan struct{}),
-		quarantined: make(map[string]*consumer),
-		durability:  durable,
+		target:     t,
+		identity:   id,
+		log:        log,
+		conn:       c,
+		wake:       make(chan struct{}, 1),
+		done:       make(chan struct{}),
+		failed:     make(chan struct{}),
+		durability: durable,
 	}
 }
 
