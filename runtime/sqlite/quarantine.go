@@ -43,9 +43,15 @@ const sameTime = time.Second
 
 // freeOfDead frees the messages of a dead process, and finds one guilty if that is
 // proven.
-func (w *writer) freeOfDead(lock string, now time.Time) error {
+func (w *writer) freeOfDead(d deadProcess, now time.Time) error {
+	lock := d.name
 	running, err := w.conn.int(countRunning, lock)
 	if err != nil || running == 0 {
+		return err
+	}
+	if d.suspended { // which is nobody's fault
+		w.log.Warn("a worker process is suspended, or hangs; its tasks run again", "lock", lock, "tasks", running, "file", w.file)
+		_, err := w.conn.exec(freeMessages, lock)
 		return err
 	}
 	if _, err := w.conn.exec(forget, now.Add(-sameTime).UnixMilli()); err != nil {
