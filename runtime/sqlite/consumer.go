@@ -49,10 +49,12 @@ func (b *Broker) Consume(ctx context.Context, o broker.ConsumeOptions) (broker.C
 		deliveries:  make(chan broker.Delivery, o.Concurrency+maxAhead),
 	}
 	w := b.writer
-	err := w.await(ctx, newOperation(
+	entering := newOperation(
 		func(conn *conn) error { return w.enter(conn, c) },
 		func() { w.consumers = append(w.consumers, c) },
-	))
+	)
+	entering.private = true
+	err := w.await(ctx, entering)
 	if err != nil {
 		c.Stop()
 		w.put(func(in *inbox) { in.operations = append(in.operations, c.leaving()) }) // it may still be registered
@@ -72,6 +74,11 @@ func (w *writer) enter(conn *conn, c *consumer) error {
 	if _, err := conn.exec("INSERT INTO dtask_queues (name) VALUES (?) ON CONFLICT DO NOTHING", c.queue); err != nil {
 		return err
 	}
+	paused, err := conn.int("SELECT paused FROM dtask_queues WHERE name = ?", c.queue)
+	if err != nil {
+		return err
+	}
+	c.paused = paused != 0
 	return w.register(c, time.Now())
 }
 

@@ -90,7 +90,7 @@ func prepareFile(c *conn, file string) error {
 	if err := useWAL(c); err != nil {
 		return err
 	}
-	if err := c.script("PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF; PRAGMA cache_size = -16000"); err != nil {
+	if err := c.script("PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF; PRAGMA cache_size = -16000; PRAGMA journal_size_limit = 8000000"); err != nil {
 		return err
 	}
 	return migrate(c)

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"fmt"
+	"slices"
 )
 
 // operation is something else to be done in a transaction. It leaves no trace
@@ -11,6 +12,7 @@ type operation struct {
 	do      func(*conn) error
 	then    func() // by the writer, once it is durable; may be nil
 	lasting bool   // if it fails it is tried again, though the caller was told
+	private bool   // it changes nothing that other consumers of this process are to look at
 	err     error
 	done    chan struct{}
 }
@@ -89,8 +91,11 @@ func (w *writer) answerOne(op *operation) {
 	close(op.done)
 }
 
-// operated takes over what an operation may have changed.
-func (w *writer) operated() {
+// operated takes over what operations may have changed.
+func (w *writer) operated(ops ...*operation) {
+	if !slices.ContainsFunc(ops, func(op *operation) bool { return !op.private }) {
+		return
+	}
 	w.lookAgain()
 	w.readPaused()
 }

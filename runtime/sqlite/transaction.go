@@ -51,9 +51,7 @@ func (w *writer) transact() {
 	w.expected = len(in.inserts) + w.waiting()
 	w.answer(&in)
 	w.deliverBatches()
-	if len(in.operations) > 0 {
-		w.operated()
-	}
+	w.operated(in.operations...)
 }
 
 // apply executes what was in the inbox. An error means that the transaction is

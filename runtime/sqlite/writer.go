@@ -47,6 +47,7 @@ type writer struct {
 	args         []driver.Value // reused
 	storing      []storing      // reused
 	durability   durability     // of the connection
+	vacuumedAt   time.Time      // under load
 	vacuumDue    bool           // written since the last vacuum
 	expected     int            // how many callers the next transaction is to answer
 	closeErr     error
@@ -117,6 +118,10 @@ func (w *writer) turn(now time.Time) (end bool) {
 		w.lastActive = now
 	} else if w.vacuumDue && now.Sub(w.lastActive) > vacuumAfter {
 		w.vacuum()
+		return false
+	}
+	if w.vacuumDue && w.failure() == nil {
+		w.vacuumBesides(now)
 	}
 	return false
 }
