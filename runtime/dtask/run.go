@@ -25,7 +25,8 @@ const (
 // more, lets the running tasks finish within the grace period, cancels the
 // contexts of those that do not, and hands back what is left at no cost of an
 // attempt. It returns nil after such a stop, and an error if a queue cannot be
-// consumed. Run may be called once.
+// consumed, or if the broker gives up: its store was replaced or is damaged. Run
+// may be called once.
 func (w *Worker) Run(ctx context.Context) error {
 	w.warnOfPeriodic()
 	w.warnOfQueues()
@@ -50,7 +51,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	}
 
 	close(w.ready)
-	w.watch(ctx)
+	failure := w.watch(ctx)
 	w.log.Info("stopping", "grace", max(w.config.Grace, 0))
 	for _, c := range consumers {
 		c.Stop()
@@ -66,7 +67,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	w.close(consumers)
 	w.log.Info("stopped", "done", w.stats.done.Load(), "retried", w.stats.retried.Load(),
 		"dead", w.stats.dead.Load(), "handed_back", w.stats.handedBack.Load())
-	return nil
+	return failure
 }
 
 // close closes the consumers; their settlements get a bounded time to become

@@ -16,14 +16,22 @@ import (
 // stuckAfter is how long after its timeout a task is given up.
 const stuckAfter = 10 * time.Second
 
-// watch waits until ctx ends, and meanwhile looks for stuck tasks.
-func (w *Worker) watch(ctx context.Context) {
+// watch waits until ctx ends, or the broker gives up, and meanwhile looks for stuck
+// tasks. It returns why the broker gave up.
+func (w *Worker) watch(ctx context.Context) error {
+	var failed <-chan struct{}
+	failer, err := broker.As[broker.Failer](w.client.broker)
+	if err == nil {
+		failed = failer.Failed()
+	}
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return
+			return nil
+		case <-failed:
+			return fmt.Errorf("dtask: the broker has given up: %w", failer.Err())
 		case <-tick.C:
 			w.giveUpStuck()
 		}

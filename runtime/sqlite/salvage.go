@@ -111,6 +111,6 @@ func (w *writer) operateSingly(in *inbox, failed error) {
 			op.err = explain(w.file, err)
 		}
 		w.answerOne(op)
-		w.operated()
+		w.operated(op)
 	}
 }

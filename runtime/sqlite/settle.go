@@ -77,7 +77,7 @@ func (s *settlement) deletes() bool {
 // there already is taken for the same.
 func (w *writer) settle(s *settlement) error {
 	d := s.delivery
-	w.leaveQuarantine(d)
+	w.leaveGate(d)
 	sql := settleDone
 	switch s.verdict {
 	case released:
