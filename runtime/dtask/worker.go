@@ -25,9 +25,10 @@ type Worker struct {
 	now     func() time.Time
 	handle  HandleFunc // the chain of middleware around attempt
 
-	mu       sync.Mutex
-	slots    map[*slot]struct{}
-	occupied sync.WaitGroup // slots that have not ended
+	mu        sync.Mutex
+	slots     map[*slot]struct{}
+	consumers []broker.Consumer // only added to
+	occupied  sync.WaitGroup    // slots that have not ended
 
 	unknown sync.Map // task and schema → struct{}: what was logged once
 

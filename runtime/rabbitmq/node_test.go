@@ -25,6 +25,7 @@ func TestNode(t *testing.T) {
 		{"Blocked", testBlocked},
 		{"BlockedConsumer", testBlockedConsumer},
 		{"BlockedElsewhere", testBlockedElsewhere},
+		{"BlockedOutcomes", testBlockedOutcomes},
 		{"DiskAlarm", testDiskAlarm},
 		{"StopApp", testStopApp},
 		{"Crash", testCrash},

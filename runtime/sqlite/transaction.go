@@ -27,6 +27,7 @@ func (w *writer) transact() {
 		w.salvage(in)
 		return
 	}
+	w.committed(nil)
 	w.setTrouble(nil)
 	w.retryAt = time.Time{}
 	w.vacuumDue = true

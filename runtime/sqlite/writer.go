@@ -21,7 +21,8 @@ type writer struct {
 
 	mu         sync.Mutex
 	inbox      inbox
-	trouble    error // why not everything is stored; nil if it is
+	committing [][]settlement // taken from the inbox, and not known to be on disk
+	trouble    error          // why not everything is stored; nil if it is
 	waiters    waiters
 	walChanged atomic.Bool   // another process has written to the log
 	wake       chan struct{} // 1: something is in the inbox, or somebody new waits for a result
