@@ -27,6 +27,11 @@ func (p *packageScan) task(marked *directive.Function) *Task {
 		d.Chain = typecheck.ErrorsAt(p.loaded, pos.Filename, pos.Line)
 		return nil
 	}
+	if generic, instance := typecheck.InstantiationCycle(obj.Signature()); generic != nil {
+		d := p.Report(pos, diagnostic.Unresolved, "keep the arguments of the type as they are where it contains itself", "%s: its signature leads to a type without end", fn.Name.Name)
+		d.Chain = []diagnostic.Step{{Pos: p.pos(generic.Pos()), Text: fmt.Sprintf("%s contains %s", generic.Name(), p.typeString(instance))}}
+		return nil
+	}
 	t := &Task{
 		Func:     fn.Name.Name,
 		Pos:      pos,
