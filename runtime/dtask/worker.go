@@ -26,9 +26,10 @@ type Worker struct {
 	now     func() time.Time
 	handle  HandleFunc // the chain of middleware around attempt
 
-	mu       sync.Mutex
-	slots    map[*slot]struct{}
-	occupied sync.WaitGroup // slots that have not ended
+	mu        sync.Mutex
+	slots     map[*slot]struct{}
+	consumers []broker.Consumer // only added to
+	occupied  sync.WaitGroup    // slots that have not ended
 
 	unknown once      // foreign messages, by task and schema
 	snoozed sync.Once // a warning

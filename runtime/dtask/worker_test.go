@@ -48,6 +48,7 @@ type fakeConsumer struct {
 }
 
 func (c *fakeConsumer) Deliveries() <-chan broker.Delivery { return c.broker.deliveries }
+func (c *fakeConsumer) Unrecorded() []broker.Unrecorded    { return nil }
 func (c *fakeConsumer) Stop()                              { c.broker.stop.Do(func() { close(c.broker.deliveries) }) }
 
 func (c *fakeConsumer) Close(context.Context) error {

@@ -43,6 +43,7 @@ func (w *writer) transact() {
 			return
 		}
 	}
+	w.committed(nil)
 	w.setTrouble(nil)
 	w.retryAt = time.Time{}
 	w.vacuumDue = true

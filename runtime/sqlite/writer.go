@@ -23,6 +23,7 @@ type writer struct {
 
 	mu         sync.Mutex
 	inbox      inbox
+	committing [][]settlement // taken from the inbox, and not known to be on disk
 	trouble    error         // why not everything is stored; nil if it is
 	gaveUpFor  error         // why the store cannot be used any more; nil if it can
 	failed     chan struct{} // closed when there is such a reason
