@@ -46,6 +46,22 @@ func TestSnippets(t *testing.T) {
 	}
 }
 
+// TestShownFiles compares the files of the repository that pages show with what
+// they show.
+func TestShownFiles(t *testing.T) {
+	for _, p := range pages(t) {
+		for _, b := range p.blocks {
+			if !strings.HasPrefix(b.file, "example/") && !strings.HasPrefix(b.file, "docs/") {
+				continue
+			}
+			text, err := os.ReadFile(filepath.Join(root, b.file))
+			if err != nil || string(text) != b.text {
+				t.Errorf("%s:%d: %s is not as it is shown; %v", p.name, b.line, b.file, err)
+			}
+		}
+	}
+}
+
 // complete makes a file of a snippet: it may be one, or declarations, or
 // statements. A body { … } stands for any.
 func complete(page string, b block) (string, error) {
