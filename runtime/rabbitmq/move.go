@@ -108,6 +108,9 @@ func (sub *subscription) persist(id string, publish func() error) error {
 func (sub *subscription) handedBack(d *delivery) *publication {
 	var h wire.Builder
 	h.Int(codec.HeaderAttempt, int64(d.attempt))
+	if d.from.source.class == classDue { // its routing key gets lost
+		h.Int(codec.HeaderPriority, int64(d.message.Priority))
+	}
 	return sub.publicationTo(d.from.source.class, codec.Forward(d.raw, h.Table()))
 }
 

@@ -33,7 +33,7 @@ func Decode(d *wire.Delivery, queue string) (broker.Message, error) {
 		switch name {
 		case headerSchema:
 			r.Text(name, v, &m.Schema)
-		case headerPriority:
+		case HeaderPriority:
 			n, _ := r.Int(name, v)
 			m.Priority = broker.Priority(max(int64(broker.PriorityLow), min(n, int64(broker.PriorityHigh))))
 		case HeaderAttempt:
