@@ -35,7 +35,7 @@ func TestSnippets(t *testing.T) {
 				continue
 			}
 			folder := strings.ReplaceAll(strings.TrimSuffix(p.name, ".md"), "/", "_")
-			write(t, m.dir, fmt.Sprintf("%s_%d/snippet.go", strings.ToLower(folder), b.line), source)
+			write(t, m.dir, fmt.Sprintf("%s/line%d/snippet.go", strings.ToLower(folder), b.line), source)
 			count++
 		}
 	}
@@ -51,7 +51,7 @@ func TestSnippets(t *testing.T) {
 func TestShownFiles(t *testing.T) {
 	for _, p := range pages(t) {
 		for _, b := range p.blocks {
-			if !strings.HasPrefix(b.file, "example/") && !strings.HasPrefix(b.file, "docs/") {
+			if !strings.HasPrefix(b.file, "example/") && !strings.HasPrefix(b.file, "bench/") {
 				continue
 			}
 			text, err := os.ReadFile(filepath.Join(root, b.file))
