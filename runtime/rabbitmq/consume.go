@@ -14,13 +14,16 @@ import (
 // A consumer delivers the messages of one queue: it subscribes on one session
 // after the other, and merges the classes of the queue.
 type consumer struct {
-	b           *Broker
-	queue       string
-	log         *slog.Logger // names the queue
-	concurrency int
-	out         chan broker.Delivery
-	recheck     chan struct{} // the queue may have been paused or resumed
-	pace        pace
+	b       *Broker
+	queue   string
+	log     *slog.Logger // names the queue
+	out     chan broker.Delivery
+	recheck chan struct{} // the queue may have been paused or resumed
+	pace    pace
+
+	// What serve notes, see shed.go.
+	picks int                  // deliveries
+	shed  map[string]time.Time // what went back to the queue, by id
 
 	quarantining moves          // into the quarantine
 	executed     executed       // on connections that were lost
@@ -40,16 +43,16 @@ type consumer struct {
 // Consume implements broker.Broker.
 func (b *Broker) Consume(ctx context.Context, o broker.ConsumeOptions) (broker.Consumer, error) {
 	c := &consumer{
-		b:           b,
-		queue:       o.Queue,
-		log:         cmp.Or(o.Logger, b.log).With("queue", o.Queue),
-		concurrency: o.Concurrency,
-		out:         make(chan broker.Delivery),
-		recheck:     make(chan struct{}, 1),
-		pace:        newPace(o.Concurrency, time.Now()),
-		closing:     make(chan struct{}),
-		ended:       make(chan struct{}),
+		b:       b,
+		queue:   o.Queue,
+		log:     cmp.Or(o.Logger, b.log).With("queue", o.Queue),
+		out:     make(chan broker.Delivery),
+		recheck: make(chan struct{}, 1),
+		shed:    make(map[string]time.Time),
+		closing: make(chan struct{}),
+		ended:   make(chan struct{}),
 	}
+	c.pace.start(o.Concurrency, time.Now())
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	c.hurry, c.giveUp = context.WithCancel(context.Background())
 	if err := b.consuming.start(ctx); err != nil {

@@ -3,6 +3,7 @@ package rabbitmq
 import (
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
@@ -21,6 +22,8 @@ type delivery struct {
 	body    []byte
 	receipt receipt // but for the hash of the body
 
+	over atomic.Bool // settled
+
 	// The acker guards these, for a copy may take the place of the original.
 	raw      *wire.Delivery
 	since    time.Time // when it came
@@ -33,6 +36,10 @@ func (d *delivery) Message() *broker.Message { return &d.message }
 
 // Settle implements broker.Delivery.
 func (d *delivery) Settle(s broker.Settlement) {
+	if d.over.Swap(true) {
+		return
+	}
+	d.sub.consumer.pace.running.Add(-1)
 	switch sub := d.sub; {
 	case s.Verdict == broker.Done && d.message.Keep == 0 && len(s.Then) == 0:
 		// Nothing is to be published.

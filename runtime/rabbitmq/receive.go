@@ -42,6 +42,7 @@ func (sub *subscription) fetch() {
 func (sub *subscription) receive(from *fetcher, raw *wire.Delivery, now time.Time) *delivery {
 	d := &delivery{sub: sub, from: from, raw: raw, body: raw.Body, since: now}
 	from.received++
+	from.source.arrived, from.source.silent = now, 0
 	move := sub.judge(d)
 	d.attempt = d.message.Attempt
 	if move != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
@@ -24,6 +25,14 @@ type subscription struct {
 	cancelled []string            // tags of fetchers that RabbitMQ has cancelled
 	renewal   renewal
 
+	// What waits in vain, see shed.go.
+	looking   bool      // look is about to be called
+	picksSeen int       // deliveries of the consumer when it was called last
+	moved     time.Time // when one was noticed
+	shedding  bool      // fetchers are to be cancelled, and nothing is acknowledged
+	shedSince time.Time
+	asked     time.Time // when RabbitMQ was asked last whether it is silent for a reason
+
 	ctx       context.Context // ends with the channel
 	cancelCtx context.CancelCauseFunc
 
@@ -40,12 +49,11 @@ func subscribe(ctx context.Context, c *consumer, s *session) (*subscription, err
 	if err := c.b.topology.ensureConsumed(ctx, s, c.queue); err != nil {
 		return nil, err
 	}
-	prefetch := c.pace.prefetch
-	return within(ctx, func() (*subscription, error) { return openSubscription(ctx, c, s, prefetch) }, (*subscription).abandon)
+	return within(ctx, func() (*subscription, error) { return openSubscription(ctx, c, s) }, (*subscription).abandon)
 }
 
 // openSubscription begins to consume a queue on s, unless it is paused.
-func openSubscription(ctx context.Context, c *consumer, s *session, prefetch int) (*subscription, error) {
+func openSubscription(ctx context.Context, c *consumer, s *session) (*subscription, error) {
 	ch, err := s.Channel(ctx)
 	if err != nil {
 		return nil, err
@@ -66,7 +74,7 @@ func openSubscription(ctx context.Context, c *consumer, s *session, prefetch int
 		<-ch.Done()
 		sub.cancelCtx(fmt.Errorf("channel: %w", ch.Err()))
 	}()
-	if err := sub.pauseOrResume(ctx, prefetch); err != nil {
+	if err := sub.pauseOrResume(ctx); err != nil {
 		sub.abandon()
 		return nil, err
 	}
@@ -74,7 +82,7 @@ func openSubscription(ctx context.Context, c *consumer, s *session, prefetch int
 }
 
 // pauseOrResume starts or stops the consumption as the queue is paused or not.
-func (sub *subscription) pauseOrResume(ctx context.Context, prefetch int) error {
+func (sub *subscription) pauseOrResume(ctx context.Context) error {
 	c := sub.consumer
 	paused, err := queueExists(ctx, sub.session, c.b.topology.paused(c.queue))
 	if err != nil {
@@ -88,6 +96,10 @@ func (sub *subscription) pauseOrResume(ctx context.Context, prefetch int) error 
 		c.log.Info("queue paused")
 		return sub.quiesce()
 	}
-	sub.acks.expect(prefetch)
-	return sub.begin(sub.more(prefetch))
+	sub.acks.expect(c.pace.concurrency + c.pace.ahead)
+	var first []*fetcher
+	for i := range sub.sources {
+		first = append(first, sub.moreBase(&sub.sources[i])...)
+	}
+	return sub.begin(first)
 }
