@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
@@ -20,6 +21,12 @@ type consumer struct {
 	out     chan broker.Delivery
 	recheck chan struct{} // the queue may have been paused or resumed
 	pace    pace
+
+	// For the gate, see gate.go.
+	gate     atomic.Int32 // what passes
+	isPaused atomic.Bool
+	suspects atomic.Int32 // that have come
+	current  atomic.Pointer[subscription]
 
 	// What serve notes, see shed.go.
 	picks int                  // deliveries
@@ -98,7 +105,13 @@ func (c *consumer) Close(ctx context.Context) error {
 func (b *Broker) addConsumer(c *consumer) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if len(b.consumers) == 0 {
+		var ctx context.Context
+		ctx, b.unwatch = context.WithCancel(b.consuming.ctx)
+		b.watching.Go(func() { b.watchSuspects(ctx) })
+	}
 	b.consumers[c] = struct{}{}
+	c.gate.Store(b.gate)
 	b.rescueWhile(true)
 }
 
@@ -106,5 +119,8 @@ func (b *Broker) removeConsumer(c *consumer) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.consumers, c)
+	if len(b.consumers) == 0 {
+		b.unwatch()
+	}
 	b.rescueWhile(len(b.consumers) > 0)
 }

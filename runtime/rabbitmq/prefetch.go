@@ -102,7 +102,7 @@ func prefetchOf(fs []*fetcher) (total int) {
 // slots returns for how many slots the source fetches at most.
 func (s *source) slots(concurrency int) int {
 	if s.class == classQuarantine {
-		return 1 // when its worker dies it was the only one
+		return 0 // see gate.go
 	}
 	return concurrency
 }

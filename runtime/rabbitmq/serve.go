@@ -53,6 +53,7 @@ func (c *consumer) serve(sub *subscription) (next *subscription, err error) {
 	look := time.NewTimer(lookInterval)
 	defer look.Stop()
 	sub.looking = true
+	c.current.Store(sub)
 	for {
 		var out chan<- broker.Delivery
 		var d *delivery
@@ -74,6 +75,7 @@ func (c *consumer) serve(sub *subscription) (next *subscription, err error) {
 			if len(sub.cancelled) > 0 {
 				return c.afterCancel(sub, sub.cancelled)
 			}
+			err = sub.suspectCame()
 			sub.grow()
 			if !sub.looking {
 				sub.looking = true

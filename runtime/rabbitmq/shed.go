@@ -51,7 +51,7 @@ func (sub *subscription) waiting() bool {
 
 // closed reports whether a source has no fetcher.
 func (sub *subscription) closed() bool {
-	return slices.ContainsFunc(sub.sources[:], func(s source) bool { return len(s.base)+len(s.ahead) == 0 })
+	return slices.ContainsFunc(sub.sources[:], func(s source) bool { return s.class != classQuarantine && len(s.base)+len(s.ahead) == 0 })
 }
 
 // shed hands back what has waited for maxWait and will go on to wait, if there is

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
@@ -19,7 +20,8 @@ type subscription struct {
 	sources   [len(consumed)]source
 	fetchers  map[string]*fetcher // by tag, also the former ones
 	tags      int                 // how many were used
-	active    bool                // not paused
+	active    bool                // all classes are fetched
+	passes    atomic.Int32        // what is fetched, see gate.go
 	growing   chan error          // if not nil: fetchers are being started; receives once
 	received  []*wire.Delivery    // reused
 	cancelled []string            // tags of fetchers that RabbitMQ has cancelled
@@ -67,6 +69,7 @@ func openSubscription(ctx context.Context, c *consumer, s *session) (*subscripti
 		quieted:  make(chan struct{}),
 	}
 	sub.ctx, sub.cancelCtx = context.WithCancelCause(context.Background())
+	sub.passes.Store(passNone)
 	for i, class := range consumed {
 		sub.sources[i].class = class
 	}
@@ -81,25 +84,59 @@ func openSubscription(ctx context.Context, c *consumer, s *session) (*subscripti
 	return sub, nil
 }
 
-// pauseOrResume starts or stops the consumption as the queue is paused or not.
+// pauseOrResume starts or stops the consumption as the queue is paused or not, and
+// as the gate is open or shut.
 func (sub *subscription) pauseOrResume(ctx context.Context) error {
 	c := sub.consumer
 	paused, err := queueExists(ctx, sub.session, c.b.topology.paused(c.queue))
 	if err != nil {
 		return err
 	}
-	if paused == !sub.active {
+	pass, now := c.gate.Load(), sub.passes.Load()
+	if paused {
+		pass = passNone
+	}
+	if !c.isPaused.Swap(paused) && paused && now != passNone {
+		c.log.Info("queue paused")
+	}
+	if pass == now {
 		return nil
 	}
-	sub.active = !paused
-	if paused {
-		c.log.Info("queue paused")
-		return sub.quiesce()
+	if now != passNone {
+		if err := sub.quiesce(); err != nil {
+			return err
+		}
 	}
-	sub.acks.expect(c.pace.concurrency + c.pace.ahead)
+	sub.active = pass == passAll
+	sub.passes.Store(pass)
 	var first []*fetcher
 	for i := range sub.sources {
-		first = append(first, sub.moreBase(&sub.sources[i])...)
+		s := &sub.sources[i]
+		switch {
+		case pass == passAll:
+			first = append(first, sub.moreBase(s)...)
+		case pass == passSuspect && s.class == classQuarantine:
+			s.base = []*fetcher{sub.fetcher(s, false, 1)}
+			first = s.base
+		}
 	}
+	sub.acks.expect(c.pace.concurrency + c.pace.ahead)
 	return sub.begin(first)
+}
+
+// suspectCame ends the fetching from quarantine once a suspect has come.
+func (sub *subscription) suspectCame() error {
+	if sub.passes.Load() != passSuspect {
+		return nil
+	}
+	for _, f := range sub.all() {
+		if sub.acks.unacked(f) < f.prefetch {
+			continue
+		}
+		if err := sub.end(f); err != nil {
+			return err
+		}
+		sub.consumer.suspects.Add(1)
+	}
+	return nil
 }
