@@ -113,6 +113,7 @@ var adminTests = []test{
 	{"WorkerStop", testWorkerStop},
 	{"WorkerKilled", testWorkerKilled},
 	{"WorkerPoison", testWorkerPoison},
+	{"WorkerPoisons", testWorkerPoisons},
 }
 
 // heavyAdminTests keep the processor busy for seconds.

@@ -49,6 +49,9 @@ type Broker struct {
 
 	mu        sync.Mutex
 	consumers map[*consumer]struct{}
+	gate      int32              // what passes, see gate.go
+	unwatch   context.CancelFunc // ends watchSuspects
+	watching  sync.WaitGroup
 
 	rescuing   sync.WaitGroup
 	stopRescue context.CancelFunc // nil while there are no consumers
@@ -98,5 +101,6 @@ func (b *Broker) Close() error {
 	b.recording.close()
 	b.publishing.close()
 	b.registering.Wait()
+	b.watching.Wait()
 	return nil
 }

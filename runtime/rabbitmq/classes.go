@@ -84,4 +84,6 @@ func (sub *subscription) picked(picked int) {
 	s.fetched[0] = nil
 	s.fetched = s.fetched[1:]
 	sub.consumer.pace.delivered++
+	sub.consumer.pace.running.Add(1)
+	sub.consumer.picks++
 }

@@ -34,7 +34,7 @@ func (c *consumer) finish(sub *subscription) error {
 			sub.renew(now)
 		case <-sub.ch.Arrived():
 			sub.fetch() // copies, and what came too late
-			sub.handBackFetched(0)
+			sub.handBackFetched()
 		case <-idle:
 			waiting = false
 		case <-c.closing:
@@ -52,9 +52,9 @@ func (sub *subscription) quiesce() error {
 		<-sub.growing
 		sub.growing = nil
 	}
-	sub.active = false
-	err := sub.cancel(sub.less(0))
-	sub.handBackFetched(0)
+	sub.active, sub.shedding = false, false
+	err := sub.cancelAll()
+	sub.handBackFetched()
 	if sub.consumer.ctx.Err() != nil {
 		sub.quietOnce.Do(func() { time.AfterFunc(handBackPause, func() { close(sub.quieted) }) })
 	}
@@ -79,51 +79,14 @@ func (sub *subscription) awaitQuiet() {
 	}
 }
 
-// quietWait is how long cancel waits for RabbitMQ to have nothing to send.
-const quietWait = 2 * time.Second
-
-// cancel cancels fetchers. What they have fetched stays fetched.
-//
-// With quorum queues a message can be on its way to the channel while its
-// fetcher is cancelled; RabbitMQ then returns it to the queue, which counts as
-// if its worker had died. So RabbitMQ is left without anything to send first:
-// nothing is acknowledged until a fetcher has all that its prefetch allows, or
-// its queue is empty. That leaves the message that is enqueued in the moment in
-// between.
-func (sub *subscription) cancel(fs []*fetcher) error {
-	sub.acks.pause(true)
-	defer sub.acks.pause(false)
-	deadline := time.Now().Add(quietWait)
-	for _, f := range fs {
-		for time.Now().Before(deadline) && sub.acks.unacked(f) < f.prefetch {
-			ready, err := sub.ch.Ready(sub.consumer.b.topology.queue(f.source.class, sub.consumer.queue))
-			if err != nil {
-				return err
-			}
-			sub.fetch() // what has come meanwhile
-			if ready == 0 || !sleep(sub.ctx, time.Millisecond) {
-				break
-			}
-		}
-		if err := sub.ch.Cancel(f.tag); err != nil {
-			return err
-		}
-	}
-	sub.fetch()
-	return nil
-}
-
-// handBackFetched hands back what was fetched and is not delivered, except for
-// the first keep messages of each class.
-func (sub *subscription) handBackFetched(keep int) {
+// handBackFetched hands back what was fetched and is not delivered.
+func (sub *subscription) handBackFetched() {
 	for i := range sub.sources {
 		s := &sub.sources[i]
-		for len(s.fetched) > keep {
-			last := len(s.fetched) - 1
-			d := s.fetched[last]
-			s.fetched = s.fetched[:last]
+		for _, d := range s.fetched {
 			d.sub.giveBack(d)
 		}
+		s.fetched = nil
 	}
 }
 

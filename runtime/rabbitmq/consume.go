@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
@@ -14,13 +15,22 @@ import (
 // A consumer delivers the messages of one queue: it subscribes on one session
 // after the other, and merges the classes of the queue.
 type consumer struct {
-	b           *Broker
-	queue       string
-	log         *slog.Logger // names the queue
-	concurrency int
-	out         chan broker.Delivery
-	recheck     chan struct{} // the queue may have been paused or resumed
-	pace        pace
+	b       *Broker
+	queue   string
+	log     *slog.Logger // names the queue
+	out     chan broker.Delivery
+	recheck chan struct{} // the queue may have been paused or resumed
+	pace    pace
+
+	// For the gate, see gate.go.
+	gate     atomic.Int32 // what passes
+	isPaused atomic.Bool
+	suspects atomic.Int32 // that have come
+	current  atomic.Pointer[subscription]
+
+	// What serve notes, see shed.go.
+	picks int                  // deliveries
+	shed  map[string]time.Time // what went back to the queue, by id
 
 	quarantining moves          // into the quarantine
 	executed     executed       // on connections that were lost
@@ -41,16 +51,16 @@ type consumer struct {
 // Consume implements broker.Broker.
 func (b *Broker) Consume(ctx context.Context, o broker.ConsumeOptions) (broker.Consumer, error) {
 	c := &consumer{
-		b:           b,
-		queue:       o.Queue,
-		log:         cmp.Or(o.Logger, b.log).With("queue", o.Queue),
-		concurrency: o.Concurrency,
-		out:         make(chan broker.Delivery),
-		recheck:     make(chan struct{}, 1),
-		pace:        newPace(o.Concurrency, time.Now()),
-		closing:     make(chan struct{}),
-		ended:       make(chan struct{}),
+		b:       b,
+		queue:   o.Queue,
+		log:     cmp.Or(o.Logger, b.log).With("queue", o.Queue),
+		out:     make(chan broker.Delivery),
+		recheck: make(chan struct{}, 1),
+		shed:    make(map[string]time.Time),
+		closing: make(chan struct{}),
+		ended:   make(chan struct{}),
 	}
+	c.pace.start(o.Concurrency, time.Now())
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	c.hurry, c.giveUp = context.WithCancel(context.Background())
 	if err := b.consuming.start(ctx); err != nil {
@@ -100,7 +110,13 @@ func (c *consumer) Close(ctx context.Context) error {
 func (b *Broker) addConsumer(c *consumer) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if len(b.consumers) == 0 {
+		var ctx context.Context
+		ctx, b.unwatch = context.WithCancel(b.consuming.ctx)
+		b.watching.Go(func() { b.watchSuspects(ctx) })
+	}
 	b.consumers[c] = struct{}{}
+	c.gate.Store(b.gate)
 	b.rescueWhile(true)
 }
 
@@ -108,5 +124,8 @@ func (b *Broker) removeConsumer(c *consumer) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.consumers, c)
+	if len(b.consumers) == 0 {
+		b.unwatch()
+	}
 	b.rescueWhile(len(b.consumers) > 0)
 }

@@ -3,6 +3,7 @@ package rabbitmq
 import (
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
@@ -22,6 +23,7 @@ type delivery struct {
 	receipt receipt // but for the hash of the body
 
 	outcome broker.Unrecorded // once the worker has settled; the acker guards it
+	over    atomic.Bool       // settled
 
 	// The acker guards these, for a copy may take the place of the original.
 	raw      *wire.Delivery
@@ -35,6 +37,10 @@ func (d *delivery) Message() *broker.Message { return &d.message }
 
 // Settle implements broker.Delivery.
 func (d *delivery) Settle(s broker.Settlement) {
+	if d.over.Swap(true) {
+		return
+	}
+	d.sub.consumer.pace.running.Add(-1)
 	switch sub := d.sub; {
 	case s.Verdict == broker.Done && d.message.Keep == 0 && len(s.Then) == 0:
 		// Nothing is to be published.

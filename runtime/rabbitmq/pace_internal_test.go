@@ -7,27 +7,28 @@ import (
 
 func TestPace(t *testing.T) {
 	now := time.Unix(0, 0)
-	p := newPace(10, now)
-	run := func(each time.Duration, n int) {
-		for range n {
-			now = now.Add(each)
-			p.delivered++
-			p.adapt(func() time.Time { return now }, false)
-		}
+	var p pace
+	p.start(10, now)
+	clock := func() time.Time { return now }
+	p.delivered = 10
+	p.running.Store(10)
+	if p.adapt(clock, true) || p.ahead != 0 {
+		t.Errorf("%d are fetched ahead although no task has finished", p.ahead)
 	}
-	if p.prefetch != 11 {
-		t.Errorf("prefetch %d at first, want 11", p.prefetch)
+	for range 100 {
+		now = now.Add(60 * time.Millisecond)
+		p.delivered += 9
+		p.adapt(clock, false)
 	}
-	run(20*time.Microsecond, 5000)
-	if p.prefetch != maxPrefetch {
-		t.Errorf("prefetch %d for fast tasks, want %d", p.prefetch, maxPrefetch)
+	if p.ahead != 0 {
+		t.Errorf("%d are fetched ahead of tasks that take 66ms, want 0", p.ahead)
 	}
-	for range 3 {
-		now = now.Add(time.Second)
-		p.delivered = 2
-		p.adapt(func() time.Time { return now }, true)
+	for range 5000 {
+		now = now.Add(20 * time.Microsecond)
+		p.delivered++
+		p.adapt(clock, false)
 	}
-	if p.prefetch != 11 {
-		t.Errorf("prefetch %d for slow tasks, want 11", p.prefetch)
+	if p.ahead != maxAhead {
+		t.Errorf("%d are fetched ahead of fast tasks, want %d", p.ahead, maxAhead)
 	}
 }

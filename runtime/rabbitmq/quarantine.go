@@ -7,8 +7,8 @@ import (
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
 
-// quarantine moves a message to the quarantine of its queue, where a worker has one
-// message at a time: judge (receive.go) sends those there that may have killed
+// quarantine moves a message to the quarantine of its queue, see gate.go:
+// judge (receive.go) sends those there that may have killed
 // their worker.
 func (sub *subscription) quarantine(d *delivery) {
 	var h wire.Builder

@@ -42,6 +42,7 @@ func (sub *subscription) fetch() {
 func (sub *subscription) receive(from *fetcher, raw *wire.Delivery, now time.Time) *delivery {
 	d := &delivery{sub: sub, from: from, raw: raw, body: raw.Body, since: now}
 	from.received++
+	from.source.arrived, from.source.silent = now, 0
 	move := sub.judge(d)
 	d.attempt = d.message.Attempt
 	if move != nil {
@@ -59,9 +60,9 @@ func (sub *subscription) receive(from *fetcher, raw *wire.Delivery, now time.Tim
 // It also decides what becomes of a message that may have killed its worker. Every
 // death counts as an attempt, but RabbitMQ counts it for all messages that the
 // worker had fetched, and most of these were not even running. So a message whose
-// attempts have run out by deaths gets another chance in quarantine, a queue of
-// which a worker has one message at a time. A death there may still be another
-// message's fault, but the second one is not.
+// attempts have run out by deaths gets another chance in quarantine, from where it
+// runs while nothing else does in its process (gate.go). Even a death there may be
+// another's fault, such as a lost connection, but the second one is not.
 func (sub *subscription) judge(d *delivery) (move func()) {
 	var err error
 	c := d.from.source.class

@@ -144,7 +144,7 @@ func (sub *subscription) startRenewing(queue string) error {
 		return err
 	}
 	const unbounded = 0
-	err := sub.start(queue, renewTag, unbounded)
+	err := sub.ch.Consume(queue, renewTag, unbounded, "")
 	r.started = err == nil
 	return err
 }
@@ -165,7 +165,7 @@ func (sub *subscription) endRenewing(ctx context.Context) {
 	if r.queue == "" {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, quietWait)
+	ctx, cancel := context.WithTimeout(ctx, cancelWait)
 	defer cancel()
 	for r.awaits() {
 		select {

@@ -51,6 +51,10 @@ func (c *consumer) run(sub *subscription) {
 func (c *consumer) serve(sub *subscription) (next *subscription, err error) {
 	second := time.NewTicker(time.Second)
 	defer second.Stop()
+	look := time.NewTimer(lookInterval)
+	defer look.Stop()
+	sub.looking = true
+	c.current.Store(sub)
 	for {
 		var out chan<- broker.Delivery
 		var d *delivery
@@ -72,13 +76,29 @@ func (c *consumer) serve(sub *subscription) (next *subscription, err error) {
 			if len(sub.cancelled) > 0 {
 				return c.afterCancel(sub, sub.cancelled)
 			}
+			err = sub.suspectCame()
+			sub.grow()
+			if !sub.looking {
+				sub.looking = true
+				look.Reset(lookInterval)
+			}
+		case now := <-look.C:
+			if sub.looking, err = sub.look(now); sub.looking {
+				look.Reset(lookInterval)
+			}
 		case now := <-second.C:
 			sub.renew(now)
 			judge, overdue = true, true
+			var stuck bool
+			if stuck, err = sub.calmDown(now); stuck {
+				c.log.Warn("RabbitMQ sends nothing although messages are ready; subscribing again")
+				return subscribe(sub.ctx, c, sub.session)
+			}
 		case err = <-sub.growing:
 			sub.growing = nil
+			sub.grow() // more was asked for meanwhile
 		case <-c.recheck:
-			err = sub.pauseOrResume(sub.ctx, c.pace.prefetch)
+			err = sub.pauseOrResume(sub.ctx)
 		case <-sub.ctx.Done():
 			return nil, context.Cause(sub.ctx)
 		case <-c.ctx.Done():
@@ -88,9 +108,8 @@ func (c *consumer) serve(sub *subscription) (next *subscription, err error) {
 			return nil, err
 		}
 		if judge && sub.active && sub.growing == nil && c.pace.adapt(time.Now, overdue) {
-			if err := sub.adapt(c.pace.prefetch); err != nil {
-				return nil, err
-			}
+			sub.acks.expect(c.pace.concurrency + c.pace.ahead)
+			sub.grow()
 		}
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
@@ -18,11 +20,20 @@ type subscription struct {
 	sources   [len(consumed)]source
 	fetchers  map[string]*fetcher // by tag, also the former ones
 	tags      int                 // how many were used
-	active    bool                // not paused
+	active    bool                // all classes are fetched
+	passes    atomic.Int32        // what is fetched, see gate.go
 	growing   chan error          // if not nil: fetchers are being started; receives once
 	received  []*wire.Delivery    // reused
 	cancelled []string            // tags of fetchers that RabbitMQ has cancelled
 	renewal   renewal
+
+	// What waits in vain, see shed.go.
+	looking   bool      // look is about to be called
+	picksSeen int       // deliveries of the consumer when it was called last
+	moved     time.Time // when one was noticed
+	shedding  bool      // fetchers are to be cancelled, and nothing is acknowledged
+	shedSince time.Time
+	asked     time.Time // when RabbitMQ was asked last whether it is silent for a reason
 
 	ctx       context.Context // ends with the channel
 	cancelCtx context.CancelCauseFunc
@@ -40,12 +51,11 @@ func subscribe(ctx context.Context, c *consumer, s *session) (*subscription, err
 	if err := c.b.topology.ensureConsumed(ctx, s, c.queue); err != nil {
 		return nil, err
 	}
-	prefetch := c.pace.prefetch
-	return within(ctx, func() (*subscription, error) { return openSubscription(ctx, c, s, prefetch) }, (*subscription).abandon)
+	return within(ctx, func() (*subscription, error) { return openSubscription(ctx, c, s) }, (*subscription).abandon)
 }
 
 // openSubscription begins to consume a queue on s, unless it is paused.
-func openSubscription(ctx context.Context, c *consumer, s *session, prefetch int) (*subscription, error) {
+func openSubscription(ctx context.Context, c *consumer, s *session) (*subscription, error) {
 	ch, err := s.Channel(ctx)
 	if err != nil {
 		return nil, err
@@ -59,6 +69,7 @@ func openSubscription(ctx context.Context, c *consumer, s *session, prefetch int
 		quieted:  make(chan struct{}),
 	}
 	sub.ctx, sub.cancelCtx = context.WithCancelCause(context.Background())
+	sub.passes.Store(passNone)
 	for i, class := range consumed {
 		sub.sources[i].class = class
 	}
@@ -66,7 +77,7 @@ func openSubscription(ctx context.Context, c *consumer, s *session, prefetch int
 		<-ch.Done()
 		sub.cancelCtx(fmt.Errorf("channel: %w", ch.Err()))
 	}()
-	if err := sub.pauseOrResume(ctx, prefetch); err != nil {
+	if err := sub.pauseOrResume(ctx); err != nil {
 		sub.abandon()
 		return nil, err
 	}
@@ -74,21 +85,59 @@ func openSubscription(ctx context.Context, c *consumer, s *session, prefetch int
 	return sub, nil
 }
 
-// pauseOrResume starts or stops the consumption as the queue is paused or not.
-func (sub *subscription) pauseOrResume(ctx context.Context, prefetch int) error {
+// pauseOrResume starts or stops the consumption as the queue is paused or not, and
+// as the gate is open or shut.
+func (sub *subscription) pauseOrResume(ctx context.Context) error {
 	c := sub.consumer
 	paused, err := queueExists(ctx, sub.session, c.b.topology.paused(c.queue))
 	if err != nil {
 		return err
 	}
-	if paused == !sub.active {
+	pass, now := c.gate.Load(), sub.passes.Load()
+	if paused {
+		pass = passNone
+	}
+	if !c.isPaused.Swap(paused) && paused && now != passNone {
+		c.log.Info("queue paused")
+	}
+	if pass == now {
 		return nil
 	}
-	sub.active = !paused
-	if paused {
-		c.log.Info("queue paused")
-		return sub.quiesce()
+	if now != passNone {
+		if err := sub.quiesce(); err != nil {
+			return err
+		}
 	}
-	sub.acks.expect(prefetch)
-	return sub.begin(sub.more(prefetch))
+	sub.active = pass == passAll
+	sub.passes.Store(pass)
+	var first []*fetcher
+	for i := range sub.sources {
+		s := &sub.sources[i]
+		switch {
+		case pass == passAll:
+			first = append(first, sub.moreBase(s)...)
+		case pass == passSuspect && s.class == classQuarantine:
+			s.base = []*fetcher{sub.fetcher(s, false, 1)}
+			first = s.base
+		}
+	}
+	sub.acks.expect(c.pace.concurrency + c.pace.ahead)
+	return sub.begin(first)
+}
+
+// suspectCame ends the fetching from quarantine once a suspect has come.
+func (sub *subscription) suspectCame() error {
+	if sub.passes.Load() != passSuspect {
+		return nil
+	}
+	for _, f := range sub.all() {
+		if sub.acks.unacked(f) < f.prefetch {
+			continue
+		}
+		if err := sub.end(f); err != nil {
+			return err
+		}
+		sub.consumer.suspects.Add(1)
+	}
+	return nil
 }

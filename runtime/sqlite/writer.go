@@ -24,9 +24,9 @@ type writer struct {
 	mu         sync.Mutex
 	inbox      inbox
 	committing [][]settlement // taken from the inbox, and not known to be on disk
-	trouble    error         // why not everything is stored; nil if it is
-	gaveUpFor  error         // why the store cannot be used any more; nil if it can
-	failed     chan struct{} // closed when there is such a reason
+	trouble    error          // why not everything is stored; nil if it is
+	gaveUpFor  error          // why the store cannot be used any more; nil if it can
+	failed     chan struct{}  // closed when there is such a reason
 	waiters    waiters
 	walChanged atomic.Bool   // another process has written to the log
 	wake       chan struct{} // 1: something is in the inbox, or somebody new waits for a result

@@ -37,12 +37,19 @@ func (ch *Channel) Cancel(tag string) error {
 // Ready returns how many messages of a queue, which exists, are ready. RabbitMQ
 // answers when it has done what was sent on the channel before.
 func (ch *Channel) Ready(queue string) (int, error) {
+	ready, _, err := ch.Length(queue)
+	return ready, err
+}
+
+// Length is Ready that also returns how many consumers the queue has.
+func (ch *Channel) Length(queue string) (ready, consumers int, err error) {
 	const passive = 1
 	b := append(appendShort([]byte{0, 0}, queue), passive)
 	arguments, err := ch.call(queueDeclare, queueDeclareOK, appendLong(b, ""))
 	r := reader{rest: arguments}
 	r.short() // the name
-	return int(r.uint(4)), err
+	ready = int(r.uint(4))
+	return ready, int(r.uint(4)), err
 }
 
 // Ack acknowledges the delivery with the given tag, or all up to it.

@@ -1,0 +1,177 @@
+package rabbitmq
+
+import (
+	"context"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
+)
+
+// A suspect is a message in the quarantine of its queue: it may have killed its
+// worker, or its neighbours have. It runs while nothing else runs in the process,
+// of no queue, so that a death meanwhile is its own: only such deaths are counted
+// there. First the gate of the process is shut: all its consumers cancel, hand
+// back what waits, and finish what runs. Then one suspect is fetched. Other
+// processes go on, but one at a time does this for a queue.
+
+const (
+	// suspectInterval is how often the quarantines are looked at.
+	suspectInterval = time.Second
+
+	// quietTime is how long a process may take until nothing runs. Then it goes
+	// on, and tries again after firstRetry, and twice as long each time, up to
+	// lastRetry.
+	quietTime  = 30 * time.Second
+	firstRetry = time.Minute
+	lastRetry  = 16 * time.Minute
+
+	// suspectComes is how long a suspect takes to come. Another worker may have
+	// taken it.
+	suspectComes = time.Second
+
+	// gateStep is how often the progress behind a shut gate is looked at.
+	gateStep = 5 * time.Millisecond
+)
+
+// What passes the gate of a consumer.
+const (
+	passAll int32 = iota
+	passNone
+	passSuspect // one, of this queue
+)
+
+// watchSuspects runs the suspects of the queues that the process consumes, until
+// ctx ends.
+func (b *Broker) watchSuspects(ctx context.Context) {
+	var ch *wire.Channel
+	var of *session
+	retry, notBefore := firstRetry, time.Time{}
+	for sleep(ctx, suspectInterval) {
+		s, err := b.consuming.session(ctx)
+		if err != nil {
+			continue
+		}
+		if ch == nil || s != of || ch.Err() != nil {
+			if ch, err = s.Channel(ctx); err != nil {
+				ch = nil
+				continue
+			}
+			of = s
+		}
+		for _, c := range b.consumersNow() {
+			n, err := ch.Ready(b.topology.queue(classQuarantine, c.queue))
+			if err != nil {
+				break // the queue was deleted; its consumer declares it again
+			}
+			if n == 0 || c.isPaused.Load() || time.Now().Before(notBefore) {
+				continue
+			}
+			began := time.Now()
+			if b.runSuspect(ctx, s, c) {
+				retry = firstRetry
+			} else {
+				c.log.Warn("a message that may have killed its worker waits until nothing else runs here; trying again later", "again_in", retry)
+				notBefore, retry = time.Now().Add(retry), min(2*retry, lastRetry)
+			}
+			sleep(ctx, min(time.Since(began), quietTime)) // the others have their time, too
+		}
+	}
+	if ch != nil {
+		ch.Close()
+	}
+}
+
+// runSuspect runs one suspect of the queue of c while nothing else runs. It
+// returns false if something does not end in time.
+func (b *Broker) runSuspect(ctx context.Context, s *session, c *consumer) bool {
+	unlock, ok := b.lockQuarantine(ctx, s, c.queue)
+	if !ok {
+		return true // another worker is at it
+	}
+	defer unlock()
+	defer b.setGate(passAll)
+	b.setGate(passNone)
+	if !b.awaitGate(ctx, quietTime, func() bool { return b.isQuiet(passNone) }) {
+		return ctx.Err() != nil
+	}
+	c.suspects.Store(0)
+	c.gate.Store(passSuspect)
+	signal(c.recheck)
+	if !b.awaitGate(ctx, suspectComes, func() bool { return c.suspects.Load() > 0 }) {
+		return true
+	}
+	b.awaitGate(ctx, 0, func() bool { return c.quiet(passSuspect) || c.ctx.Err() != nil })
+	return true
+}
+
+// setGate sets what passes the gates of all consumers.
+func (b *Broker) setGate(pass int32) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.gate = pass
+	for c := range b.consumers {
+		c.gate.Store(pass)
+		signal(c.recheck)
+	}
+}
+
+// awaitGate waits until done, at most for a time if it is not 0. It returns false
+// if that does not come about.
+func (b *Broker) awaitGate(ctx context.Context, atMost time.Duration, done func() bool) bool {
+	began := time.Now()
+	for !done() {
+		if atMost > 0 && time.Since(began) > atMost || !sleep(ctx, gateStep) {
+			return false
+		}
+	}
+	return true
+}
+
+// isQuiet reports whether all consumers obey the gate, and nothing runs.
+func (b *Broker) isQuiet(pass int32) bool {
+	for _, c := range b.consumersNow() {
+		if !c.quiet(pass) {
+			return false
+		}
+	}
+	return true
+}
+
+// quiet reports whether a consumer obeys the gate, runs nothing, and all that it
+// had is acknowledged.
+func (c *consumer) quiet(pass int32) bool {
+	sub := c.current.Load()
+	return c.pace.running.Load() == 0 && (c.ctx.Err() != nil || sub != nil && sub.passes.Load() == pass && sub.acks.empty())
+}
+
+// lockQuarantine takes the lock of a quarantine, unless another process has it. The
+// lock is an exclusive queue: RabbitMQ removes it with the connection.
+func (b *Broker) lockQuarantine(ctx context.Context, s *session, queue string) (unlock func(), ok bool) {
+	name := b.topology.lock(b.topology.queue(classQuarantine, queue))
+	ctx = context.WithoutCancel(ctx) // a lock that nobody knows of would stay
+	err := s.Declare(ctx, func(ch *amqp.Channel) error {
+		_, err := ch.QueueDeclare(name, false, true, true, false, nil)
+		return err
+	})
+	if err != nil {
+		return nil, false
+	}
+	return func() {
+		s.Declare(ctx, func(ch *amqp.Channel) error {
+			_, err := ch.QueueDelete(name, false, false, false)
+			return err
+		})
+	}, true
+}
+
+// consumersNow returns the consumers of the process.
+func (b *Broker) consumersNow() (cs []*consumer) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for c := range b.consumers {
+		cs = append(cs, c)
+	}
+	return cs
+}
