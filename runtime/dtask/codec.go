@@ -1,6 +1,7 @@
 package dtask
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"reflect"
@@ -32,22 +33,23 @@ func encode(args any) ([]byte, error) {
 // fingerprint comes from another build, or from a producer that is no build of
 // this module. It must fit exactly. If it does not, the error is a
 // [foreignError]: another build has to run the message.
-func decode(m *Message, schema string, args any) error {
-	if m.Schema != schema {
-		if !json.Valid(m.Body) {
-			return &undecodableError{errors.New("the body is not valid JSON")}
-		}
-		if err := checkExact(m.Body, args); err != nil {
-			return &foreignError{err}
+//
+// Decoding is part of the attempt: if ctx ends meanwhile, the error is its.
+func decode(ctx context.Context, m *Message, schema string, args any) error {
+	foreign := m.Schema != schema
+	if foreign {
+		if err := checkExact(ctx, m.Body, args); err != nil {
+			return err
 		}
 	}
-	if err := unmarshal(m.Body, args); err != nil {
-		if m.Schema != schema && json.Valid(m.Body) {
-			return &foreignError{err}
-		}
-		return &undecodableError{err}
+	err := unmarshal(m.Body, args)
+	switch {
+	case err == nil:
+		return ctx.Err()
+	case foreign: // it is JSON, as checkExact has found
+		return &foreignError{err}
 	}
-	return nil
+	return &undecodableError{err}
 }
 
 // onePass has the semantics of version 1 without its first pass. That pass checks

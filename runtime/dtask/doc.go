@@ -23,13 +23,14 @@
 // Where to find what in the source:
 //
 //	task.go, spec.go, table.go       a task, its policy, the dispatch table
-//	names.go                         short names; tasks that this build does not have
+//	names.go, unknown.go             short names; tasks that this build does not have
 //	client.go                        clients, the default one, the one of a context
 //	delay.go, options.go             Delay and DelayMany, and what a call may set
 //	enqueue.go                       the one way to make and to enqueue a message
 //	tick.go                          the message of a periodic task
 //	id.go, codec.go                  ids; arguments and results as JSON
-//	exact.go, fields.go              whether a body of another build fits exactly
+//	exact.go, exactfields.go,
+//	fields.go                        whether a body of another build fits exactly
 //	result.go                        Handle and Wait
 //	worker.go, workerconfig.go       a worker and its settings
 //	run.go, slot.go                  consuming, concurrency, stopping

@@ -80,21 +80,6 @@ func run(ctx context.Context, c *Client, h *BoundTask, m *Message) (result []byt
 	return result, err
 }
 
-// unknownTo returns the outcome of a message that only another build can run: it
-// is handed back with a growing delay, and after KeepUnknown it is dead.
-func (w *Worker) unknownTo(m *Message, reason error) Outcome {
-	if m.HandedBack > 0 {
-		if kept := w.now().Sub(m.HandedBackSince); kept >= w.config.KeepUnknown {
-			return Outcome{Kind: OutcomeDead, Err: failuref(broker.FailureUnknown, "no build took it for %v: %w", kept.Round(time.Second), reason)}
-		}
-	}
-	if _, logged := w.unknown.LoadOrStore(m.Task+"\x00"+m.Schema, struct{}{}); !logged {
-		w.log.Warn("handing back messages of another build; logged once for each task and schema",
-			"task", m.Task, "queue", m.Queue, "reason", reason, "dead_letter_after", w.config.KeepUnknown)
-	}
-	return Outcome{Kind: OutcomeHandedBack, Err: reason, In: min(time.Second<<min(m.HandedBack, 10), time.Minute)}
-}
-
 // settle tells the broker the outcome.
 func (w *Worker) settle(d broker.Delivery, o Outcome) {
 	switch o.Kind {

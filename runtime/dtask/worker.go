@@ -29,7 +29,7 @@ type Worker struct {
 	slots    map[*slot]struct{}
 	occupied sync.WaitGroup // slots that have not ended
 
-	unknown sync.Map // task and schema → struct{}: what was logged once
+	unknown unknownTasks
 
 	ready chan struct{} // closed once all queues are consumed
 	abort chan struct{} // closed by Abort
