@@ -29,6 +29,7 @@
 //	enqueue.go                       the one way to make and to enqueue a message
 //	tick.go                          the message of a periodic task
 //	id.go, codec.go                  ids; arguments and results as JSON
+//	survive.go, comesback.go         values that would not come back from JSON
 //	exact.go, exactfields.go,
 //	fields.go                        whether a body of another build fits exactly
 //	result.go                        Handle and Wait
