@@ -23,7 +23,7 @@
 // Where to find what in the source:
 //
 //	task.go, spec.go, table.go       a task, its policy, the dispatch table
-//	names.go, unknown.go             short names; tasks that this build does not have
+//	names.go                         short names; tasks that this build does not have
 //	client.go                        clients, the default one, the one of a context
 //	delay.go, options.go             Delay and DelayMany, and what a call may set
 //	enqueue.go                       the one way to make and to enqueue a message

@@ -37,8 +37,19 @@ func (t *topology) declare(ctx context.Context, s *session, f func(*amqp.Channel
 }
 
 // ensureAlone declares a queue of which the namespace has one, unless that was
-// done before. Unlike declare it does not wait for other declarations.
+// done before. Of those who ask at the same time one does it: each would take a
+// channel. Unlike declare it does not wait for declarations of anything else.
 func (t *topology) ensureAlone(ctx context.Context, s *session, name string, args amqp.Table) error {
+	if _, ok := t.known.Load(name); ok {
+		return nil
+	}
+	lock, _ := t.alone.LoadOrStore(name, make(chan struct{}, 1))
+	select {
+	case lock.(chan struct{}) <- struct{}{}:
+		defer func() { <-lock.(chan struct{}) }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	if _, ok := t.known.Load(name); ok {
 		return nil
 	}

@@ -2,9 +2,12 @@ package rabbitmq_test
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/dtaskhq/dtask/internal/testenv/rabbittest"
 	"github.com/dtaskhq/dtask/runtime/broker"
@@ -69,15 +72,21 @@ func TestDelaysForQueuesInTrouble(t *testing.T) {
 	})
 }
 
-// delayInto delays messages for a queue, does harm to the queue, and returns their
-// ids and what mends the harm.
+// delayInto does harm to a queue that its producer has declared before, delays
+// messages for it, and returns their ids and what mends the harm.
 func delayInto(t *testing.T, b *rabbitmq.Broker, raw, queue string, harm func(*testing.T, string, string) func()) (ids map[string]bool, mend func()) {
 	t.Helper()
+	for _, p := range []broker.Priority{broker.PriorityHigh, broker.PriorityDefault, broker.PriorityLow} {
+		m := message(queue)
+		m.Priority, m.NotBefore = p, time.Now().Add(time.Hour)
+		enqueue(t, b, m)
+	}
+	mend = harm(t, raw, queue)
 	ids = make(map[string]bool)
 	var ms []*broker.Message
 	for i := range stuck {
 		m := message(queue)
-		m.NotBefore = time.Now().Add(2 * time.Second)
+		m.NotBefore = time.Now().Add(time.Second)
 		m.Priority = broker.Priority(i%3 - 1)
 		ids[m.ID] = true
 		ms = append(ms, m)
@@ -87,7 +96,7 @@ func delayInto(t *testing.T, b *rabbitmq.Broker, raw, queue string, harm func(*t
 			t.Fatal(err)
 		}
 	}
-	return ids, harm(t, raw, queue)
+	return ids, mend
 }
 
 // deleteQueue deletes all that belongs to a queue.
@@ -121,7 +130,7 @@ func fillQueue(t *testing.T, raw, queue string) func() {
 // checkRetries checks that five retries of a message run, and three delays.
 func checkRetries(t *testing.T, b *rabbitmq.Broker, c broker.Consumer) {
 	t.Helper()
-	time.Sleep(2500 * time.Millisecond) // what is in trouble is due
+	time.Sleep(2 * time.Second) // what is in trouble is due
 	m := message("alive")
 	enqueue(t, b, m)
 	for i := range 3 {
@@ -172,4 +181,46 @@ func checkArrival(t *testing.T, b *rabbitmq.Broker, queue string, want map[strin
 			t.Errorf("%+v, want that nothing is left", s)
 		}
 	}
+}
+
+// What was delayed for no queue at all, or is too large, is among the dead letters of
+// a queue for that, and in nobody's way.
+func TestDelayedForNobody(t *testing.T) {
+	noLeaks(t)
+	raw := rabbittest.URL(t)
+	b := open(t, raw)
+	namespace := rabbittest.Namespace(t, raw)
+	alive := consume(t, b, "alive", 1)
+	ch := rabbittest.Channel(t, raw)
+	zeros := strings.Repeat("0.", 28)
+	for key, size := range map[string]int{
+		zeros + "another." + namespace + ".queue.q": 10,
+		zeros + namespace + ".queue.large":          broker.MaxBodySize + 1,
+		"nonsense":                                  10,
+	} {
+		if err := ch.PublishWithContext(testContext(t), namespace+".wait.end", key, false, false, amqp.Publishing{
+			MessageId: key, Type: "pkg.Task", DeliveryMode: amqp.Persistent, Body: make([]byte, size),
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, func() string {
+		states, err := b.Queues(testContext(t))
+		for _, s := range states {
+			if s.Queue == "lost" && s.Dead == 3 {
+				return ""
+			}
+		}
+		return fmt.Sprintf("queues %+v, %v, want one with three dead letters", states, err)
+	})
+	dead, err := b.DeadLetters(testContext(t), "lost", 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range dead {
+		if n := len(m.Failures); n != 1 || !strings.Contains(m.Failures[0].Error, namespace+".lost") {
+			t.Errorf("dead letter %s with %+v, want where it comes from", m.ID, m.Failures)
+		}
+	}
+	checkRetries(t, b, alive)
 }

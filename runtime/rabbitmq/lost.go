@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"time"
 
@@ -53,6 +54,7 @@ func (b *Broker) rescueWhile(consuming bool) {
 		var ctx context.Context
 		ctx, b.stopRescue = context.WithCancel(context.Background())
 		b.rescuing.Go(func() { b.rescueLost(ctx) })
+		b.rescuing.Go(func() { b.watchLevels(ctx, watchPeriod, watchSlack) })
 	case !consuming && b.stopRescue != nil:
 		b.stopRescue()
 		b.stopRescue = nil
@@ -113,10 +115,15 @@ func (b *Broker) rescueOn(ctx context.Context, s *session, fates *fates) error {
 func (r *rescue) sort(ds []*wire.Delivery) map[string][]*wire.Delivery {
 	queues := make(map[string][]*wire.Delivery)
 	for _, d := range ds {
+		if strings.HasSuffix(d.Key, "."+r.b.topology.watch()) { // of a watch that is over
+			r.ch.Ack(d.Tag, false)
+			continue
+		}
 		_, queue, ok := r.b.topology.delayedFor(d.Key)
-		if !ok {
-			r.b.log.Error("a delayed message names no queue; RabbitMQ moves it to the dead letters of queue "+lostQueue, "id", d.MessageID, "key", d.Key)
+		if !ok || d.Discarded > 0 {
+			r.b.log.Error("a delayed message names no queue, or is too large; RabbitMQ moves it to the dead letters of queue "+lostQueue, "id", d.MessageID, "key", d.Key)
 			r.ch.Reject(d.Tag)
+			r.fates.listed.Do(func() { r.b.topology.register(r.ctx, r.session, lostQueue) })
 			continue
 		}
 		queues[queue] = append(queues[queue], d)

@@ -12,6 +12,8 @@ const fateTrust = time.Minute
 // fates knows what became of lost messages in the last minute, by their queue. The
 // zero value knows nothing.
 type fates struct {
+	listed sync.Once // lostQueue, in the registry
+
 	mu     sync.Mutex
 	queues map[string]fate
 }

@@ -101,6 +101,20 @@ func (sub *subscription) persist(id string, publish func() error) error {
 	}
 }
 
+// refuse has RabbitMQ move a message to the dead letters as it is: its body is not
+// in memory.
+func (sub *subscription) refuse(d *delivery, why error) {
+	sub.moving.Go(func() {
+		if d.message.Keep > 0 {
+			failure := broker.Failure{Attempt: d.message.Attempt, At: time.Now(), Kind: broker.FailureUndecodable, Error: why.Error()}
+			if !sub.store(d, sub.consumer.b.record(results.Dead(&d.message, []broker.Failure{failure}))) {
+				return
+			}
+		}
+		sub.acks.reject(d)
+	})
+}
+
 // handedBack returns a message on its way to the queue it came from, as it came,
 // except for the deaths that RabbitMQ has counted: publishing anew resets them.
 // A negative acknowledgement would do with one frame, but RabbitMQ before 4.3

@@ -59,6 +59,9 @@ func (n names) level(i int) string { return fmt.Sprintf("%s.wait.%02d", n.namesp
 // arrival returns the name of the exchange where delays end.
 func (n names) arrival() string { return n.namespace + ".wait.end" }
 
+// watch returns the name of the queue where probes of the delays arrive.
+func (n names) watch() string { return n.namespace + ".wait.watch" }
+
 // lost returns the name of an exchange and a queue: of the delayed messages that
 // have found no queue.
 func (n names) lost() string { return n.namespace + ".lost" }

@@ -73,6 +73,9 @@ func (sub *subscription) judge(d *delivery) (move func()) {
 	}
 	d.receipt = receipt{id: m.ID, task: m.Task, attempt: m.Attempt, enqueuedAt: m.EnqueuedAt.UnixMilli()}
 	switch {
+	case d.raw.Discarded > 0:
+		sub.consumer.log.Error("message is too large; RabbitMQ moves it to the dead letters", "id", m.ID, "task", m.Task, "err", err)
+		return func() { sub.refuse(d, err) }
 	case err != nil:
 		sub.consumer.log.Error("message is malformed; moved to the dead letters", "id", m.ID, "task", m.Task, "err", err)
 		return func() {

@@ -30,6 +30,7 @@ const levelsTrust = time.Minute
 type topology struct {
 	names
 	known sync.Map // what was declared → struct{}
+	alone sync.Map // what ensureAlone declares → chan struct{}, a mutex
 
 	// register enters a new queue in the registry. If its connection is one
 	// for publishing, it waits for that.

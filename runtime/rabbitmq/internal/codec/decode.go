@@ -61,11 +61,11 @@ func Decode(d *wire.Delivery, queue string) (broker.Message, error) {
 		}
 	}
 	switch {
+	case d.Discarded > 0:
+		r.Err = fmt.Errorf("the body has %d bytes, at most %d", d.Discarded, broker.MaxBodySize)
 	case r.Err != nil:
 	case m.Task == "":
 		r.Err = errors.New("the property type, the name of the task, is missing")
-	case len(m.Body) > broker.MaxBodySize:
-		r.Err = fmt.Errorf("the body has %d bytes, at most %d", len(m.Body), broker.MaxBodySize)
 	case m.ID == "":
 		m.ID = "unnamed-" + rand.Text()
 	}

@@ -157,6 +157,15 @@ func (w *watch) signal() {
 	}
 }
 
+// takeIndex takes the index of a follower that has ended.
+func (f *follower) takeIndex() *index {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	ix := f.index
+	f.index = nil
+	return ix
+}
+
 // enter adds a watch.
 func (f *follower) enter(w *watch) {
 	f.mu.Lock()
@@ -180,7 +189,7 @@ func (f *follower) leave(w *watch) {
 		delete(f.watches, w.key)
 	}
 	if len(f.watches) == 0 {
-		f.idle = time.AfterFunc(linger, f.stop)
+		f.idle = time.AfterFunc(linger, func() { f.r.retire(f) })
 	}
 }
 

@@ -149,13 +149,28 @@ func (r *Reader) join(conn *wire.Conn, w *watch) *follower {
 	if f == nil || f.conn != conn || f.ctx.Err() != nil || isClosed(f.ended) {
 		var ix *index
 		if f != nil && isClosed(f.ended) {
-			ix = f.index
+			ix = f.takeIndex()
 		}
 		f = r.follow(conn, ix)
 		r.follower = f
 	}
 	f.enter(w)
 	return f
+}
+
+// retire ends a follower for which nobody waits any more, and forgets what it knows.
+func (r *Reader) retire(f *follower) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.watches) > 0 {
+		return
+	}
+	f.stop()
+	if r.follower == f {
+		r.follower = nil
+	}
 }
 
 // Watched reports whether somebody waits for the outcome of a message, and is

@@ -2,6 +2,7 @@ package results
 
 import (
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
@@ -19,12 +20,13 @@ type record struct {
 	expires   time.Time // of an outcome
 	published int64     // in Unix seconds, by its publisher
 	body      []byte
+	discarded uint64 // the size of a body that is too large
 }
 
 // decode returns the record of a delivery. One that is malformed has no
 // kind.
 func decode(d *wire.Delivery) *record {
-	rec := &record{id: d.MessageID, task: d.Type, nonce: d.CorrelationID, body: d.Body, published: d.Timestamp}
+	rec := &record{id: d.MessageID, task: d.Type, nonce: d.CorrelationID, body: d.Body, published: d.Timestamp, discarded: d.Discarded}
 	var r codec.HeaderReader
 	var k string
 	for name, v := range d.Headers.All() {
@@ -49,6 +51,10 @@ func (r *record) size() int { return 150 + len(r.id) + len(r.task) + len(r.nonce
 // result returns the outcome that a record holds.
 func (r *record) result() broker.Result {
 	result := broker.Result{Task: r.task}
+	if r.discarded > 0 {
+		result.Failure = &broker.Failure{Kind: broker.FailureUndecodable, Error: fmt.Sprintf("the record of the outcome has %d bytes", r.discarded)}
+		return result
+	}
 	if r.kind == done {
 		result.Value = r.body
 		return result
