@@ -1,6 +1,7 @@
 package dtask
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"reflect"
@@ -9,24 +10,45 @@ import (
 	// semantics of version 1 and about twice its speed. It is the only dependency
 	// of this package, until the standard library has it for every supported Go.
 	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	json "github.com/go-json-experiment/json/v1"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
 // encode returns the arguments that args points to as the body of a message, in
-// the form of encoding/json.
+// the form of encoding/json. What would not come back is an error.
 func encode(args any) (body []byte, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			body, err = nil, fmt.Errorf("arguments cannot be encoded: panic: %v", v)
 		}
 	}()
-	body, err = json.Marshal(args)
+	body, err = marshal(args)
 	if err != nil {
 		return nil, fmt.Errorf("arguments cannot be encoded: %w", err)
 	}
 	return body, broker.ValidateBody(body)
+}
+
+// nothingLost has the semantics of version 1, but refuses what comes back as
+// something else: two keys of a map with the same text, and text that is no UTF-8.
+var nothingLost = jsonv2.JoinOptions(json.DefaultOptionsV1(), json.ReportErrorsWithLegacySemantics(false),
+	jsontext.AllowDuplicateNames(false), jsontext.AllowInvalidUTF8(false))
+
+// marshal is json.Marshal for values that are to come back.
+func marshal(v any) ([]byte, error) {
+	text, err := jsonv2.Marshal(v, nothingLost)
+	switch {
+	case err == nil:
+		return text, survives(v)
+	case errors.Is(err, jsontext.ErrDuplicateName):
+		return nil, fmt.Errorf("two keys of a map have the same text, so one would be lost: %w", err)
+	}
+	if _, other := json.Marshal(v); other != nil {
+		return nil, other // in the words of version 1
+	}
+	return nil, fmt.Errorf("a text is not valid UTF-8; pass binary data as []byte: %w", err)
 }
 
 // decode fills args with the body of m, for a build whose argument type has
@@ -37,22 +59,23 @@ func encode(args any) (body []byte, err error) {
 // fingerprint comes from another build, or from a producer that is no build of
 // this module. It must fit exactly. If it does not, the error is a
 // [foreignError]: another build has to run the message.
-func decode(m *Message, schema string, args any) error {
-	if m.Schema != schema {
-		if !json.Valid(m.Body) {
-			return &undecodableError{errors.New("the body is not valid JSON")}
-		}
-		if err := checkExact(m.Body, args); err != nil {
-			return &foreignError{err}
+//
+// Decoding is part of the attempt: if ctx ends meanwhile, the error is its.
+func decode(ctx context.Context, m *Message, schema string, args any) error {
+	foreign := m.Schema != schema
+	if foreign {
+		if err := checkExact(ctx, m.Body, args); err != nil {
+			return err
 		}
 	}
-	if err := unmarshal(m.Body, args); err != nil {
-		if m.Schema != schema && json.Valid(m.Body) {
-			return &foreignError{err}
-		}
-		return &undecodableError{err}
+	err := unmarshal(m.Body, args)
+	switch {
+	case err == nil:
+		return ctx.Err()
+	case foreign: // it is JSON, as checkExact has found
+		return &foreignError{err}
 	}
-	return nil
+	return &undecodableError{err}
 }
 
 // onePass has the semantics of version 1 without its first pass. That pass checks
@@ -72,7 +95,7 @@ func unmarshal(body []byte, args any) error {
 // encodeResult returns the result that result points to, in JSON. The error is
 // permanent, because another attempt would fail in the same way.
 func encodeResult(result any) ([]byte, error) {
-	value, err := json.Marshal(result)
+	value, err := marshal(result)
 	if err != nil {
 		return nil, Permanent(fmt.Errorf("executed, but its result cannot be encoded: %w", err))
 	}

@@ -29,7 +29,9 @@
 //	enqueue.go                       the one way to make and to enqueue a message
 //	tick.go                          the message of a periodic task
 //	id.go, codec.go                  ids; arguments and results as JSON
-//	exact.go, fields.go              whether a body of another build fits exactly
+//	survive.go, comesback.go         values that would not come back from JSON
+//	exact.go, exactfields.go,
+//	fields.go                        whether a body of another build fits exactly
 //	result.go                        Handle and Wait
 //	worker.go, workerconfig.go       a worker and its settings
 //	run.go, slot.go                  consuming, concurrency, stopping

@@ -23,6 +23,14 @@ func (c taskCounts) plus(d taskCounts) taskCounts {
 	return taskCounts{c.Done + d.Done, c.Retried + d.Retried, c.Dead + d.Dead, c.Snoozed + d.Snoozed, c.HandedBack + d.HandedBack, c.Took + d.Took}
 }
 
+// maxTasks is how many tasks are counted by name, and others is the name of all
+// the rest. Names come from messages, those of other services too, so there is no
+// end to them.
+const (
+	maxTasks = 1000
+	others   = "(other tasks)"
+)
+
 // counts counts the outcomes by task.
 type counts struct {
 	mu    sync.Mutex
@@ -53,11 +61,20 @@ func (c *counts) middleware(next dtask.HandleFunc) dtask.HandleFunc {
 		default:
 			one.HandedBack = 1
 		}
-		c.mu.Lock()
-		c.tasks[m.Task] = c.tasks[m.Task].plus(one)
-		c.mu.Unlock()
+		c.add(m.Task, one)
 		return o
 	}
+}
+
+func (c *counts) add(task string, one taskCounts) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	all, known := c.tasks[task]
+	if !known && len(c.tasks) >= maxTasks {
+		task = others
+		all = c.tasks[others]
+	}
+	c.tasks[task] = all.plus(one)
 }
 
 // all returns the counts of all tasks.
