@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dtaskhq/dtask/internal/testenv/browser"
 	"github.com/dtaskhq/dtask/internal/testenv/skip"
 )
 
@@ -23,9 +24,9 @@ const (
 
 // The page of a small phone, 320 pixels wide, does not scroll sideways.
 func TestNarrow(t *testing.T) {
-	chromium, err := exec.LookPath("chromium")
+	chromium, err := browser.Path()
 	if err != nil {
-		skip.Test(t, "needs chromium")
+		skip.Test(t, err)
 	}
 	server, _ := servePage(t)
 	for _, click := range []string{"/samples", "/stumble"} {
@@ -41,6 +42,8 @@ func TestNarrow(t *testing.T) {
 		case "/measure.js":
 			w.Header().Set("Content-Type", "text/javascript")
 			w.Write([]byte(measure))
+		case "/favicon.ico":
+			http.NotFound(w, r)
 		case "/":
 			w.Write([]byte(frame))
 		case "/page":

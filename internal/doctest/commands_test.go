@@ -13,7 +13,6 @@ import (
 // paths. The pages that TestWalk does need none.
 var proofs = []struct{ command, test, file string }{
 	{`^cd (example/\w+|bench)$`, "TestLinks", "internal/doctest/links_test.go"},
-	{`^cd example/hello && go run \.$`, "Example", "example/hello/main_test.go"},
 	{`^go run \.$`, "Example", "example/hello/main_test.go"},
 	{`^go run \. list`, "TestCommands", "example/cron/main_test.go"},
 	{`^go run \. run cron\.Remind`, "TestCommands", "example/cron/main_test.go"},
@@ -22,8 +21,9 @@ var proofs = []struct{ command, test, file string }{
 	{`^go run ./example once `, "TestOnce", "example/web/example_test.go"},
 	{`^go (generate|get)\b`, "TestExternalModule", "generate_external_test.go"},
 	{`^make test$`, "TestNothingIsLost", "example/web/experiments_test.go"}, // it is one of them
-	{`^mailworker list`, "TestList", "runtime/worker/commands_test.go"},
-	{`^mailworker`, "TestMain", "runtime/worker/main_test.go"},
+	{`^mailworker list`, "TestList", "runtime/worker/command_test.go"},
+	{`^mailworker run `, "TestRunTask", "runtime/worker/command_test.go"},
+	{`^mailworker( -url| -queues)`, "TestConfig", "runtime/worker/command_test.go"},
 }
 
 // TestCommands finds commands of the pages that no test runs.

@@ -35,7 +35,7 @@ func TestSnippets(t *testing.T) {
 				continue
 			}
 			folder := strings.ReplaceAll(strings.TrimSuffix(p.name, ".md"), "/", "_")
-			write(t, m.dir, fmt.Sprintf("%s_%d/snippet.go", strings.ToLower(folder), b.line), source)
+			write(t, m.dir, fmt.Sprintf("%s/line%d/snippet.go", strings.ToLower(folder), b.line), source)
 			count++
 		}
 	}
@@ -43,6 +43,22 @@ func TestSnippets(t *testing.T) {
 	m.must(t, "go tool dtaskgen ./...")
 	if out, err := m.run(t, "go build -gcflags=-e ./..."); err != nil {
 		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// TestShownFiles compares the files of the repository that pages show with what
+// they show.
+func TestShownFiles(t *testing.T) {
+	for _, p := range pages(t) {
+		for _, b := range p.blocks {
+			if !strings.HasPrefix(b.file, "example/") && !strings.HasPrefix(b.file, "bench/") {
+				continue
+			}
+			text, err := os.ReadFile(filepath.Join(root, b.file))
+			if err != nil || string(text) != b.text {
+				t.Errorf("%s:%d: %s is not as it is shown; %v", p.name, b.line, b.file, err)
+			}
+		}
 	}
 }
 

@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/dtaskhq/dtask/internal/testenv/browser"
 )
 
 // photograph runs the example in an empty folder, clicks what there is to click,
@@ -83,12 +85,16 @@ func settled(page string) error {
 
 // shoot has Chromium take a picture of a page.
 func shoot(page, file, size string) error {
+	chromium, err := browser.Path()
+	if err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
+	out, err := exec.CommandContext(ctx, chromium, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
 		"--window-size="+size, "--screenshot="+file, page).CombinedOutput()
 	if err != nil {
-		return fmt.Errorf("chromium (on Debian: apt-get install chromium): %w\n%s", err, out)
+		return fmt.Errorf("chromium: %w\n%s", err, out)
 	}
 	return nil
 }

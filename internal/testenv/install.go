@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"strings"
 
+	"github.com/dtaskhq/dtask/internal/testenv/browser"
 	"github.com/dtaskhq/dtask/internal/testenv/rabbitnode"
 )
 
@@ -21,7 +22,7 @@ func install() error {
 	if _, err := exec.LookPath("gcc"); err != nil {
 		packages = append(packages, "gcc", "libc6-dev")
 	}
-	if _, err := exec.LookPath("chromium"); err != nil {
+	if _, err := browser.Path(); err != nil {
 		packages = append(packages, "chromium")
 	}
 	if len(packages) == 0 {

@@ -57,8 +57,21 @@ type Consumer interface {
 
 	// Close stops, waits until every settlement made so far is durable or ctx
 	// ends, and gives up the deliveries that are not settled: another worker
-	// gets them.
+	// gets them. Its error means that [Consumer.Unrecorded] may name some.
 	Close(ctx context.Context) error
+
+	// Unrecorded returns the settlements that are not known to be durable: until
+	// Close, those that the broker is busy with; after Close, those whose messages
+	// may be delivered again. There are never more of them than deliveries at one
+	// time.
+	Unrecorded() []Unrecorded
+}
+
+// An Unrecorded is a settlement that is not known to be durable.
+type Unrecorded struct {
+	ID, Task string
+	Verdict  Verdict
+	Outcome  string // of the [Settlement]
 }
 
 // A Delivery is a message that a worker holds. The worker must settle it once.
@@ -79,6 +92,10 @@ type Delivery interface {
 // again.
 type Settlement struct {
 	Verdict Verdict
+
+	// Outcome is the worker's own word for it. Brokers do not store it, but give
+	// it back with [Consumer.Unrecorded].
+	Outcome string
 
 	// Result is the value that the task returned, in JSON, to be kept if the
 	// verdict is Done and Keep of the message is set.

@@ -92,6 +92,7 @@ var brokerTests = []test{
 	{"ThenAgain", testThenAgain},
 	{"StopHandsBack", testStopHandsBack},
 	{"CloseGivesUp", testCloseGivesUp},
+	{"Unrecorded", testUnrecorded},
 	{"Priorities", testPriorities},
 	{"ModulesOnOneQueue", testModulesOnOneQueue},
 	{"ModulesWithNamespaces", testModulesWithNamespaces},

@@ -17,6 +17,7 @@ func init() {
 	inside.Process = func(ctx context.Context, worker any, d broker.Delivery) {
 		worker.(*Worker).process(&slot{ctx: ctx}, d)
 	}
+	inside.Unrecorded = func(worker any) []broker.Unrecorded { return worker.(*Worker).unrecorded() }
 	inside.Attempt = func(ctx context.Context, client, task any, m *Message) ([]byte, error) {
 		b := task.(BoundTask)
 		return run(ctx, client.(*Client), &b, m)

@@ -71,11 +71,12 @@ func (k OutcomeKind) String() string {
 
 // settlement returns what the broker is told.
 func (o Outcome) settlement() broker.Settlement {
+	s := broker.Settlement{Verdict: broker.Requeue, Outcome: o.Kind.String()}
 	switch o.Kind {
 	case OutcomeDone:
-		return broker.Settlement{Verdict: broker.Done, Result: o.Result}
+		s.Verdict, s.Result = broker.Done, o.Result
 	case OutcomeDead:
-		return broker.Settlement{Verdict: broker.Dead}
+		s.Verdict = broker.Dead
 	}
-	return broker.Settlement{Verdict: broker.Requeue}
+	return s
 }

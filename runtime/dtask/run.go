@@ -25,24 +25,26 @@ const (
 // more, lets the running tasks finish within the grace period, cancels the
 // contexts of those that do not, and hands back what is left at no cost of an
 // attempt. It returns nil after such a stop, and an error if a queue cannot be
-// consumed. Run may be called once.
+// consumed, or if the broker gives up: its store was replaced or is damaged. Run
+// may be called once.
 func (w *Worker) Run(ctx context.Context) error {
 	w.warnOfPeriodic()
 	w.warnOfQueues()
 	tasksCtx, cancelTasks := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancelTasks(nil)
 
-	var consumers []broker.Consumer
 	for _, q := range slices.Sorted(maps.Keys(w.queues)) {
 		c, err := w.client.broker.Consume(ctx, broker.ConsumeOptions{Queue: q, Concurrency: w.queues[q], Logger: w.log})
 		if err != nil {
-			w.close(consumers)
+			w.close()
 			if ctx.Err() != nil {
 				return nil // told to stop before it began
 			}
 			return fmt.Errorf("dtask: consume queue %q: %w", q, err)
 		}
-		consumers = append(consumers, c)
+		w.mu.Lock()
+		w.consumers = append(w.consumers, c)
+		w.mu.Unlock()
 		for range w.queues[q] {
 			w.openSlot(tasksCtx, c.Deliveries())
 		}
@@ -50,9 +52,9 @@ func (w *Worker) Run(ctx context.Context) error {
 	}
 
 	close(w.ready)
-	w.watch(ctx)
+	failure := w.watch(ctx)
 	w.log.Info("stopping", "grace", max(w.config.Grace, 0))
-	for _, c := range consumers {
+	for _, c := range w.consumers {
 		c.Stop()
 	}
 	idle := make(chan struct{})
@@ -63,22 +65,26 @@ func (w *Worker) Run(ctx context.Context) error {
 			w.handBackRunning()
 		}
 	}
-	w.close(consumers)
-	w.log.Info("stopped", "done", w.stats.done.Load(), "retried", w.stats.retried.Load(),
-		"dead", w.stats.dead.Load(), "handed_back", w.stats.handedBack.Load())
-	return nil
+	w.close()
+	stats := w.Stats()
+	if stats.NotRecorded > 0 {
+		w.log.Error("the broker has not recorded all outcomes; these tasks may run again", "not_recorded", stats.NotRecorded)
+	}
+	w.log.Info("stopped", "done", stats.Done, "retried", stats.Retried, "dead", stats.Dead,
+		"handed_back", stats.HandedBack, "not_recorded", stats.NotRecorded)
+	return failure
 }
 
 // close closes the consumers; their settlements get a bounded time to become
 // durable.
-func (w *Worker) close(consumers []broker.Consumer) {
+func (w *Worker) close() {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	var closing sync.WaitGroup
-	for _, c := range consumers {
+	for _, c := range w.consumers {
 		closing.Go(func() {
 			if err := c.Close(ctx); err != nil {
-				w.log.Warn("consumer not closed cleanly; unsettled tasks will run again", "err", err)
+				w.log.Warn("consumer not closed cleanly; tasks without a recorded outcome run again", "err", err)
 			}
 		})
 	}

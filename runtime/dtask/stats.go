@@ -1,6 +1,9 @@
 package dtask
 
-// WorkerStats counts what became of the messages a worker took.
+import "github.com/dtaskhq/dtask/runtime/broker"
+
+// WorkerStats counts what became of the messages a worker took, as far as the
+// broker has recorded it.
 type WorkerStats struct {
 	Done       int64 `json:"done"`        // executed
 	Retried    int64 `json:"retried"`     // failed, and scheduled again
@@ -9,17 +12,22 @@ type WorkerStats struct {
 	HandedBack int64 `json:"handed_back"` // unknown to this build, or unfinished at the end
 	GivenUp    int64 `json:"given_up"`    // ignored their timeout; retried or dead, too
 	Running    int64 `json:"running"`     // executed at this moment
+
+	// NotRecorded are the outcomes that the broker has not recorded yet, and once
+	// [Worker.Run] has returned those whose tasks may run again.
+	NotRecorded int64 `json:"not_recorded"`
 }
 
 // Stats returns the counts so far.
 func (w *Worker) Stats() WorkerStats {
+	unrecorded := w.unrecorded() // before the counts, which are never behind it then
 	var running int64
 	for _, s := range w.openSlots() {
 		if s.current.Load() != nil {
 			running++
 		}
 	}
-	return WorkerStats{
+	stats := WorkerStats{
 		Done:       w.stats.done.Load(),
 		Retried:    w.stats.retried.Load(),
 		Dead:       w.stats.dead.Load(),
@@ -28,4 +36,31 @@ func (w *Worker) Stats() WorkerStats {
 		GivenUp:    w.stats.givenUp.Load(),
 		Running:    running,
 	}
+	for _, u := range unrecorded {
+		stats.NotRecorded++
+		switch u.Outcome {
+		case OutcomeDone.String():
+			stats.Done--
+		case OutcomeRetried.String():
+			stats.Retried--
+		case OutcomeDead.String():
+			stats.Dead--
+		case OutcomeSnoozed.String():
+			stats.Snoozed--
+		case OutcomeHandedBack.String():
+			stats.HandedBack--
+		}
+	}
+	return stats
+}
+
+// unrecorded returns the outcomes that the broker has not recorded.
+func (w *Worker) unrecorded() (us []broker.Unrecorded) {
+	w.mu.Lock()
+	consumers := w.consumers
+	w.mu.Unlock()
+	for _, c := range consumers {
+		us = append(us, c.Unrecorded()...)
+	}
+	return us
 }

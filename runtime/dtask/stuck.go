@@ -16,14 +16,22 @@ import (
 // stuckAfter is how long after its timeout a task is given up.
 const stuckAfter = 10 * time.Second
 
-// watch waits until ctx ends, and meanwhile looks for stuck tasks.
-func (w *Worker) watch(ctx context.Context) {
+// watch waits until ctx ends, or the broker gives up, and meanwhile looks for stuck
+// tasks. It returns why the broker gave up.
+func (w *Worker) watch(ctx context.Context) error {
+	var failed <-chan struct{}
+	failer, err := broker.As[broker.Failer](w.client.broker)
+	if err == nil {
+		failed = failer.Failed()
+	}
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return
+			return nil
+		case <-failed:
+			return fmt.Errorf("dtask: the broker has given up: %w", failer.Err())
 		case <-tick.C:
 			w.giveUpStuck()
 		}
@@ -47,6 +55,7 @@ func (w *Worker) giveUpStuck() {
 			"task", w.short[m.Task], "id", m.ID, "attempt", m.Attempt, "stack", slotStack(s.id))
 		o := decide(s.ctx, m, spec, failuref(broker.FailureTimeout, "timeout after %v, which the task ignores", spec.Timeout), rand.Float64())
 		w.logOutcome(s.ctx, m, o, spec.Timeout+stuckAfter)
+		o.apply(m, now)
 		w.settle(e.delivery, o)
 		w.replaceSlot(s)
 	}
@@ -60,7 +69,9 @@ func (w *Worker) handBackRunning() {
 			m := e.delivery.Message()
 			w.log.Error("task ignores its cancelled context; handed back, it will run again while this run goes on",
 				"task", w.short[m.Task], "id", m.ID, "stack", slotStack(s.id))
-			w.settle(e.delivery, Outcome{Kind: OutcomeHandedBack, Err: errStopped})
+			o := Outcome{Kind: OutcomeHandedBack, Err: errStopped}
+			o.apply(m, w.now())
+			w.settle(e.delivery, o)
 		}
 	}
 }

@@ -48,6 +48,7 @@ type fakeConsumer struct {
 }
 
 func (c *fakeConsumer) Deliveries() <-chan broker.Delivery { return c.broker.deliveries }
+func (c *fakeConsumer) Unrecorded() []broker.Unrecorded    { return nil }
 func (c *fakeConsumer) Stop()                              { c.broker.stop.Do(func() { close(c.broker.deliveries) }) }
 
 func (c *fakeConsumer) Close(context.Context) error {
@@ -195,7 +196,7 @@ func TestGoexit(t *testing.T) {
 		if got := b.settlements(); !reflect.DeepEqual(got, want) {
 			t.Errorf("settled %v, want %v", got, want)
 		}
-		if m.Attempt != 2 || m.Failures[0].Error != "the task called runtime.Goexit" {
+		if m.Attempt != 2 || m.Failures[0].Error != "the task, or middleware, called runtime.Goexit" {
 			t.Errorf("message %+v", m)
 		}
 		stop()

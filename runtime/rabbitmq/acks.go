@@ -1,10 +1,10 @@
 package rabbitmq
 
 import (
-	"slices"
 	"sync"
 	"time"
 
+	"github.com/dtaskhq/dtask/runtime/broker"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
 
@@ -28,8 +28,8 @@ type acker struct {
 	aged    time.Time     // when late was filled
 	batch   int           // how many wait at most
 
-	executed []receipt // of the last messages that were; at least as many as prefetch
-	prefetch int       // of all fetchers together, at its largest
+	executed []finished // the last messages that were; at least as many as prefetch
+	prefetch int        // of all fetchers together, at its largest
 
 	paused bool // nothing is acknowledged for now
 	closed bool
@@ -101,33 +101,31 @@ func (a *acker) entry(d *delivery) *entry {
 	return &a.entries[d.raw.Tag-a.base]
 }
 
-// finish has a delivery acknowledged that is held and was executed; r is its
-// receipt. It returns false if the channel is over.
-func (a *acker) finish(d *delivery, r receipt) bool {
+// finish has a delivery acknowledged that is held and was executed. It returns
+// false if the channel is over.
+func (a *acker) finish(d *delivery, f finished) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if e := a.entry(d); e != nil && e.state == held {
 		a.release()
 		a.settleEntry(e)
-		a.executed = append(a.executed, r)
-		if n := len(a.executed) - a.prefetch; n > a.prefetch {
-			a.executed = append(a.executed[:0], a.executed[n:]...)
-		}
+		a.remember(f)
 	}
 	return !a.closed
 }
 
-// doubtful returns the receipts of messages whose acknowledgement RabbitMQ may
-// not have: no more than it delivers without one.
-func (a *acker) doubtful() []receipt {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return slices.Clone(a.executed[max(0, len(a.executed)-a.prefetch):])
+// remember keeps the last messages that were executed. a.mu is held.
+func (a *acker) remember(f finished) {
+	a.executed = append(a.executed, f)
+	if n := len(a.executed) - a.prefetch; n > a.prefetch {
+		a.executed = append(a.executed[:0], a.executed[n:]...)
+	}
 }
 
 // claim makes a delivery that is held one that is being moved, and calls then;
-// for any other it does nothing. then must not call the acker.
-func (a *acker) claim(d *delivery, then func()) {
+// for any other it does nothing. then must not call the acker. It returns false if
+// the channel is over.
+func (a *acker) claim(d *delivery, then func()) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if e := a.entry(d); e != nil && e.state == held {
@@ -135,6 +133,7 @@ func (a *acker) claim(d *delivery, then func()) {
 		e.state = claimed
 		then()
 	}
+	return !a.closed
 }
 
 // release counts one less that is held.
@@ -151,6 +150,9 @@ func (a *acker) settle(d *delivery) {
 	defer a.mu.Unlock()
 	if e := a.entry(d); e != nil && e.state == claimed {
 		a.settleEntry(e)
+		if d.outcome.Verdict == broker.Done {
+			a.remember(finished{d.receipt.of(d.body), d.outcome.Outcome})
+		}
 	}
 }
 

@@ -1,13 +1,13 @@
 package rabbitmq
 
 import (
-	"cmp"
 	"context"
 	"log/slog"
 	"sync"
 	"sync/atomic"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
+	"github.com/dtaskhq/dtask/runtime/internal/safelog"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/codec"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/results"
 )
@@ -64,7 +64,7 @@ func Open(ctx context.Context, url string, bc broker.Config) (*Broker, error) {
 	}
 	b := &Broker{
 		config:    c,
-		log:       cmp.Or(bc.Logger, slog.Default()),
+		log:       safelog.New(bc.Logger),
 		topology:  newTopology(c.namespace),
 		batch:     make(chan struct{}, 1),
 		browsing:  make(chan struct{}, 1),

@@ -2,6 +2,7 @@ package rabbitmq
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
@@ -127,22 +128,29 @@ func (sub *subscription) handBackFetched(keep int) {
 }
 
 // close ends the subscription in good order: it hands back what is not
-// settled, and waits until everything settled is durable. hurry ends the
-// waiting.
+// settled, and waits until everything settled is durable. hurry ends the waiting
+// for what is to be published, which takes as long as an alarm; what was only
+// acknowledged is made sure of even then.
 func (sub *subscription) close(hurry context.Context) error {
 	for _, d := range sub.acks.heldDeliveries() {
 		sub.giveBack(d)
 	}
-	_, err := within(hurry, func() (struct{}, error) {
-		sub.moving.Wait()
+	_, err := within(hurry, func() (struct{}, error) { sub.moving.Wait(); return struct{}{}, nil }, nil)
+	ctx, cancel := context.WithCancel(context.WithoutCancel(hurry))
+	defer cancel()
+	defer context.AfterFunc(hurry, func() { time.AfterFunc(proveTime, cancel) })()
+	_, proof := within(ctx, func() (struct{}, error) {
 		sub.acks.flush(true)
-		sub.settleDown(hurry)
-		sub.endRenewing(hurry)
+		proof := sub.settleDown(ctx)
+		if err == nil {
+			sub.endRenewing(ctx)
+		}
 		sub.acks.close()
-		return struct{}{}, sub.ch.Close()
+		return struct{}{}, errors.Join(proof, sub.ch.Close())
 	}, nil)
 	sub.abandon()
-	return err
+	sub.consumer.ledger.end(sub.acks, sub.acks.lost(proof == nil))
+	return errors.Join(err, proof)
 }
 
 // ackGrace is how long a channel stays open after its last acknowledgement, and
@@ -157,29 +165,30 @@ const (
 )
 
 // settleDown waits until RabbitMQ's queues have the acknowledgements.
-func (sub *subscription) settleDown(ctx context.Context) {
+func (sub *subscription) settleDown(ctx context.Context) error {
 	if sub.received == nil {
-		return // there are none
+		return nil // there are none
 	}
 	var queues []string
 	for _, c := range consumed {
 		queues = append(queues, sub.consumer.b.topology.queue(c, sub.consumer.queue))
 	}
-	settleDown(ctx, sub.ch, queues...)
+	return settleDown(ctx, sub.ch, queues...)
 }
 
 // settleDown waits until the queues have what was acknowledged on the channel.
-func settleDown(ctx context.Context, ch *wire.Channel, queues ...string) {
+func settleDown(ctx context.Context, ch *wire.Channel, queues ...string) error {
 	for range graceSteps {
 		if !sleep(ctx, ackGrace/graceSteps) {
-			return
+			return ctx.Err()
 		}
 		for _, q := range queues {
 			if _, err := ch.Ready(q); err != nil {
-				return
+				return err
 			}
 		}
 	}
+	return nil
 }
 
 // abandon ends the subscription at once. RabbitMQ delivers again what is not

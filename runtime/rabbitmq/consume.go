@@ -24,6 +24,7 @@ type consumer struct {
 
 	quarantining moves          // into the quarantine
 	executed     executed       // on connections that were lost
+	ledger       ledger         // what is not recorded
 	finishing    sync.WaitGroup // subscriptions that were replaced
 
 	ctx  context.Context // ends with Stop
@@ -68,9 +69,13 @@ func (b *Broker) Consume(ctx context.Context, o broker.ConsumeOptions) (broker.C
 // Deliveries implements broker.Consumer.
 func (c *consumer) Deliveries() <-chan broker.Delivery { return c.out }
 
-// giveUpTime is what Close may take beyond its context: nothing, if RabbitMQ
-// answers.
-const giveUpTime = 500 * time.Millisecond
+// proveTime is what Close may take beyond its context, to find out what RabbitMQ
+// has recorded of the rest; and giveUpTime beyond that, if RabbitMQ does not
+// answer.
+const (
+	proveTime  = 2 * time.Second
+	giveUpTime = 500 * time.Millisecond
+)
 
 // Stop implements broker.Consumer.
 func (c *consumer) Stop() { c.stop() }
@@ -87,7 +92,7 @@ func (c *consumer) Close(ctx context.Context) error {
 	c.giveUp()
 	select {
 	case <-c.ended:
-	case <-time.After(giveUpTime): // RabbitMQ does not answer; the connection will end
+	case <-time.After(proveTime + giveUpTime): // the connection will end
 	}
 	return fmt.Errorf("closed with settlements under way: %w", ctx.Err())
 }

@@ -21,6 +21,8 @@ type delivery struct {
 	body    []byte
 	receipt receipt // but for the hash of the body
 
+	outcome broker.Unrecorded // once the worker has settled; the acker guards it
+
 	// The acker guards these, for a copy may take the place of the original.
 	raw      *wire.Delivery
 	since    time.Time // when it came
@@ -36,12 +38,18 @@ func (d *delivery) Settle(s broker.Settlement) {
 	switch sub := d.sub; {
 	case s.Verdict == broker.Done && d.message.Keep == 0 && len(s.Then) == 0:
 		// Nothing is to be published.
-		r := d.receipt.of(d.body)
-		if !sub.acks.finish(d, r) {
-			sub.consumer.executed.add(r)
+		f := finished{d.receipt.of(d.body), s.Outcome}
+		if !sub.acks.finish(d, f) {
+			sub.consumer.executed.add(f)
+			sub.consumer.ledger.late(d.unrecorded(s))
 		}
 	case broker.Done <= s.Verdict && s.Verdict <= broker.Dead:
-		sub.acks.claim(d, func() { sub.settle(d, s) })
+		if !sub.acks.claim(d, func() {
+			d.outcome = d.unrecorded(s)
+			sub.settle(d, s)
+		}) {
+			sub.consumer.ledger.late(d.unrecorded(s))
+		}
 	}
 }
 

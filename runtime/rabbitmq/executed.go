@@ -20,6 +20,12 @@ type receipt struct {
 	body       uint64 // its hash
 }
 
+// A finished is a message that was executed, and the outcome.
+type finished struct {
+	receipt
+	outcome string
+}
+
 var bodySeed = maphash.MakeSeed()
 
 // of returns the receipt of a message with the given body.
@@ -36,26 +42,26 @@ const maxExecuted = 10_000
 // zero value knows of none.
 type executed struct {
 	mu       sync.Mutex
-	receipts map[receipt]struct{}
+	receipts map[receipt]string // with the outcome
 }
 
 // add adds messages, the newest last.
-func (e *executed) add(rs ...receipt) {
+func (e *executed) add(fs ...finished) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	rs = rs[max(0, len(rs)-maxExecuted):]
-	if e.receipts == nil || len(e.receipts)+len(rs) > maxExecuted {
-		e.receipts = make(map[receipt]struct{}, len(rs))
+	fs = fs[max(0, len(fs)-maxExecuted):]
+	if e.receipts == nil || len(e.receipts)+len(fs) > maxExecuted {
+		e.receipts = make(map[receipt]string, len(fs))
 	}
-	for _, r := range rs {
-		e.receipts[r] = struct{}{}
+	for _, f := range fs {
+		e.receipts[f.receipt] = f.outcome
 	}
 }
 
-// has reports whether a message was executed.
-func (e *executed) has(r receipt) bool {
+// has reports whether a message was executed, and with which outcome.
+func (e *executed) has(r receipt) (outcome string, ok bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	_, ok := e.receipts[r]
-	return ok
+	outcome, ok = e.receipts[r]
+	return outcome, ok
 }

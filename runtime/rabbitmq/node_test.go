@@ -22,6 +22,7 @@ func TestNodes(t *testing.T) {
 			"Blocked":          testBlocked,
 			"BlockedConsumer":  testBlockedConsumer,
 			"BlockedElsewhere": testBlockedElsewhere,
+			"BlockedOutcomes":  testBlockedOutcomes,
 			"DiskAlarm":        testDiskAlarm,
 		},
 		"Crashes": {

@@ -106,5 +106,12 @@ func (sub *subscription) judge(d *delivery) (move func()) {
 // here. Where nothing says when it was enqueued, it may be another one like it.
 func (sub *subscription) wasExecuted(d *delivery) bool {
 	m := &d.message
-	return !m.EnqueuedAt.IsZero() && sub.consumer.executed.has(d.receipt.of(d.body))
+	if m.EnqueuedAt.IsZero() {
+		return false
+	}
+	outcome, ok := sub.consumer.executed.has(d.receipt.of(d.body))
+	if ok {
+		d.outcome = d.unrecorded(broker.Settlement{Verdict: broker.Done, Outcome: outcome})
+	}
+	return ok
 }

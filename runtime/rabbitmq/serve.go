@@ -26,6 +26,7 @@ func (c *consumer) run(sub *subscription) {
 		session := sub.session
 		sub.abandon()
 		c.executed.add(sub.acks.doubtful()...)
+		c.ledger.end(sub.acks, sub.acks.lost(false))
 		if !isClosed(session.Done()) {
 			c.log.Warn("consumer interrupted; subscribing again", "err", err)
 		}

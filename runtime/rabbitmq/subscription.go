@@ -70,6 +70,7 @@ func openSubscription(ctx context.Context, c *consumer, s *session, prefetch int
 		sub.abandon()
 		return nil, err
 	}
+	c.ledger.begin(sub.acks)
 	return sub, nil
 }
 

@@ -1,13 +1,12 @@
 package sqlite
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"log/slog"
 	"sync"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
+	"github.com/dtaskhq/dtask/runtime/internal/safelog"
 )
 
 func init() {
@@ -38,13 +37,17 @@ func Open(ctx context.Context, url string, config broker.Config) (*Broker, error
 	if err != nil {
 		return nil, err
 	}
+	named := t.file
 	if t.file, err = resolve(t.file); err == nil {
 		err = create(t.file)
+	}
+	if err == nil {
+		err = soleName(t.file)
 	}
 	if err != nil {
 		return nil, explain(t.file, err)
 	}
-	c, err := openFile(ctx, t)
+	c, id, err := openIdentified(ctx, t, named)
 	if err != nil {
 		return nil, explain(t.file, err)
 	}
@@ -53,7 +56,7 @@ func Open(ctx context.Context, url string, config broker.Config) (*Broker, error
 		c.close()
 		return nil, explain(t.file, err)
 	}
-	b.writer = newWriter(t, c, cmp.Or(config.Logger, slog.Default()))
+	b.writer = newWriter(t, c, id, safelog.New(config.Logger))
 	go b.writer.run()
 	return b, nil
 }

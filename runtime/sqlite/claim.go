@@ -12,11 +12,11 @@ func (w *writer) claim(now time.Time) error {
 		if err := w.lookUpUnknown(c); err != nil {
 			return err
 		}
-		if c.quarantineWaits(now) && c.room(now) > 0 {
-			if err := w.claimClass(c, quarantine, 1, now); err != nil {
-				return err
-			}
-		}
+	}
+	if err := w.claimAlone(now); err != nil {
+		return err
+	}
+	for _, c := range w.consumers {
 		for c.room(now) > 0 && (c.due(high, now) || c.due(normal, now) || c.due(low, now)) {
 			for class, n := range c.shares(c.room(now), now) {
 				if n == 0 {
@@ -61,9 +61,6 @@ func (w *writer) claimClass(c *consumer, class, n int, now time.Time) error {
 	}
 	if err := w.setDead(p.damaged, now, c.log); err != nil {
 		return err
-	}
-	if class == quarantine && p.count > len(p.damaged) {
-		w.quarantined[c.queue] = c
 	}
 	if class == quarantine || p.count < n {
 		return w.lookUpDue(c, class)

@@ -99,7 +99,6 @@ func TestQuarantineNotOvertaken(t *testing.T) {
 // pause.
 func TestClaimFails(t *testing.T) {
 	for what, damage := range map[string]string{
-		"when it looks":   "DROP INDEX dtask_waiting",
 		"when it claims":  "CREATE TRIGGER t BEFORE UPDATE OF state ON dtask_messages BEGIN SELECT RAISE(ABORT, 'damaged'); END",
 		"when it is busy": "CREATE TRIGGER t BEFORE UPDATE OF state ON dtask_messages BEGIN SELECT RAISE(ABORT, 'damaged'); END",
 	} {
@@ -114,7 +113,7 @@ func TestClaimFails(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer c.close()
-			w := newWriter(at(file), c, slog.Default())
+			w := newWriter(at(file), c, b.writer.identity, slog.Default())
 			w.consumers = []*consumer{{writer: w, queue: "q", concurrency: 1}}
 			if what == "when it is busy" {
 				w.put(func(in *inbox) {

@@ -49,10 +49,12 @@ func (b *Broker) Consume(ctx context.Context, o broker.ConsumeOptions) (broker.C
 		deliveries:  make(chan broker.Delivery, o.Concurrency+maxAhead),
 	}
 	w := b.writer
-	err := w.await(ctx, newOperation(
+	entering := newOperation(
 		func(conn *conn) error { return w.enter(conn, c) },
 		func() { w.consumers = append(w.consumers, c) },
-	))
+	)
+	entering.private = true
+	err := w.await(ctx, entering)
 	if err != nil {
 		c.Stop()
 		w.put(func(in *inbox) { in.operations = append(in.operations, c.leaving()) }) // it may still be registered
@@ -72,16 +74,22 @@ func (w *writer) enter(conn *conn, c *consumer) error {
 	if _, err := conn.exec("INSERT INTO dtask_queues (name) VALUES (?) ON CONFLICT DO NOTHING", c.queue); err != nil {
 		return err
 	}
+	paused, err := conn.int("SELECT paused FROM dtask_queues WHERE name = ?", c.queue)
+	if err != nil {
+		return err
+	}
+	c.paused = paused != 0
 	return w.register(c, time.Now())
 }
 
 // remove makes the writer forget c.
 func (w *writer) remove(c *consumer) {
 	w.consumers = slices.DeleteFunc(w.consumers, func(known *consumer) bool { return known == c })
-	for queue, holder := range w.quarantined {
-		if holder == c {
-			delete(w.quarantined, queue)
-		}
+	if s := w.gate.suspect; s != nil && s.consumer == c {
+		w.leaveGate(s)
+	}
+	if w.gate.last == c {
+		w.gate.last = nil
 	}
 }
 

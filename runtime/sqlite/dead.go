@@ -78,7 +78,7 @@ func (b *Broker) changeAll(ctx context.Context, all, queue, change string, args 
 	return changeEach(ctx, b, seqs, change+withSeq, args...)
 }
 
-// step is how many messages an operation changes in one transaction, so that
+// step is how many messages a caller stores or changes in one transaction, so that
 // others are not kept waiting.
 const step = 1000
 

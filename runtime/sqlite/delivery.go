@@ -71,7 +71,7 @@ func (d *delivery) Settle(what broker.Settlement) {
 	if !d.settled.CompareAndSwap(false, true) {
 		return
 	}
-	s := settlement{delivery: d, verdict: what.Verdict}
+	s := settlement{delivery: d, verdict: what.Verdict, outcome: what.Outcome}
 	var err error
 	if s.then, err = following(what.Then); err != nil { // it would be so in every attempt
 		s.verdict = broker.Dead

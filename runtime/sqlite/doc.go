@@ -40,7 +40,10 @@
 // A process that dies, however it dies, is noticed within a second: each
 // consuming process holds a lock on a small file beside the database, which
 // the kernel releases. Its messages are delivered again, and the lost attempt
-// counts. A process that lives keeps its messages for as long as it takes.
+// counts. A process that lives keeps its messages for as long as it takes, unless it
+// is suspended: the messages of one that has not been heard of for 15 seconds are
+// delivered again, and what it says of them afterwards has no effect. When the whole
+// machine has slept, nothing is taken from anybody.
 //
 // What follows from an outcome ([broker.Settlement], field Then) is stored in the
 // transaction of the outcome: both or neither. A message whose id is there

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
@@ -9,19 +10,28 @@ import (
 
 // Enqueue implements [broker.Broker].
 func (b *Broker) Enqueue(ctx context.Context, m *broker.Message) error {
-	return b.EnqueueMany(ctx, []*broker.Message{m})[0]
+	return b.enqueueChunk(ctx, []*broker.Message{m})[0]
 }
 
 // RefusesDuplicates implements [broker.Deduplicator].
 func (b *Broker) RefusesDuplicates() {}
 
-// EnqueueMany implements [broker.Broker].
-func (b *Broker) EnqueueMany(ctx context.Context, ms []*broker.Message) []error {
-	if len(ms) == 0 {
-		return nil
+// EnqueueMany implements [broker.Broker]. So many messages that others would wait
+// for them are enqueued in several transactions.
+func (b *Broker) EnqueueMany(ctx context.Context, ms []*broker.Message) (errs []error) {
+	for chunk := range slices.Chunk(ms, step) {
+		errs = append(errs, b.enqueueChunk(ctx, chunk)...)
 	}
+	return errs
+}
+
+// enqueueChunk enqueues messages in one transaction.
+func (b *Broker) enqueueChunk(ctx context.Context, ms []*broker.Message) []error {
 	in := insertOf(ms)
 	if err := ctx.Err(); err != nil {
+		return in.fail(err)
+	}
+	if err := b.writer.failure(); err != nil {
 		return in.fail(err)
 	}
 	if err := b.writer.put(func(box *inbox) { box.inserts = append(box.inserts, in) }); err != nil {

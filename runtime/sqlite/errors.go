@@ -42,6 +42,9 @@ func explain(file string, err error) error {
 		remedy = whyNot(file)
 	case lib.SQLITE_IOERR:
 		remedy = "the disk fails, or it is a network file system; use a local disk"
+		if onReadOnlyDisk(file) {
+			remedy = denied(file)
+		}
 	case lib.SQLITE_PROTOCOL:
 		remedy = "locks do not work there; use a local disk, not a network file system"
 	default:
@@ -66,6 +69,9 @@ func whyNot(file string) string {
 
 // denied says which file this process may not write, and whose it is; or nothing.
 func denied(file string) string {
+	if onReadOnlyDisk(file) {
+		return "its file system is mounted for reading only; mount it for writing"
+	}
 	for _, path := range []string{file, file + "-wal", file + "-shm", filepath.Dir(file)} {
 		if info, err := os.Stat(path); err == nil && !mayWrite(path) {
 			return fmt.Sprintf("permission denied: %s belongs to %s (mode %04o); run all processes as one user, or let this one write file and directory",

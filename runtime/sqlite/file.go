@@ -13,6 +13,34 @@ import (
 	driversqlite "modernc.org/sqlite"
 )
 
+// openIdentified opens the writing connection, and makes sure that it is to the file
+// that the path leads to.
+func openIdentified(ctx context.Context, t target, named string) (*conn, identity, error) {
+	opened, err := inodeOf(t.file)
+	if err != nil {
+		return nil, identity{}, err
+	}
+	c, err := openFile(ctx, t)
+	if err != nil {
+		if isDamage(err) && inUse(t.file) {
+			markDamaged(t.file, explain(t.file, err))
+		}
+		return nil, identity{}, err
+	}
+	id, err := identify(named, t.file, opened)
+	if err != nil {
+		c.close()
+	}
+	return c, id, err
+}
+
+// inUse reports whether a database is, or was when it was last used, open in a
+// process: it has a log.
+func inUse(file string) bool {
+	info, err := os.Stat(file + "-wal")
+	return err == nil && info.Size() > 0
+}
+
 // openFile opens the writing connection and brings the tables up to date.
 func openFile(ctx context.Context, t target) (*conn, error) {
 	driversqlite.Fdatasync(true) // not on every system: then fsync it is
@@ -24,7 +52,7 @@ func openFile(ctx context.Context, t target) (*conn, error) {
 	// in each other's way, and where it waits it does not look at ctx: it is to
 	// wait only so long.
 	for start := time.Now(); ; time.Sleep(lastLockWait) {
-		err := prepareFile(c)
+		err := prepareFile(c, t.file)
 		switch {
 		case err == nil:
 			return c, nil
@@ -43,8 +71,11 @@ func openFile(ctx context.Context, t target) (*conn, error) {
 const openPatience = 30 * time.Second
 
 // prepareFile sets up a writing connection.
-func prepareFile(c *conn) error {
+func prepareFile(c *conn, file string) error {
 	if err := c.script("PRAGMA busy_timeout = 50"); err != nil {
+		return err
+	}
+	if err := proveSound(c, file); err != nil {
 		return err
 	}
 	pages, err := c.int("PRAGMA page_count")
@@ -59,7 +90,7 @@ func prepareFile(c *conn) error {
 	if err := useWAL(c); err != nil {
 		return err
 	}
-	if err := c.script("PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF; PRAGMA cache_size = -16000"); err != nil {
+	if err := c.script("PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF; PRAGMA cache_size = -16000; PRAGMA journal_size_limit = 8000000"); err != nil {
 		return err
 	}
 	return migrate(c)

@@ -50,6 +50,9 @@ func (w *writer) take() inbox {
 	defer w.mu.Unlock()
 	in := w.inbox
 	w.inbox = inbox{closing: in.closing, closed: in.closing}
+	if len(in.settlements) > 0 {
+		w.committing = append(w.committing, in.settlements)
+	}
 	return in
 }
 

@@ -3,10 +3,11 @@ package sqlite
 import "time"
 
 const (
-	// lease is how long the consumers of a process are taken to live after
-	// their last heartbeat where its lock cannot be tested: the file was
-	// deleted, or the file system has no locks.
-	lease     = 30 * time.Second
+	// lease is how long the consumers of a process are taken to work after their
+	// last heartbeat. A process that is suspended holds its lock, and works on
+	// nothing. Where the lock cannot be tested, for its file was deleted or the
+	// file system has no locks, the lease alone says who lives.
+	lease     = 15 * time.Second
 	heartbeat = lease / 3
 
 	// lateHeartbeat is when a process that could not renew its own lease no
@@ -14,8 +15,14 @@ const (
 	lateHeartbeat = lease / 2
 )
 
+// runOut reports whether a lease has run out. One that goes on for too long was
+// renewed before the clock was set back, and not since.
+func runOut(until, now time.Time) bool {
+	return now.After(until) || until.Sub(now) > lease+heartbeat
+}
+
 // leasesCount reports whether a lease that has run out means that its process is
-// dead: the file has been there to be written, for long enough that a process that
+// dead or suspended: the file has been there to be written, for long enough that a process that
 // lives would have renewed its lease.
 func (l *liveness) leasesCount(now time.Time) bool {
 	return now.Sub(l.steady) > heartbeat && l.sinceRenewal(now) < lateHeartbeat

@@ -12,7 +12,6 @@ const lookForDeadEvery = 400 * time.Millisecond
 
 // The statements about the consumers of a process.
 const (
-	freeMessages     = setCrashed + " WHERE state = 1 AND owner IN (SELECT id FROM dtask_consumers WHERE lock = ?)"
 	forgetConsumers  = "DELETE FROM dtask_consumers WHERE lock = ?"
 	renewLease       = "UPDATE dtask_consumers SET lease = ? WHERE lock = ?"
 	registerConsumer = "INSERT INTO dtask_consumers (queue, lock, pid, lease) VALUES (?, ?, ?, ?)"
@@ -31,11 +30,12 @@ type liveness struct {
 	forgotten bool // others took it for dead
 }
 
-// deadProcess is a process that is gone. Its lock is held until its messages
+// deadProcess is a process that is gone, or does nothing. Its lock is held until its messages
 // are free, so that no other process does the same.
 type deadProcess struct {
-	name string
-	lock *lockFile // nil if the lease ran out
+	name      string
+	lock      *lockFile // nil if the lease ran out
+	suspended bool      // it holds its lock
 }
 
 // join takes the lock that says that this process lives. It is called in a
@@ -86,9 +86,9 @@ func (l *liveness) lookForDead(w *writer, now time.Time) {
 		name, lease := row[0].(string), time.UnixMilli(row[1].(int64))
 		switch lock, state := tryLock(w.target, name); {
 		case state == lockFree:
-			l.dead = append(l.dead, deadProcess{name, lock})
-		case state == lockUnknown && now.After(lease) && l.leasesCount(now):
-			l.dead = append(l.dead, deadProcess{name, nil})
+			l.dead = append(l.dead, deadProcess{name: name, lock: lock})
+		case runOut(lease, now) && l.leasesCount(now):
+			l.dead = append(l.dead, deadProcess{name: name, suspended: state == lockHeld})
 		}
 		return nil
 	}, "SELECT lock, max(lease) FROM dtask_consumers WHERE lock <> ? GROUP BY lock", l.lock.name)
@@ -124,6 +124,7 @@ func (l *liveness) maintain(w *writer, now time.Time) error {
 	// They go on with new ids: outcomes that are reported under the old ones
 	// have no effect.
 	for _, c := range w.consumers {
+		c.shed(0) // what nobody has begun
 		if err := w.register(c, now); err != nil {
 			return err
 		}
@@ -136,11 +137,11 @@ func (l *liveness) maintain(w *writer, now time.Time) error {
 func (l *liveness) free(w *writer, d deadProcess, now time.Time) error {
 	if d.lock == nil {
 		last, err := w.conn.int(lastLease, d.name)
-		if err != nil || last >= now.UnixMilli() || !l.leasesCount(now) {
+		if err != nil || !runOut(time.UnixMilli(last), now) || !l.leasesCount(now) {
 			return err
 		}
 	}
-	if _, err := w.conn.exec(freeMessages, d.name); err != nil {
+	if err := w.freeOfDead(d, now); err != nil {
 		return err
 	}
 	w.lookAgain()

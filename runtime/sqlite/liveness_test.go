@@ -62,7 +62,7 @@ func TestLease(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.close()
-	w := newWriter(b.target, conn, slog.Default())
+	w := newWriter(b.target, conn, b.writer.identity, slog.Default())
 	p := &w.liveness
 	if err := p.join(conn, b.target); err != nil {
 		t.Fatal(err)

@@ -64,7 +64,7 @@ func TestSalvageWhileLocked(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.close()
-	w := newWriter(at(file), c, slog.Default())
+	w := newWriter(at(file), c, identity{}, slog.Default())
 	other := openConn(t, file)
 	newInsert := func(n int) *insert {
 		r := newInsert(n)

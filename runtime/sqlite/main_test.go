@@ -18,6 +18,12 @@ func TestMain(m *testing.M) {
 	if file := os.Getenv(chaosEnv); file != "" {
 		os.Exit(chaosWorker(file))
 	}
+	if file := os.Getenv(holdEnv); file != "" {
+		os.Exit(holdTask(file))
+	}
+	if file := os.Getenv(poisonEnv); file != "" {
+		os.Exit(poisonWorker(file))
+	}
 	brokertest.Main(m)
 }
 

@@ -48,7 +48,7 @@ func (w *writer) canClaim(now time.Time) bool {
 			return true
 		}
 	}
-	return false
+	return w.keepGate(now) != nil
 }
 
 // lookUp reports whether c has room for a message that is due.
@@ -56,22 +56,7 @@ func (w *writer) lookUp(c *consumer, now time.Time) (due bool, err error) {
 	if err := w.lookUpUnknown(c); err != nil {
 		return false, err
 	}
-	if c.room(now) == 0 {
-		return false, nil
-	}
-	for class := range classes {
-		if !w.skips(c, class) && c.due(class, now) {
-			return true, nil
-		}
-	}
-	return false, nil
-}
-
-// skips reports whether c is not to claim of the class at the moment, whatever
-// there is. Of the quarantined messages of a queue, one is in flight at most,
-// and started at once.
-func (w *writer) skips(c *consumer, class int) bool {
-	return class == quarantine && (w.quarantined[c.queue] != nil || c.freeSlots() <= 0)
+	return c.room(now) > 0 && (c.due(high, now) || c.due(normal, now) || c.due(low, now)), nil
 }
 
 // lookUpDue finds out when the class has its next message.

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"fmt"
+	"slices"
 )
 
 // operation is something else to be done in a transaction. It leaves no trace
@@ -11,6 +12,7 @@ type operation struct {
 	do      func(*conn) error
 	then    func() // by the writer, once it is durable; may be nil
 	lasting bool   // if it fails it is tried again, though the caller was told
+	private bool   // it changes nothing that other consumers of this process are to look at
 	err     error
 	done    chan struct{}
 }
@@ -36,6 +38,9 @@ func (w *writer) await(ctx context.Context, op *operation) error {
 // handIn hands in an operation in any case, and waits until it is durable, or
 // ctx ends.
 func (w *writer) handIn(ctx context.Context, op *operation) error {
+	if err := w.failure(); err != nil {
+		return err
+	}
 	if err := w.put(func(in *inbox) { in.operations = append(in.operations, op) }); err != nil {
 		return err
 	}
@@ -68,6 +73,7 @@ func (w *writer) operate(do func(*conn) error) (failed, lost error) {
 			return nil, failed // SQLite has rolled back everything by itself
 		}
 	}
+	w.judge(failed)
 	_, lost = w.conn.exec("RELEASE operation")
 	return explain(w.file, failed), lost
 }
@@ -85,8 +91,11 @@ func (w *writer) answerOne(op *operation) {
 	close(op.done)
 }
 
-// operated takes over what an operation may have changed.
-func (w *writer) operated() {
+// operated takes over what operations may have changed.
+func (w *writer) operated(ops ...*operation) {
+	if !slices.ContainsFunc(ops, func(op *operation) bool { return !op.private }) {
+		return
+	}
 	w.lookAgain()
 	w.readPaused()
 }

@@ -39,14 +39,10 @@ func (r *readAhead) measure(settled int64, now time.Time) {
 
 // room returns how many messages c may claim now.
 func (c *consumer) room(now time.Time) int {
-	if c.paused || c.stopped.Load() {
+	if c.paused || c.stopped.Load() || c.writer.gate.shut() {
 		return 0
 	}
-	ahead := c.ahead.size
-	if c.quarantineWaits(now) {
-		ahead = 0 // else there would always be others in line before it
-	}
-	return max(c.freeSlots()+ahead, 0)
+	return max(c.freeSlots()+c.ahead.size, 0)
 }
 
 // freeSlots returns how many messages claimed now would be started at once. It

@@ -17,6 +17,9 @@ func (b *Broker) read(ctx context.Context, f func(*conn) error) error {
 	if b.closed {
 		return broker.ErrClosed
 	}
+	if err := b.writer.usable(); err != nil {
+		return err
+	}
 	if b.reader == nil {
 		c, err := connect(ctx, b.target)
 		if err != nil {
@@ -28,7 +31,9 @@ func (b *Broker) read(ctx context.Context, f func(*conn) error) error {
 		}
 		b.reader = c
 	}
-	return explain(b.file, f(b.reader))
+	err := f(b.reader)
+	b.writer.judge(err)
+	return explain(b.file, err)
 }
 
 // busyTimeout is how long the connection for reading waits for another process,

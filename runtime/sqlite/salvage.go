@@ -19,8 +19,8 @@ func (w *writer) refuse(in inbox, err error) {
 	for _, op := range in.operations {
 		op.err = err
 	}
+	w.putBack(inbox{settlements: in.settlements}) // before Close asks what is not stored
 	w.answer(&in)
-	w.putBack(inbox{settlements: in.settlements})
 }
 
 // putBack puts what is to be tried again in front of the inbox, except messages
@@ -36,6 +36,7 @@ func (w *writer) putBack(in inbox) {
 		}
 		return r.gaveUp != nil
 	})
+	w.committing = nil
 	in.add(&w.inbox)
 	in.closing, in.closed = w.inbox.closing, w.inbox.closed
 	w.inbox = in
@@ -48,6 +49,7 @@ func (w *writer) putBack(in inbox) {
 // take it back.
 func (w *writer) salvage(in inbox) {
 	failed := w.settleSingly(&in)
+	w.committed(in.settlements)
 	w.waiters.changed()
 	if !isBusy(failed) && w.storeSingly(&in) {
 		w.operateSingly(&in, failed)
@@ -111,6 +113,6 @@ func (w *writer) operateSingly(in *inbox, failed error) {
 			op.err = explain(w.file, err)
 		}
 		w.answerOne(op)
-		w.operated()
+		w.operated(op)
 	}
 }

@@ -41,6 +41,13 @@ CREATE TABLE dtask_consumers (
   lease INTEGER NOT NULL                       -- counts only if the lock cannot be tested
 ) STRICT;
 
+CREATE TABLE dtask_deaths (
+  lock   TEXT PRIMARY KEY,                     -- of a process that died with messages in its hands
+  finder TEXT    NOT NULL,                     -- lock of the one that noticed it
+  newest INTEGER NOT NULL,                     -- consumer at that time
+  at     INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE dtask_schedules (
   name TEXT PRIMARY KEY,
   tick INTEGER NOT NULL                        -- the newest one

@@ -10,6 +10,7 @@ import (
 type settlement struct {
 	delivery *delivery
 	verdict  broker.Verdict
+	outcome  string  // the worker's word
 	record   *record // Requeue, Dead: the message as it is to be stored
 	result   *result // Done: what is to be kept, or nil
 	then     *insert // what follows, or nil
@@ -77,7 +78,7 @@ func (s *settlement) deletes() bool {
 // there already is taken for the same.
 func (w *writer) settle(s *settlement) error {
 	d := s.delivery
-	w.leaveQuarantine(d)
+	w.leaveGate(d)
 	sql := settleDone
 	switch s.verdict {
 	case released:

@@ -76,7 +76,7 @@ func (w *writer) taker(r *record, now time.Time) *consumer {
 		return nil
 	}
 	for _, c := range w.consumers {
-		if c.queue == r.queue() && c.room(now) > 0 && !c.due(high, now) && !c.due(normal, now) && !c.due(low, now) && !c.quarantineWaits(now) {
+		if c.queue == r.queue() && c.room(now) > 0 && !c.due(high, now) && !c.due(normal, now) && !c.due(low, now) {
 			return c
 		}
 	}

@@ -1,6 +1,11 @@
 package sqlite
 
-import "time"
+import (
+	"fmt"
+	"time"
+
+	"github.com/dtaskhq/dtask/runtime/broker"
+)
 
 // transact puts the inbox and the claims into one transaction.
 func (w *writer) transact() {
@@ -24,9 +29,21 @@ func (w *writer) transact() {
 	if err != nil {
 		w.conn.exec("ROLLBACK")
 		w.dropBatches()
+		if w.judge(err) {
+			w.refuse(in, w.failure())
+			return
+		}
 		w.salvage(in)
 		return
 	}
+	if len(in.inserts) > 0 {
+		if err := w.identity.checkNamed(); err != nil {
+			w.fail(explain(w.file, err))
+			w.refuse(in, fmt.Errorf("%w (%w)", broker.ErrUnknownOutcome, w.failure()))
+			return
+		}
+	}
+	w.committed(nil)
 	w.setTrouble(nil)
 	w.retryAt = time.Time{}
 	w.vacuumDue = true
@@ -35,9 +52,7 @@ func (w *writer) transact() {
 	w.expected = len(in.inserts) + w.waiting()
 	w.answer(&in)
 	w.deliverBatches()
-	if len(in.operations) > 0 {
-		w.operated()
-	}
+	w.operated(in.operations...)
 }
 
 // apply executes what was in the inbox. An error means that the transaction is
@@ -116,9 +131,9 @@ func (w *writer) deliverBatches() {
 
 // dropBatches forgets the claims of a transaction that failed.
 func (w *writer) dropBatches() {
+	w.dropSuspect()
 	for _, c := range w.consumers {
 		c.batch = c.batch[:0]
 		c.dueAt = [classes]time.Time{}
 	}
-	clear(w.quarantined) // in the worst case two run alone
 }

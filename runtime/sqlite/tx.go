@@ -51,6 +51,9 @@ func (b *Broker) EnqueueTx(ctx context.Context, tx any, ms []*broker.Message) []
 	if !ok {
 		return in.fail(fmt.Errorf("%w: it is not from WithTx of package sqlite", broker.ErrTransaction))
 	}
+	if err := b.writer.usable(); err != nil {
+		return in.fail(err)
+	}
 	if err := u.check(ctx, b); err != nil {
 		return in.fail(err)
 	}

@@ -3,7 +3,9 @@ package sqlite
 import "time"
 
 // When the writer has nothing else to do, it deletes results that have expired and
-// gives free pages back to the file system, step by step.
+// gives free pages back to the file system, step by step. Under load it does the same
+// in smaller steps, now and then. The write-ahead log is cut to what is left of it
+// (journal_size_limit) when SQLite begins it again.
 const (
 	// vacuumAfter is how long the writer must have been idle.
 	vacuumAfter = time.Second
@@ -17,7 +19,35 @@ const (
 
 	// expiredPerStep is how many expired results one step deletes.
 	expiredPerStep = 1000
+
+	// The same under load.
+	busyVacuumEvery    = 200 * time.Millisecond
+	busyVacuumPages    = "256"
+	busySparePages     = 4 * sparePages
+	busyExpiredPerStep = 200
 )
+
+// vacuumBesides does one step under load.
+func (w *writer) vacuumBesides(now time.Time) {
+	if past := now.Sub(w.vacuumedAt); 0 <= past && past < busyVacuumEvery {
+		return
+	}
+	w.vacuumedAt = now
+	expired, err := w.conn.int("SELECT count(*) FROM (SELECT 1 FROM dtask_results WHERE expires <= ? LIMIT 1)", now.UnixMilli())
+	if err == nil && expired > 0 {
+		w.alone(volatile, lockTrouble, func() error {
+			_, err := w.deleteExpired(busyExpiredPerStep)
+			return err
+		})
+	}
+	free, err := w.conn.int("PRAGMA freelist_count")
+	if err == nil && free > busySparePages && w.canShrink() {
+		w.alone(volatile, lockTrouble, func() error {
+			return w.conn.script("PRAGMA incremental_vacuum(" + busyVacuumPages + ")")
+		})
+	}
+	w.judge(err)
+}
 
 // vacuum does one step. Errors do not matter, as there is always a next time.
 func (w *writer) vacuum() {

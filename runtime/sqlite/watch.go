@@ -44,8 +44,11 @@ const (
 // pause returns how long the writer may sleep if nobody wakes it.
 func (w *writer) pause(now time.Time) time.Duration {
 	w.mu.Lock()
-	idle := w.inbox.empty()
+	idle, failed := w.inbox.empty(), w.gaveUpFor != nil
 	w.mu.Unlock()
+	if failed {
+		return time.Hour
+	}
 	if wait := w.retryAt.Sub(now); wait > 0 || !idle {
 		return max(wait, 0)
 	}
@@ -63,8 +66,11 @@ func (w *writer) pause(now time.Time) time.Duration {
 		}
 	}
 	for _, c := range w.consumers {
-		for class := range classes {
-			if c.room(now) > 0 && !w.skips(c, class) {
+		if !w.gate.shut() && !c.paused && !c.stopped.Load() {
+			pause = min(pause, max(c.dueAt[quarantine].Sub(now), w.gate.openUntil.Sub(now), 0))
+		}
+		for class := range quarantine {
+			if c.room(now) > 0 {
 				pause = min(pause, max(c.dueAt[class].Sub(now), 0))
 			}
 		}

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"database/sql/driver"
 	"errors"
 	"fmt"
@@ -16,12 +17,16 @@ import (
 // into one transaction (group commit), and answers once that is on disk.
 type writer struct {
 	target
-	log  *slog.Logger
-	conn *conn // synchronous = FULL at first
+	identity identity
+	log      *slog.Logger
+	conn     *conn // synchronous = FULL at first
 
 	mu         sync.Mutex
 	inbox      inbox
-	trouble    error // why not everything is stored; nil if it is
+	committing [][]settlement // taken from the inbox, and not known to be on disk
+	trouble    error         // why not everything is stored; nil if it is
+	gaveUpFor  error         // why the store cannot be used any more; nil if it can
+	failed     chan struct{} // closed when there is such a reason
 	waiters    waiters
 	walChanged atomic.Bool   // another process has written to the log
 	wake       chan struct{} // 1: something is in the inbox, or somebody new waits for a result
@@ -31,32 +36,36 @@ type writer struct {
 	consumers    []*consumer
 	liveness     liveness
 	wal          *walWatch
-	dataVersion  int64                // of the last look at the file
-	lastActive   time.Time            // when something last happened
-	othersAt     time.Time            // when another connection last committed
-	retryAt      time.Time            // no transaction before, after one that failed
-	complainedAt time.Time            // when the log last had what is wrong
-	expecting    time.Time            // until when to look often, since another process has written
-	quarantined  map[string]*consumer // who runs a message of the queue alone
-	args         []driver.Value       // reused
-	storing      []storing            // reused
-	durability   durability           // of the connection
-	vacuumDue    bool                 // written since the last vacuum
-	expected     int                  // how many callers the next transaction is to answer
+	dataVersion  int64     // of the last look at the file
+	lastActive   time.Time // when something last happened
+	othersAt     time.Time // when another connection last committed
+	retryAt      time.Time // no transaction before, after one that failed
+	complainedAt time.Time // when the log last had what is wrong
+	identifiedAt time.Time // when the files were last looked at
+	diskFails    time.Time // since when the disk has failed without a break; zero: it works
+	expecting    time.Time // until when to look often, since another process has written
+	gate         gate
+	args         []driver.Value // reused
+	storing      []storing      // reused
+	durability   durability     // of the connection
+	vacuumedAt   time.Time      // under load
+	vacuumDue    bool           // written since the last vacuum
+	expected     int            // how many callers the next transaction is to answer
 	closeErr     error
 }
 
 // newWriter returns a writer on c, which it owns.
-func newWriter(t target, c *conn, log *slog.Logger) *writer {
+func newWriter(t target, c *conn, id identity, log *slog.Logger) *writer {
 	c.script("PRAGMA busy_timeout = 0") // begin waits in its own way
 	return &writer{
-		target:      t,
-		log:         log,
-		conn:        c,
-		wake:        make(chan struct{}, 1),
-		done:        make(chan struct{}),
-		quarantined: make(map[string]*consumer),
-		durability:  durable,
+		target:     t,
+		identity:   id,
+		log:        log,
+		conn:       c,
+		wake:       make(chan struct{}, 1),
+		done:       make(chan struct{}),
+		failed:     make(chan struct{}),
+		durability: durable,
 	}
 }
 
@@ -83,9 +92,18 @@ func (w *writer) turn(now time.Time) (end bool) {
 	w.mu.Lock()
 	idle := w.inbox.empty()
 	w.mu.Unlock()
-	w.lookOutside(now, idle)
+	if len(w.consumers) > 0 || !idle {
+		w.lookAtIdentity(now)
+	}
+	if w.failure() == nil {
+		w.lookOutside(now, idle)
+	}
 	if w.isClosing() {
 		return true
+	}
+	if err := w.failure(); err != nil {
+		w.endAll(err)
+		return false
 	}
 	if now.Before(w.retryAt) {
 		return false
@@ -101,6 +119,10 @@ func (w *writer) turn(now time.Time) (end bool) {
 		w.lastActive = now
 	} else if w.vacuumDue && now.Sub(w.lastActive) > vacuumAfter {
 		w.vacuum()
+		return false
+	}
+	if w.vacuumDue && w.failure() == nil {
+		w.vacuumBesides(now)
 	}
 	return false
 }
@@ -111,8 +133,14 @@ func (w *writer) finish() error {
 	for _, c := range w.consumers {
 		c.Stop()
 	}
-	w.transact()
-	left, reason := w.take(), w.trouble
+	reason := w.failure()
+	if reason == nil {
+		w.transact()
+		w.mu.Lock()
+		reason = cmp.Or(w.gaveUpFor, w.trouble)
+		w.mu.Unlock()
+	}
+	left := w.take()
 	w.refuse(left, reason)
 	err := w.giveUpAll(reason)
 	if slices.ContainsFunc(left.settlements, func(s settlement) bool { return s.verdict != released }) {
@@ -124,14 +152,14 @@ func (w *writer) finish() error {
 }
 
 // giveUpAll gives up what consumers still hold. If the file is locked, as the
-// trouble says, other processes do it: they find the lock of this process free,
+// trouble says, or cannot be used, other processes do it: they find the lock of this process free,
 // like that of a dead one.
 func (w *writer) giveUpAll(trouble error) error {
 	if len(w.consumers) == 0 {
 		return nil
 	}
 	err := trouble
-	if !isBusy(trouble) {
+	if !isBusy(trouble) && w.failure() == nil {
 		err = explain(w.file, w.alone(durable, lockPatience, func() error {
 			for _, c := range w.consumers {
 				if err := giveUp(w.conn, c.id); err != nil {

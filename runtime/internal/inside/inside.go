@@ -1,5 +1,5 @@
-// Package inside gives package dtasktest access to parts of package dtask that
-// are not exported. Package dtask sets the variables when it is initialised. It
+// Package inside gives packages dtasktest and worker access to parts of package
+// dtask that are not exported. Package dtask sets the variables when it is initialised. It
 // cannot be imported here, so its types are any: client is a *dtask.Client,
 // worker a *dtask.Worker, task a dtask.BoundTask.
 package inside
@@ -19,6 +19,9 @@ var (
 	// Process has a worker handle one delivery and settle it, in the calling
 	// goroutine. ctx is the parent of the task's context.
 	Process func(ctx context.Context, worker any, d broker.Delivery)
+
+	// Unrecorded returns the outcomes of a worker that the broker has not recorded.
+	Unrecorded func(worker any) []broker.Unrecorded
 
 	// Attempt makes one attempt of a message by a task, and returns the result
 	// to keep.

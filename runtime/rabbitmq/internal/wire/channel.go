@@ -133,6 +133,8 @@ func (ch *Channel) exchange(write func([]byte) error, m, want method, arguments 
 	if err := write(appendMethod(nil, ch.id, m, arguments)); err != nil {
 		return "", err
 	}
+	answered := ch.conn.expectAnswer(nil)
+	defer answered()
 	select {
 	case answer := <-ch.answers:
 		return answer, nil
