@@ -30,6 +30,7 @@ func TestResults(t *testing.T) {
 		{"ReusedID", testResultOfReusedID},
 		{"Malformed", testResultOfMalformed},
 		{"StreamDeleted", testResultStreamDeleted},
+		{"StreamReplaced", testStreamReplaced},
 		{"Closed", testResultClosed},
 		{"StreamTaken", testStreamTaken},
 		{"KeepTooLong", testKeepTooLong},
@@ -440,6 +441,41 @@ func testResultStreamDeleted(t *testing.T, url, namespace string) {
 	if err := checkValue(testContext(t), b, next); err != nil {
 		t.Error(err)
 	}
+}
+
+// A stream that was deleted while nobody looked, and declared again, is another one:
+// what was known of the old one is not gone on with.
+func testStreamReplaced(t *testing.T, url, namespace string) {
+	worker := open(t, url)
+	proxy, cut := rabbittest.ProxyURL(t, url)
+	b := open(t, cut)
+	known := keepMany(t, worker, 50)
+	execute(t, worker, "work", len(known))
+	for _, m := range known {
+		if err := checkValue(testContext(t), b, m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	proxy.Refuse()
+	proxy.Cut()
+	if _, err := rabbittest.Channel(t, url).QueueDelete(namespace+".results", false, false, false); err != nil {
+		t.Fatal(err)
+	}
+	var ms []*broker.Message
+	eventually(t, func() string { // the first records of the new stream may fail with the old one
+		m := kept("work")
+		if err := worker.Enqueue(testContext(t), m); err != nil {
+			return err.Error()
+		}
+		ms = append(ms, m)
+		return ""
+	})
+	execute(t, worker, "work", len(ms))
+	proxy.Resume()
+	if err := checkValue(testContext(t), b, ms[len(ms)-1]); err != nil {
+		t.Error(err)
+	}
+	checkNoResult(t, b, uuid(time.Now()))
 }
 
 func testKeepTooLong(t *testing.T, url, _ string) {

@@ -32,7 +32,7 @@ type follower struct {
 
 	mu       sync.Mutex
 	index    *index
-	resumed  bool // the next record is the last one of the index
+	resumed  bool // the index is of an earlier follower
 	caughtUp bool // what comes now is new
 	watches  map[key]map[*watch]struct{}
 	idle     *time.Timer // stops the reading, while nobody waits
@@ -81,15 +81,16 @@ func (f *follower) run() error {
 		return f.forget(err)
 	}
 	defer records.close()
+	if err := f.resume(records); err != nil {
+		return f.forget(err)
+	}
 	close(f.started)
 	for {
 		rec, err := records.next(f.ctx)
 		if err != nil {
 			return f.forget(err)
 		}
-		if err := f.pass(rec); err != nil {
-			return f.forget(err)
-		}
+		f.pass(rec)
 	}
 }
 
@@ -113,6 +114,33 @@ func (f *follower) begin() place {
 	return place{time: since}
 }
 
+// resumeTime is how long the last record of an index may take to come again.
+const resumeTime = 5 * time.Second
+
+// resume reads the last record of the index once more, if there is one: the stream may
+// have been deleted and declared again. If that has fewer records now, nothing comes
+// before it has as many.
+func (f *follower) resume(records *reader) error {
+	f.mu.Lock()
+	resumed, offset, last := f.resumed, f.index.next-1, f.index.last
+	f.mu.Unlock()
+	if !resumed {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(f.ctx, resumeTime)
+	defer cancel()
+	rec, err := records.next(ctx)
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return errOtherStream
+	case err != nil:
+		return err
+	case rec.offset != offset || keyOf(rec.id) != last:
+		return errOtherStream
+	}
+	return nil
+}
+
 // errOtherStream ends a reading that does not go on where the last one ended.
 var errOtherStream = errors.New("the stream of results is another one than before")
 
@@ -127,27 +155,19 @@ func (f *follower) forget(err error) error {
 }
 
 // pass takes the next record, and gives it to those who wait for it.
-func (f *follower) pass(rec *record) error {
+func (f *follower) pass(rec *record) {
 	k := keyOf(rec.id)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.resumed {
-		f.resumed = false
-		if rec.offset != f.index.next-1 || k != f.index.last {
-			return errOtherStream
-		}
-		return nil
-	}
 	f.index.add(k, rec)
 	if rec.kind == fence {
 		f.caughtUp = f.fences.passed(rec.id) || f.caughtUp
-		return nil
+		return
 	}
 	for w := range f.watches[k] {
 		w.entry = w.entry.add(rec)
 		w.signal()
 	}
-	return nil
 }
 
 func (w *watch) signal() {
