@@ -2,6 +2,7 @@ package rabbitmq
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"strings"
@@ -139,6 +140,18 @@ func TestUselessHost(t *testing.T) {
 			})
 		})
 	}
+}
+
+// That publishing has left a host is no reason for consumers to stay.
+func TestDoubtfulHostIsLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakeCluster{}
+		l := f.link(t, slog.New(slog.DiscardHandler), false)
+		f.turn("a")
+		l.hosts.fail("a", errors.New("no confirm"))
+		awaitHost(t, l, "b", silence+confirmTimeout)
+		l.close()
+	})
 }
 
 // When no host does its work a link does not run from one to the other, and says what

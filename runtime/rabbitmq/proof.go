@@ -77,8 +77,8 @@ func (l *link) proveAlways(s *session) {
 			heard, since = now, time.Now()
 			l.hosts.works(s.host)
 		}
-		due := time.Since(since) >= silence && !l.hosts.doubtful(s.host)
-		if !due || !l.hosts.better(s.host) && l.hosts.useless(s.host) == nil {
+		again := l.hosts.useless(s.host) != nil && !l.hosts.doubtful(s.host)
+		if time.Since(since) < silence || !again && !l.hosts.better(s.host) {
 			continue
 		}
 		switch err := l.proof.prove(l.ctx, s); {
