@@ -1,10 +1,6 @@
 package rabbittest
 
-import (
-	"fmt"
-	"os/exec"
-	"strconv"
-)
+import "fmt"
 
 // What the network between nodes can do. The nodes do it themselves: they take
 // each other's connections for those of strangers.
@@ -39,22 +35,5 @@ func (n *Node) setCookies(cookie string, others []*Node) {
 	}
 	for _, o := range others {
 		n.Eval(fmt.Sprintf("erlang:set_cookie('%s', %s)", o.Name(), value))
-	}
-}
-
-// Suspend stops the process of the node, which keeps its connections.
-func (n *Node) Suspend() { n.signal("-STOP") }
-
-// Continue ends Suspend.
-func (n *Node) Continue() { n.signal("-CONT") }
-
-func (n *Node) signal(signal string) {
-	n.t.Helper()
-	pid, err := n.Pid()
-	if err == nil {
-		err = exec.Command("kill", signal, strconv.Itoa(pid)).Run()
-	}
-	if err != nil {
-		n.t.Fatal(err)
 	}
 }
