@@ -26,7 +26,7 @@ func ask[T any](ctx context.Context, b *Broker, f func(*session) (T, error)) (re
 		on := s
 		result, err = within(ctx, func() (T, error) { return f(on) }, nil)
 		if err == nil || ctx.Err() != nil || !isClosed(s.Done()) {
-			return result, err
+			return result, b.consuming.trouble.explain(err)
 		}
 	}
 }
@@ -84,6 +84,9 @@ func (b *Broker) state(ctx context.Context, s *session, queue string) (broker.Qu
 // Due implements [broker.Admin].
 func (b *Broker) Due(ctx context.Context, queue string) (bool, error) {
 	return ask(ctx, b, func(s *session) (due bool, err error) {
+		if err := b.consuming.hosts.useless(s.host); err != nil {
+			return false, err // it would say that nothing is due
+		}
 		for _, c := range consumed {
 			n, _, err := queueLength(ctx, s, b.topology.queue(c, queue))
 			if err != nil {

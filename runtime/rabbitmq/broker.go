@@ -74,11 +74,15 @@ func Open(ctx context.Context, url string, bc broker.Config) (*Broker, error) {
 		consumers: make(map[*consumer]struct{}),
 	}
 	b.topology.register = b.register
-	b.publishing = newLink(c, b.log, "publishing", openPublisher)
-	b.consuming = newLink(c, b.log, "consuming", b.listen)
-	b.scheduling = newLink(c, b.log, "scheduling", b.openSchedules)
-	b.recording = newLink(c, b.log, "recording", openPublisher)
-	b.waiting = newLink(c, b.log, "waiting", func(context.Context, *session) error { return nil })
+	hosts := newHosts(c.hosts)
+	b.publishing = newLink(c, hosts, b.log, "publishing", openPublisher)
+	b.consuming = newLink(c, hosts, b.log, "consuming", b.listen)
+	b.scheduling = newLink(c, hosts, b.log, "scheduling", b.openSchedules)
+	b.recording = newLink(c, hosts, b.log, "recording", openPublisher)
+	b.waiting = newLink(c, hosts, b.log, "waiting", func(context.Context, *session) error { return nil })
+	for _, l := range []*link{b.consuming, b.scheduling, b.waiting} {
+		l.proof = b.topology
+	}
 	b.results = results.NewReader(b.topology.results(), func(ctx context.Context, e codec.Envelope) error {
 		return b.publish(ctx, b.record(e))
 	})

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,15 +12,20 @@ import (
 	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
-// A link keeps a session open: when one ends it opens the next, on any of the
-// hosts.
+// A link keeps a session open: when one ends it opens the next, on another host if
+// there is one.
 type link struct {
 	config *config
 	log    *slog.Logger
-	hosts  []string // shuffled: the load of many clients is spread
-	role   string
+	hosts  *hosts
+	dial   func(ctx context.Context, host string, timeout time.Duration) (*session, error)
 	setup  func(context.Context, *session) error // prepares a new session
 
+	// proof has a session show that its host works. It is nil where that shows by
+	// itself: where messages are published.
+	proof *topology
+
+	trouble trouble
 	current atomic.Pointer[session] // nil while there is none
 
 	starting sync.Mutex // held by start
@@ -36,10 +40,11 @@ type link struct {
 	ended  sync.WaitGroup
 }
 
-func newLink(c *config, log *slog.Logger, role string, setup func(context.Context, *session) error) *link {
-	l := &link{config: c, log: log.With("for", role), role: role, setup: setup, changed: make(chan struct{})}
-	l.hosts = append(l.hosts, c.hosts...)
-	rand.Shuffle(len(l.hosts), func(i, j int) { l.hosts[i], l.hosts[j] = l.hosts[j], l.hosts[i] })
+func newLink(c *config, h *hosts, log *slog.Logger, role string, setup func(context.Context, *session) error) *link {
+	l := &link{config: c, hosts: h, log: log.With("for", role), setup: setup, changed: make(chan struct{})}
+	l.dial = func(ctx context.Context, host string, timeout time.Duration) (*session, error) {
+		return dial(ctx, c, host, role, l.log, timeout)
+	}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	return l
 }
@@ -63,7 +68,7 @@ func (l *link) start(ctx context.Context) error {
 		s, err := l.connect(ctx)
 		if err == nil {
 			l.started = true
-			l.set(s, nil)
+			l.use(s)
 			l.ended.Go(func() { l.keep(s) })
 			return nil
 		}
@@ -77,28 +82,37 @@ func (l *link) start(ctx context.Context) error {
 			if l.ctx.Err() != nil {
 				return broker.ErrClosed
 			}
-			return fmt.Errorf("RabbitMQ does not answer: %w: %w", ctx.Err(), err)
+			return fmt.Errorf("no connection to RabbitMQ: %w: %w", ctx.Err(), err)
 		}
 	}
 }
 
 // connect tries every host once, as long as there is time.
 func (l *link) connect(ctx context.Context) (s *session, err error) {
-	for left := len(l.hosts); left > 0; left-- {
-		timeout := share(ctx, left)
+	hosts := l.hosts.inOrder()
+	for i, host := range hosts {
+		timeout := share(ctx, len(hosts)-i)
 		if err != nil && (timeout <= 0 || ctx.Err() != nil) {
 			break // the error would be of a host that was not tried
 		}
-		s, err = dial(ctx, l.config, l.hosts[0], l.role, l.log, timeout)
+		s, err = l.dial(ctx, host, timeout)
 		if err == nil {
-			if err = l.setup(ctx, s); err == nil {
+			if err = l.prepare(ctx, s); err == nil {
 				return s, nil
 			}
 			s.End(err)
 		}
-		l.hosts = append(l.hosts[1:], l.hosts[0])
+		l.hosts.fail(host, err)
 	}
 	return nil, err
+}
+
+// prepare makes a new session ready for use.
+func (l *link) prepare(ctx context.Context, s *session) error {
+	if err := l.setup(ctx, s); err != nil || l.proof == nil {
+		return err
+	}
+	return l.proof.declareProof(ctx, s)
 }
 
 // share returns how long the next host may take, of those that are left to be
@@ -127,8 +141,12 @@ func (l *link) keep(s *session) {
 		}
 		l.set(nil, s.Err())
 		l.log.Warn("connection to RabbitMQ lost; reconnecting", "host", s.host, "err", s.Err())
-		if time.Since(since) > healthy || errors.Is(s.Err(), errStale) {
+		stale := errors.Is(s.Err(), errStale)
+		if time.Since(since) > healthy || stale {
 			attempt = 0
+		}
+		if !stale {
+			l.hosts.fail(s.host, s.Err())
 		}
 		for {
 			pause := backoff(attempt)
@@ -154,8 +172,16 @@ func (l *link) keep(s *session) {
 				}
 			}
 		}
-		l.set(s, nil)
+		l.use(s)
 		l.log.Info("connected to RabbitMQ again", "host", s.host)
+	}
+}
+
+// use makes a new session the current one.
+func (l *link) use(s *session) {
+	l.set(s, nil)
+	if l.proof != nil {
+		l.ended.Go(func() { l.proveAlways(s) })
 	}
 }
 
@@ -163,6 +189,7 @@ func (l *link) keep(s *session) {
 func (l *link) set(s *session, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.trouble.note(err)
 	l.current.Store(s)
 	l.err = err
 	close(l.changed)
@@ -210,7 +237,7 @@ func (l *link) next(ctx context.Context, s *session) (*session, error) {
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return nil, fmt.Errorf("connection to RabbitMQ lost: %w: %w", ctx.Err(), s.Err())
 		}
 	}
 }

@@ -40,9 +40,10 @@ func newSilentHost(t *testing.T) *silentHost {
 // a host that was tried.
 func TestSilentHosts(t *testing.T) {
 	first, second := newSilentHost(t), newSilentHost(t)
-	l := newLink(&config{}, slog.Default(), "test", nil)
+	l := newLink(&config{}, nil, slog.Default(), "test", nil)
 	connect := func(timeout time.Duration) error {
-		l.hosts = []string{first.addr, second.addr}
+		l.hosts = newHosts([]string{first.addr, second.addr})
+		l.hosts.order = []string{first.addr, second.addr}
 		ctx, cancel := context.WithTimeout(t.Context(), timeout)
 		defer cancel()
 		_, err := l.connect(ctx)

@@ -50,6 +50,10 @@ func (n names) schedule(schedule string) string {
 // of changes.
 func (n names) control() string { return n.namespace + ".control" }
 
+// proof returns the name of the queue by which sessions prove that they work. It is
+// always empty.
+func (n names) proof() string { return n.namespace + ".proof" }
+
 // results returns the name of the stream that holds the outcomes of messages.
 func (n names) results() string { return n.namespace + ".results" }
 

@@ -42,7 +42,7 @@ func TestLinkPauses(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				n := 0
 				var l *link
-				l = newLink(config, slog.Default(), "testing", func(context.Context, *session) error {
+				l = newLink(config, newHosts(config.hosts), slog.Default(), "testing", func(context.Context, *session) error {
 					if n++; n == attempts {
 						l.cancel()
 					}

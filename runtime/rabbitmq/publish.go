@@ -57,6 +57,7 @@ func (b *Broker) publish(ctx context.Context, m *publication) error {
 type sending struct {
 	b         *Broker
 	m         *publication
+	link      *link    // of the last try
 	session   *session // of the last try
 	route     route    // of the last try
 	sent      bool     // its outcome is unknown
@@ -84,6 +85,7 @@ func (a *sending) send(ctx context.Context) (pending, error) {
 			if ctx.Err() != nil {
 				return pending{}, a.fail(s.pub.why(err))
 			}
+			a.link.trouble.note(err)
 			a.declared++
 			if !sleep(ctx, backoff(a.declared)) {
 				return pending{}, a.fail(fmt.Errorf("%w: %w", ctx.Err(), err))
@@ -120,12 +122,12 @@ func (b *Broker) fit(s *session, m *codec.Envelope) error {
 
 // nextSession returns a session other than one that is over.
 func (a *sending) nextSession(ctx context.Context) (*session, error) {
+	l := a.b.linkFor(a.m)
+	a.link = l
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	l := a.b.publishing
-	if a.m.class == classResults {
-		l = a.b.recording
+	if l == a.b.recording {
 		if err := l.start(ctx); err != nil {
 			return nil, err
 		}
@@ -136,4 +138,12 @@ func (a *sending) nextSession(ctx context.Context) (*session, error) {
 	}
 	a.session = s
 	return s, err
+}
+
+// linkFor returns the link by which a message is published.
+func (b *Broker) linkFor(m *publication) *link {
+	if m.class == classResults {
+		return b.recording
+	}
+	return b.publishing
 }

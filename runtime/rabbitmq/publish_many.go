@@ -2,6 +2,7 @@ package rabbitmq
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 )
@@ -63,7 +64,8 @@ func (b *Broker) publishAll(ctx context.Context, ms []*batched) {
 	case b.batch <- struct{}{}:
 	case <-ctx.Done():
 		for _, m := range ms {
-			m.v = ruling{done: true, err: m.a.fail(ctx.Err())}
+			m.a.link = b.linkFor(m.a.m)
+			m.v = ruling{done: true, err: m.a.fail(fmt.Errorf("another batch is being published: %w", ctx.Err()))}
 		}
 		return
 	}

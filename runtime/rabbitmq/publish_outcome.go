@@ -74,6 +74,9 @@ func (a *sending) decide(ctx context.Context, w pending, o wire.Outcome) ruling 
 // fail returns the error of a publication that ends unconfirmed: it is unknown
 // whether the message is enqueued if an earlier try was not answered.
 func (a *sending) fail(err error) error {
+	if a.link != nil {
+		err = a.link.trouble.explain(err)
+	}
 	if err == nil || !a.sent || errors.Is(err, broker.ErrUnknownOutcome) {
 		return err
 	}

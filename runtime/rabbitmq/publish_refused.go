@@ -18,6 +18,14 @@ const (
 	// refusalWarning is how often it is logged that queues without a leader
 	// refuse messages.
 	refusalWarning = 10 * time.Second
+
+	// slowRefusal is how long a queue takes that refuses for want of a leader, at
+	// least if some of its members are there. One that is full refuses at once.
+	slowRefusal = 2 * time.Second
+
+	// leaderlessAfter is for how long messages are refused for want of a leader
+	// before another host is asked: in a network partition it may know the leader.
+	leaderlessAfter = 10 * time.Second
 )
 
 // errStale ends a session whose channel is refused what a new one is not.
@@ -34,16 +42,18 @@ func (a *sending) judgeRefusal(ctx context.Context) ruling {
 		a.refusedAt = time.Now()
 	}
 	v := ruling{
-		err:   fmt.Errorf("%w: RabbitMQ refuses messages for %s; see the max-length of its policy", broker.ErrQueueFull, a.m.queue),
+		err:   fmt.Errorf("RabbitMQ refuses messages for %s, which is full or without a leader", a.m.queue),
 		pause: backoff(min(a.refused, fullRetries)),
 	}
 	if a.refused == 1 {
 		return v
 	}
+	asked := time.Now()
 	if a.onNewChannel(ctx) == wire.Confirmed {
 		a.session.pub.suspect(a.route.queue())
 		return ruling{done: true}
 	}
+	slow := time.Since(asked) > slowRefusal
 	n, err := within(ctx, func() (int, error) {
 		n, _, err := queueLength(ctx, a.session, a.route.queue())
 		return n, err
@@ -51,16 +61,28 @@ func (a *sending) judgeRefusal(ctx context.Context) ruling {
 	switch {
 	case err != nil:
 		v.err = err
-	case n > 0:
-		v.done = a.refused > fullRetries && a.b.newChannels.refusedSince(a.route.queue(), a.refusedAt)
-	default: // RabbitMQ says so of a queue without a leader
-		v.err = fmt.Errorf("RabbitMQ refuses messages for %s, which is empty; %s", a.m.queue, leaderless(a.route.queue()))
-		last := a.b.warned.Load()
-		if now := time.Now().Unix(); now-last >= int64(refusalWarning/time.Second) && a.b.warned.CompareAndSwap(last, now) {
-			a.b.log.Warn("message cannot be published; trying again", "queue", a.m.queue, "id", a.m.message.MessageID, "err", v.err)
-		}
+	case n == 0 || slow: // RabbitMQ says that a queue is empty if it finds no leader
+		v.err = a.leaderless()
+	case a.b.newChannels.refusedSince(a.route.queue(), a.refusedAt):
+		v.err = fmt.Errorf("%w: RabbitMQ refuses messages for %s; see the max-length of its policy", broker.ErrQueueFull, a.m.queue)
+		v.done = a.refused > fullRetries
 	}
+	a.link.trouble.note(v.err)
 	return v
+}
+
+// leaderless returns the error of a message whose queue seems to have no leader. If
+// that lasts, another host is to be asked.
+func (a *sending) leaderless() error {
+	err := fmt.Errorf("RabbitMQ refuses messages for %s, for which it finds no leader; %s", a.m.queue, leaderless(a.route.queue()))
+	last := a.b.warned.Load()
+	if now := time.Now().Unix(); now-last >= int64(refusalWarning/time.Second) && a.b.warned.CompareAndSwap(last, now) {
+		a.b.log.Warn("message cannot be published; trying again", "host", a.session.host, "queue", a.m.queue, "id", a.m.message.MessageID, "err", err)
+	}
+	if time.Since(a.refusedAt) > leaderlessAfter && a.link.hosts.better(a.session.host) {
+		a.session.End(fmt.Errorf("%s does not find the leader of a queue: %w", a.session.host, err))
+	}
+	return err
 }
 
 // onNewChannel publishes the message once more, on a channel that knows nothing
@@ -71,8 +93,9 @@ func (a *sending) onNewChannel(ctx context.Context) (o wire.Outcome) {
 	if !ok {
 		return wire.Refused
 	}
+	start := time.Now()
 	asked := false
-	defer func() { done(asked && o == wire.Refused) }()
+	defer func() { done(asked && o == wire.Refused && time.Since(start) < slowRefusal) }()
 	ch, err := a.session.Publisher(ctx, nil)
 	if err != nil {
 		return wire.Refused

@@ -70,7 +70,7 @@ func (p *publisher) watch() {
 			if now != oldest || now == 0 {
 				oldest, ticks = now, 0
 			} else if ticks++; ticks >= 2 {
-				p.session.End(fmt.Errorf("no publisher confirm for %v; %s", confirmTimeout, leaderless(queue)))
+				p.session.End(fmt.Errorf("no publisher confirm from %s for %v; %s", p.session.host, confirmTimeout, leaderless(queue)))
 			}
 		case <-p.ch.Done():
 			// A channel without its connection is of no use: begin anew.
@@ -113,7 +113,8 @@ func (p *publisher) reserve(ctx context.Context, room chan struct{}) error {
 	case <-p.session.Done():
 		return p.session.Err()
 	case <-ctx.Done():
-		return p.why(ctx.Err())
+		_, queue := p.ch.Oldest()
+		return p.why(fmt.Errorf("too much is on its way that is not confirmed, first to queue %s: %w", queue, ctx.Err()))
 	}
 }
 
