@@ -36,7 +36,7 @@ func TestDeterminism(t *testing.T) {
 	}
 	generate := func() map[string]string {
 		rand.Shuffle(len(patterns), func(i, j int) { patterns[i], patterns[j] = patterns[j], patterns[i] })
-		r := command(t, c.dir, []string{"GOWORK=off", "GOFLAGS="}, dtaskgen, patterns...)
+		r := command(t, c.dir, []string{"GOWORK=off", "GOFLAGS="}, dtaskgen, append([]string{"-q"}, patterns...)...)
 		if r.exit != 0 || r.stdout+r.stderr != "" {
 			t.Fatalf("exit %d\n%s%s", r.exit, r.stdout, r.stderr)
 		}

@@ -32,7 +32,7 @@ func TestOptionsAreFieldsOfSpec(t *testing.T) {
 }
 
 func TestEveryOptionIsDocumented(t *testing.T) {
-	text, err := os.ReadFile("docs/directives.md")
+	text, err := os.ReadFile("docs/tasks.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +45,7 @@ func TestEveryOptionIsDocumented(t *testing.T) {
 			}
 		}
 		if !strings.Contains(string(text), want) {
-			t.Errorf("docs/directives.md has no %q", want)
+			t.Errorf("docs/tasks.md has no %q", want)
 		}
 	}
 }

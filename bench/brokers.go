@@ -76,6 +76,19 @@ func runGrowth(ctx context.Context, args []string) error {
 	return brokers.Growth(ctx, dir, *long, os.Stdout)
 }
 
+// runWaits prints how long it takes to wait for the results of many tasks.
+func runWaits(ctx context.Context, args []string) error {
+	flags := flag.NewFlagSet("waits", flag.ExitOnError)
+	flags.Parse(args)
+
+	dir, err := os.MkdirTemp("", "dtask-bench")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	return brokers.Waits(ctx, dir, os.Stdout)
+}
+
 // runWork is a program that other measurements run.
 func runWork(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("work", flag.ExitOnError)

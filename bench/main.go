@@ -27,6 +27,7 @@ type command struct {
 var commands = []command{
 	{"brokers", "dtask on its brokers, beside the bare clients and other task systems", runBrokers},
 	{"growth", "dtask with few and with many tasks waiting", runGrowth},
+	{"waits", "waiting for the results of many tasks", runWaits},
 	{"generator", "dtaskgen on a large module, beside goverter and wire", runGenerator},
 	{"corpus", "dtaskgen on popular modules: does it crash, does its code compile", runCorpus},
 	{"parse", "", runParse},

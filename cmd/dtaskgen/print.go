@@ -43,6 +43,22 @@ func (p *printer) diagnostics(diags []*diagnostic.Diagnostic) {
 	}
 }
 
+// trouble prints what kept dtaskgen from its work.
+func (p *printer) trouble(err error) {
+	if p.json {
+		p.object(troubleJSON{"error", diagnostic.Trouble, err.Error()})
+		return
+	}
+	fmt.Fprintf(p.out, "dtaskgen: %v\n", err)
+}
+
+// troubleJSON is a [diagnosticJSON] that has no place.
+type troubleJSON struct {
+	Severity string          `json:"severity"`
+	Code     diagnostic.Code `json:"code"`
+	Message  string          `json:"message"`
+}
+
 func (p *printer) position(pos token.Position) string {
 	pos.Filename = p.relative(pos.Filename)
 	return pos.String()

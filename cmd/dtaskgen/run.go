@@ -24,6 +24,7 @@ type options struct {
 	check    bool
 	list     bool
 	json     bool
+	quiet    bool
 	tags     string
 	patterns []string
 }
@@ -37,7 +38,8 @@ and the default is the package in the current directory.
 flags:
   -check       write nothing; print a diff and exit with 1 if something would change
   -list, -n    write nothing; list the tasks
-  -json        print diagnostics, or the list, as JSON lines
+  -json        print diagnostics, the summary and the list as JSON lines
+  -q           print no summary
   -tags LIST   build tags, separated by commas
 `
 
@@ -50,6 +52,7 @@ func parse(args []string) (options, error) {
 	flags.BoolVar(&o.list, "list", false, "")
 	flags.BoolVar(&o.list, "n", false, "")
 	flags.BoolVar(&o.json, "json", false, "")
+	flags.BoolVar(&o.quiet, "q", false, "")
 	flags.StringVar(&o.tags, "tags", "", "")
 	if err := flags.Parse(args); err != nil {
 		return o, err
@@ -72,13 +75,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprint(stdout, usage)
 		return exitOK
 	case err != nil:
-		fmt.Fprintf(stderr, "dtaskgen: %v; dtaskgen -h explains the flags\n", err)
+		(&printer{json: o.json, out: stderr}).trouble(fmt.Errorf("%w; dtaskgen -h explains the flags", err))
 		return exitTrouble
 	}
 	found, err := generate(ctx, o, stdout, stderr)
 	switch {
 	case err != nil:
-		fmt.Fprintf(stderr, "dtaskgen: %v\n", err)
+		(&printer{json: o.json, out: stderr}).trouble(err)
 		return exitTrouble
 	case found:
 		return exitFinding
@@ -111,8 +114,15 @@ func generate(ctx context.Context, o options, stdout, stderr io.Writer) (found b
 		return true, nil
 	case o.list:
 		return false, p.tasks(result.Packages)
-	case o.check:
-		return p.diffs(files)
 	}
-	return false, write(files)
+	did := p.summarize(result.Packages, files)
+	if o.check {
+		found, err = p.diffs(files)
+	} else {
+		err = write(files)
+	}
+	if err == nil && !found && !o.quiet {
+		p.summary(did)
+	}
+	return found, err
 }

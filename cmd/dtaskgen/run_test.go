@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"io"
 	"io/fs"
 	"os"
@@ -61,7 +62,7 @@ func dtaskgen(t *testing.T, args ...string) (code int, stdout, stderr string) {
 // mustGenerate runs the command, which has to succeed and print nothing.
 func mustGenerate(t *testing.T, args ...string) {
 	t.Helper()
-	if code, stdout, stderr := dtaskgen(t, args...); code != 0 || stdout != "" || stderr != "" {
+	if code, stdout, stderr := dtaskgen(t, append([]string{"-q"}, args...)...); code != 0 || stdout != "" || stderr != "" {
 		t.Fatalf("exit %d\n%s%s", code, stdout, stderr)
 	}
 }
@@ -88,8 +89,57 @@ func TestUnchangedFileIsNotWritten(t *testing.T) {
 	if !info.ModTime().Equal(long) {
 		t.Errorf("written at %v, though nothing changed", info.ModTime())
 	}
-	if code, stdout, _ := dtaskgen(t, "-check"); code != 0 || stdout != "" {
+	if code, stdout, _ := dtaskgen(t, "-check"); code != 0 || stdout != "1 task in 1 package; nothing to write\n" {
 		t.Errorf("-check: exit %d\n%s", code, stdout)
+	}
+}
+
+// What dtaskgen did is one line, also for programs.
+func TestSummary(t *testing.T) {
+	module(t, map[string]string{
+		"a/a.go": "package a\n\n//dtask:task\nfunc A() {}\n\n//dtask:task\nfunc B() {}\n",
+		"b/b.go": "package b\n\n//dtask:task\nfunc C() {}\n",
+		"c/c.go": "package c\n",
+	})
+	for _, step := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"./c"}, "no function is marked //dtask:task; nothing to write\n"},
+		{[]string{"./..."}, "3 tasks in 2 packages; wrote a/dtask_gen.go, b/dtask_gen.go\n"},
+		{[]string{"./..."}, "3 tasks in 2 packages; nothing to write\n"},
+		{[]string{"-check", "./..."}, "3 tasks in 2 packages; nothing to write\n"},
+		{[]string{"-json", "./b"}, `{"tasks":1,"packages":1,"wrote":[],"removed":[]}` + "\n"},
+		{[]string{"-q", "./..."}, ""},
+	} {
+		if code, stdout, stderr := dtaskgen(t, step.args...); code != 0 || stdout != step.want || stderr != "" {
+			t.Errorf("%v: exit %d\n%s%s", step.args, code, stdout, stderr)
+		}
+	}
+	writeFile(t, "a/a.go", "package a\n")
+	writeFile(t, "b/b.go", "package b\n\n//dtask:task\nfunc C(n int) {}\n")
+	want := "1 task in 1 package; wrote b/dtask_gen.go; removed a/dtask_gen.go\n"
+	if code, stdout, stderr := dtaskgen(t, "./..."); code != 0 || stdout != want {
+		t.Errorf("exit %d\n%s%s", code, stdout, stderr)
+	}
+}
+
+// What keeps dtaskgen from its work is data with -json, too.
+func TestTroubleAsJSON(t *testing.T) {
+	dir := module(t, map[string]string{"m.go": task})
+	writeFile(t, filepath.Join(dir, "go.mod"), "module example.com/m\n\ngo 1.26\n\nrequire example.com/n one\nnonsense\n")
+	code, stdout, stderr := dtaskgen(t, "-json")
+	var trouble struct{ Severity, Code, Message string }
+	if err := json.Unmarshal([]byte(stderr), &trouble); err != nil || code != 2 || stdout != "" {
+		t.Fatalf("exit %d, %v\n%s%s", code, err, stdout, stderr)
+	}
+	for _, want := range []string{"go.mod:5:", "go.mod:6:"} { // both
+		if trouble.Severity != "error" || trouble.Code != "trouble" || !strings.Contains(trouble.Message, want) {
+			t.Errorf("no %q in %+v", want, trouble)
+		}
+	}
+	if code, _, stderr := dtaskgen(t, "-json", "-nonsense"); code != 2 || !json.Valid([]byte(stderr)) {
+		t.Errorf("exit %d\n%s", code, stderr)
 	}
 }
 

@@ -24,4 +24,5 @@ const (
 	WireChange       Code = "wire-change"
 	Table            Code = "table"
 	DuplicateTask    Code = "duplicate-task"
+	Trouble          Code = "trouble"
 )

@@ -54,6 +54,9 @@ func settings(r diagnostic.Reporter, directive string, args []argument) Settings
 		}
 		value, remedy := o.parse(a.value)
 		if remedy != "" {
+			if separator := strings.IndexAny(a.value, ",;"); separator >= 0 {
+				remedy = fmt.Sprintf("options are separated by spaces: no %q", a.value[separator])
+			}
 			r.ReportAt(a.valuePos, diagnostic.Option, remedy, "invalid %s %q", a.key, a.value)
 			continue
 		}

@@ -16,8 +16,6 @@ type check struct {
 	// seen holds the types that were judged, by whether the value was
 	// addressable, so that each is reported once.
 	seen [2]typeutil.Map
-	// endless is set once a type turns out to contain ever new types.
-	endless bool
 }
 
 // value judges a type that was reached at a place.
@@ -27,16 +25,13 @@ func (c *check) value(at *place, typ types.Type, addressable bool) {
 		seen = &c.seen[1]
 	}
 	t := types.Unalias(typ)
-	if c.endless || seen.At(t) != nil {
+	if seen.At(t) != nil {
 		return
 	}
 	seen.Set(t, true)
 	switch codec := c.codecOf(t); {
 	case t == types.Typ[types.Invalid]:
 		c.flaws = append(c.flaws, Flaw{Path: at.path(), Chain: c.chain(at), Unresolved: true})
-	case growing(t):
-		c.endless = true
-		c.refuse(at, "the type contains ever new instances of itself", "pass a type that is not generic")
 	case knownBad(t) != nil:
 		c.refuse(at, knownBad(t)[0], knownBad(t)[1])
 	case types.IsInterface(t):
@@ -143,12 +138,5 @@ func (c *check) lostHint(t types.Type) string {
 
 // refuse adds what keeps a place from coming back.
 func (c *check) refuse(at *place, reason, hint string) {
-	chain := c.chain(at)
-	if c.endless {
-		chain = chain[:min(len(chain), 3)]
-		for at.outer != nil {
-			at = at.outer
-		}
-	}
-	c.flaws = append(c.flaws, Flaw{Path: at.path(), Reason: reason, Hint: hint, Chain: chain})
+	c.flaws = append(c.flaws, Flaw{Path: at.path(), Reason: reason, Hint: hint, Chain: c.chain(at)})
 }

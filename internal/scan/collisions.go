@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"fmt"
 	"go/types"
 
 	"github.com/dtaskhq/dtask/internal/diagnostic"
@@ -18,7 +19,7 @@ func (p *packageScan) checkGeneratedNames() {
 				break
 			}
 			owner[name] = t
-			p.checkFree(name, "rename it, or the function", "task "+t.Function())
+			p.checkFree(name, p.nameHint(t, name), "task "+t.Function())
 		}
 	}
 	if p.pkg.Table != nil {
@@ -28,6 +29,22 @@ func (p *packageScan) checkGeneratedNames() {
 		p.checkFree(TasksFunc, "rename it", "the dispatch table of the package")
 		p.checkPredeclared()
 	}
+}
+
+// nameHint returns what to do about a declaration whose name a task needs. A
+// struct with the name of the arguments is taken for them only by value.
+func (p *packageScan) nameHint(t *Task, name string) string {
+	if name == t.Names.Args && len(t.Params) == 1 && !t.Variadic && p.pointsTo(t, name) {
+		return fmt.Sprintf("take it by value, as %s(%s %s), to have its fields as the arguments", t.Function(), t.Params[0].Name, name)
+	}
+	return "rename it, or the function"
+}
+
+// pointsTo reports whether the one parameter of t is a pointer to a type of its
+// package.
+func (p *packageScan) pointsTo(t *Task, name string) bool {
+	typ := t.Params[0].Type
+	return len(typ) == 2 && typ[0] == Word{Text: "*"} && typ[1] == Word{Pkg: p.pkg.Path, Text: name}
 }
 
 // declared returns the names that generated code declares for t.

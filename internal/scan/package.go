@@ -69,17 +69,26 @@ func (s *scanner) scanPackage(c *candidate, loaded *packages.Package) (*Package,
 }
 
 // syntaxErrors reports the errors of a package that does not parse, or has files
-// of several packages.
+// of several packages. A foreign file in place of the generated one is reported
+// as such, whatever is in it.
 func (p *packageScan) syntaxErrors() bool {
 	failures := p.Len()
+	foreign := false
 	for _, e := range typecheck.ParseErrors(p.loaded) {
+		if p.candidate.Foreign && e.Pos.Filename == p.candidate.GeneratedPath() {
+			foreign = true
+			continue
+		}
 		p.Report(e.Pos, diagnostic.Syntax, "", "%s", e.Text)
 	}
-	if p.Len() > failures {
+	if foreign || p.Len() > failures {
 		return true
 	}
 	for _, f := range p.loaded.Syntax {
 		if f.Name.Name != p.pkg.Name {
+			if p.candidate.Foreign {
+				return true
+			}
 			p.ReportAt(f.Name.Pos(), diagnostic.Syntax, "rename it, or move the file to a directory of its own",
 				"package %s is in the directory of package %s", f.Name.Name, p.pkg.Name)
 		}

@@ -103,7 +103,7 @@ func (s *scanner) finish(candidates []*candidate) *Result {
 	for _, c := range candidates {
 		switch {
 		case c.extra:
-		case !c.pkg.empty() && c.Foreign:
+		case c.Foreign && len(c.Hits) > 0:
 			s.Report(token.Position{Filename: c.GeneratedPath(), Line: 1, Column: 1}, diagnostic.ForeignFile,
 				"rename the file, as dtaskgen needs its name", "%s is not written by dtaskgen", generated.File)
 		case !c.pkg.empty():

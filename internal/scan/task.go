@@ -27,9 +27,9 @@ func (p *packageScan) task(marked *directive.Function) *Task {
 		d.Chain = typecheck.ErrorsAt(p.loaded, pos.Filename, pos.Line)
 		return nil
 	}
-	if cycle := typecheck.InstantiationCycle(p.loaded, obj.Signature()); cycle != nil {
-		d := p.Report(pos, diagnostic.Unresolved, "mend the type: each instance of it must contain finitely many others", "%s: its signature leads to a type without end", fn.Name.Name)
-		d.Chain = cycle
+	if generic, instance := typecheck.InstantiationCycle(obj.Signature()); generic != nil {
+		d := p.Report(pos, diagnostic.Unresolved, "keep the arguments of the type as they are where it contains itself", "%s: its signature leads to a type without end", fn.Name.Name)
+		d.Chain = []diagnostic.Step{{Pos: p.pos(generic.Pos()), Text: fmt.Sprintf("%s contains %s", generic.Name(), p.typeString(instance))}}
 		return nil
 	}
 	t := &Task{

@@ -11,7 +11,8 @@ import (
 )
 
 // install installs the Debian packages that the tests need and the machine
-// lacks: the RabbitMQ server, and a C compiler, which the race detector needs.
+// lacks: the RabbitMQ server, a C compiler, which the race detector needs, and a
+// browser for the page of the example.
 func install() error {
 	var packages []string
 	if !rabbitnode.Installed() {
@@ -19,6 +20,9 @@ func install() error {
 	}
 	if _, err := exec.LookPath("gcc"); err != nil {
 		packages = append(packages, "gcc", "libc6-dev")
+	}
+	if _, err := exec.LookPath("chromium"); err != nil {
+		packages = append(packages, "chromium")
 	}
 	if len(packages) == 0 {
 		return nil

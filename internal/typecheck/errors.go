@@ -33,12 +33,35 @@ func loadError(err error) error {
 	return fmt.Errorf("cannot load packages: %s", text)
 }
 
-// oneLine returns the first line of what the go command says, with the command
-// that it may recommend in the next line.
+// oneLine makes one line of what the go command says: of several lines, a
+// command that it recommends among them. Its progress is left out.
 func oneLine(text string) string {
-	text = strings.Replace(strings.TrimSpace(text), "to add it:\n\t", "to add it: ", 1)
-	line, _, _ := strings.Cut(text, "\n")
-	return line
+	var joined strings.Builder
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		if line == "" || isProgress(line) {
+			continue
+		}
+		switch before := joined.String(); {
+		case before == "":
+		case strings.HasSuffix(before, ":"):
+			joined.WriteByte(' ')
+		default:
+			joined.WriteString("; ")
+		}
+		joined.WriteString(line)
+	}
+	return joined.String()
+}
+
+// isProgress reports whether a line says only what the go command does.
+func isProgress(line string) bool {
+	verb, ok := strings.CutPrefix(line, "go: ")
+	if !ok {
+		return false
+	}
+	verb, _, _ = strings.Cut(verb, " ")
+	return verb == "downloading" || verb == "finding" || verb == "extracting"
 }
 
 // ParseErrors returns what the parser says about a package.

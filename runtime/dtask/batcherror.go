@@ -1,6 +1,7 @@
 package dtask
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 )
@@ -11,14 +12,28 @@ type BatchError struct {
 	Errs []error
 }
 
-// Error implements error: the count, and the first error with its index.
+// Error implements error: the count, how many of them may be enqueued all the same,
+// and the first error with its index.
 func (e *BatchError) Error() string {
 	failed := e.Unwrap()
 	first := slices.IndexFunc(e.Errs, func(err error) bool { return err != nil })
 	if first < 0 {
 		return "all messages were enqueued"
 	}
-	return fmt.Sprintf("%d of %d messages were not enqueued, the first at index %d: %v", len(failed), len(e.Errs), first, e.Errs[first])
+	what := "were not enqueued"
+	unknown := 0
+	for _, err := range failed {
+		if errors.Is(err, ErrUnknownOutcome) {
+			unknown++
+		}
+	}
+	switch {
+	case unknown == len(failed):
+		what = "may or may not be enqueued"
+	case unknown > 0:
+		what = fmt.Sprintf("failed, of which %d may be enqueued", unknown)
+	}
+	return fmt.Sprintf("%d of %d messages %s, the first at index %d: %v", len(failed), len(e.Errs), what, first, e.Errs[first])
 }
 
 // Unwrap returns the errors of the messages that failed.

@@ -20,6 +20,7 @@ type Client struct {
 	enqueue    EnqueueFunc  // deliver within the middleware; nil if there is none
 	log        *slog.Logger // nil for slog.Default()
 	now        func() time.Time
+	limit      *enqueueLimit
 }
 
 // A ClientOption is a setting of a [Client].
@@ -51,7 +52,7 @@ func Open(ctx context.Context, url string, opts ...ClientOption) (*Client, error
 
 // NewClient returns a client of a broker that is open already.
 func NewClient(b broker.Broker, opts ...ClientOption) *Client {
-	c := &Client{broker: b, now: time.Now}
+	c := &Client{broker: b, now: time.Now, limit: &enqueueLimit{timeout: enqueueTimeout}}
 	for _, o := range opts {
 		o(c)
 	}

@@ -16,8 +16,13 @@ import (
 
 // encode returns the arguments that args points to as the body of a message, in
 // the form of encoding/json.
-func encode(args any) ([]byte, error) {
-	body, err := json.Marshal(args)
+func encode(args any) (body []byte, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			body, err = nil, fmt.Errorf("arguments cannot be encoded: panic: %v", v)
+		}
+	}()
+	body, err = json.Marshal(args)
 	if err != nil {
 		return nil, fmt.Errorf("arguments cannot be encoded: %w", err)
 	}
@@ -99,4 +104,4 @@ type foreignError struct{ err error }
 func (e *foreignError) Error() string { return e.err.Error() }
 func (e *foreignError) Unwrap() error { return e.err }
 
-func isForeign(err error) bool { return errors.As(err, new(*foreignError)) }
+func isForeign(err error) bool { return err != nil && errors.As(err, new(*foreignError)) }

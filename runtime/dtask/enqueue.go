@@ -34,26 +34,27 @@ func newMessage(task string, spec *Spec, now time.Time) Message {
 
 // send enqueues one message.
 func (c *Client) send(ctx context.Context, m *Message) error {
-	if c.enqueue == nil && broker.Transaction(ctx) == nil {
-		return c.broker.Enqueue(ctx, m)
+	if c.enqueue != nil || broker.Transaction(ctx) != nil {
+		return c.sendMany(ctx, []*Message{m})[0]
 	}
-	return c.sendMany(ctx, []*Message{m})[0]
+	limited, own := c.limit.apply(ctx)
+	defer own.end()
+	return c.limit.explain(ctx, limited, c.broker.Enqueue(limited, m))
 }
 
 // sendMany enqueues a batch.
 func (c *Client) sendMany(ctx context.Context, ms []*Message) []error {
-	if c.enqueue == nil {
-		return c.deliver(ctx, ms)
+	limited, own := c.limit.apply(ctx)
+	defer own.end()
+	enqueue := c.enqueue
+	if enqueue == nil {
+		enqueue = c.deliver
 	}
-	return c.enqueue(ctx, ms)
-}
-
-// through returns last within the middleware of the client.
-func (c *Client) through(last EnqueueFunc) EnqueueFunc {
-	for _, mw := range slices.Backward(c.middleware) {
-		last = mw(last)
+	errs := enqueue(limited, ms)
+	for i, err := range errs {
+		errs[i] = c.limit.explain(ctx, limited, err)
 	}
-	return last
+	return errs
 }
 
 // deliver hands messages to the broker, in the transaction of ctx if it has

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"runtime/debug"
 	"time"
@@ -26,16 +27,79 @@ func (w *Worker) process(s *slot, d broker.Delivery) (open bool) {
 		if !e.claim() {
 			return
 		}
-		if o.Kind == 0 { // neither returned nor panicked
-			o = decide(s.ctx, &e.message, h.Spec, failuref(broker.FailurePanic, "the task called runtime.Goexit"), rand.Float64())
-			w.logOutcome(s.ctx, &e.message, o, 0)
+		if o.Kind == 0 { // what ran neither returned nor panicked
+			o = w.fail(s.ctx, e, failuref(broker.FailurePanic, "the task, or middleware, called runtime.Goexit"))
 		}
 		*d.Message() = e.message
 		w.settle(d, o)
 		open = true
 	}()
-	o = w.handle(s.ctx, &e.message)
+	o = w.outcome(s.ctx, e)
 	return
+}
+
+// outcome handles a delivery and applies the outcome to its message. Whatever of
+// the user's code panics, be it middleware or a method of an error, the attempt
+// has failed.
+func (w *Worker) outcome(ctx context.Context, e *execution) (o Outcome) {
+	defer func() {
+		if v := recover(); v != nil {
+			o = w.fail(ctx, e, &failureError{
+				kind:  broker.FailurePanic,
+				err:   fmt.Errorf("panic: %v", v),
+				stack: string(debug.Stack()),
+			})
+		}
+	}()
+	o = w.handle(ctx, &e.message)
+	o, err := checkOutcome(ctx, e, o)
+	if err != nil {
+		return w.fail(ctx, e, err)
+	}
+	w.apply(e, o)
+	return o
+}
+
+// fail returns the outcome of an attempt that failed outside of its function. err
+// leads to no code of the user's, and the message is the one that was delivered,
+// as middleware may have changed the slot's own.
+func (w *Worker) fail(ctx context.Context, e *execution, err error) Outcome {
+	e.message = *e.delivery.Message()
+	var spec Spec
+	if h := w.tasks[e.message.Task]; h != nil {
+		spec = h.Spec
+	}
+	o := decide(ctx, &e.message, spec, err, rand.Float64())
+	w.logOutcome(ctx, &e.message, o, 0)
+	w.apply(e, o)
+	return o
+}
+
+// apply changes the slot's message as the outcome demands.
+func (w *Worker) apply(e *execution, o Outcome) {
+	var now time.Time
+	if o.Kind != OutcomeDone { // done needs no time, and reading the clock costs some
+		now = w.now()
+	}
+	o.apply(&e.message, now)
+}
+
+// leastPause is the least time until a message is delivered again that costs no
+// attempt: without one it would go round and round.
+const leastPause = time.Second
+
+// checkOutcome returns an outcome that middleware has passed on, with its pause
+// bounded, or an error if it is none.
+func checkOutcome(ctx context.Context, e *execution, o Outcome) (Outcome, error) {
+	switch {
+	case o.Kind < OutcomeDone || o.Kind > OutcomeGivenUp || o.Kind == OutcomeGivenUp && !e.claimed.Load():
+		return o, failuref(broker.FailureError, "middleware returned %v, which is no outcome; return what next returns", o.Kind)
+	case o.Kind == OutcomeSnoozed, o.Kind == OutcomeHandedBack && context.Cause(ctx) != errStopped:
+		o.In = max(o.In, leastPause)
+	case o.Kind == OutcomeRetried && e.message.Attempt >= e.message.Attempts:
+		o.Kind = OutcomeDead
+	}
+	return o, nil
 }
 
 // attempt is the innermost [HandleFunc]: it runs the task, if there is one and
@@ -59,6 +123,13 @@ func (w *Worker) attempt(ctx context.Context, m *Message) Outcome {
 		return w.unknownTo(m, err)
 	}
 	o := decide(ctx, m, h.Spec, err, rand.Float64())
+	if o.Kind == OutcomeSnoozed && o.In < leastPause {
+		w.snoozed.Do(func() {
+			w.log.Warn("a task snoozes for less than the least pause; it is run again after that; logged once",
+				"task", w.short[m.Task], "snooze", o.In, "least", leastPause)
+		})
+		o.In = leastPause
+	}
 	o.Result = result
 	return o
 }
@@ -88,7 +159,10 @@ func (w *Worker) unknownTo(m *Message, reason error) Outcome {
 			return Outcome{Kind: OutcomeDead, Err: failuref(broker.FailureUnknown, "no build took it for %v: %w", kept.Round(time.Second), reason)}
 		}
 	}
-	if _, logged := w.unknown.LoadOrStore(m.Task+"\x00"+m.Schema, struct{}{}); !logged {
+	switch first, last := w.unknown.first(m.Task + "\x00" + m.Schema); {
+	case last:
+		w.log.Warn("handing back messages of another build of too many tasks and schemas to log each", "logged", maxOnce)
+	case first:
 		w.log.Warn("handing back messages of another build; logged once for each task and schema",
 			"task", m.Task, "queue", m.Queue, "reason", reason, "dead_letter_after", w.config.KeepUnknown)
 	}
@@ -109,10 +183,5 @@ func (w *Worker) settle(d broker.Delivery, o Outcome) {
 	case OutcomeHandedBack:
 		w.stats.handedBack.Add(1)
 	}
-	var now time.Time
-	if o.Kind != OutcomeDone { // done needs no time, and reading the clock costs some
-		now = w.now()
-	}
-	o.apply(d.Message(), now)
 	d.Settle(o.settlement())
 }

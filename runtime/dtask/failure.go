@@ -21,7 +21,7 @@ func addFailure(m *Message, at time.Time, err error) {
 		Attempt: m.Attempt,
 		At:      at,
 		Kind:    kind,
-		Error:   truncate(err.Error(), broker.MaxErrorSize),
+		Error:   truncate(errorText(err), broker.MaxErrorSize),
 		Stack:   truncate(stack, broker.MaxStackSize),
 	})
 	if n := len(m.Failures) - broker.MaxFailures; n > 0 {
@@ -29,17 +29,28 @@ func addFailure(m *Message, at time.Time, err error) {
 	}
 }
 
-// A failureError is an error of the worker, rather than of the function.
+// errorText returns the text of an error. The Error method may be the user's, and
+// may panic, as those of typed nil pointers like to; package fmt survives that.
+func errorText(err error) string {
+	if err == nil {
+		return "no error was given"
+	}
+	return fmt.Sprint(err)
+}
+
+// A failureError is an error of the worker, rather than of the function. It leads
+// to no error of the user's, unless it wraps one.
 type failureError struct {
-	kind string
-	err  error
+	kind  string
+	err   error
+	stack string // of a panic
 }
 
 func (e *failureError) Error() string { return e.err.Error() }
 func (e *failureError) Unwrap() error { return e.err }
 
 func failuref(kind, format string, args ...any) error {
-	return &failureError{kind, fmt.Errorf(format, args...)}
+	return &failureError{kind: kind, err: fmt.Errorf(format, args...)}
 }
 
 // describeFailure returns the kind of failure that err is, and the stack of a
@@ -51,7 +62,7 @@ func describeFailure(err error) (kind, stack string) {
 	)
 	switch {
 	case errors.As(err, &failure):
-		return failure.kind, ""
+		return failure.kind, failure.stack
 	case errors.As(err, &panicked):
 		return broker.FailurePanic, panicked.Stack
 	case errors.As(err, new(*undecodableError)):

@@ -47,7 +47,7 @@ func (w *Worker) logOutcome(ctx context.Context, m *Message, o Outcome, took tim
 	}
 	as := append(w.attrs(m), slog.Duration("took", took))
 	if o.Err != nil && o.Kind != OutcomeSnoozed {
-		as = append(as, slog.String("err", o.Err.Error()))
+		as = append(as, slog.String("err", errorText(o.Err)))
 	}
 	if o.In > 0 {
 		as = append(as, slog.Duration("again_in", o.In.Round(time.Millisecond)))

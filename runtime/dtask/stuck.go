@@ -55,6 +55,7 @@ func (w *Worker) giveUpStuck() {
 			"task", w.short[m.Task], "id", m.ID, "attempt", m.Attempt, "stack", slotStack(s.id))
 		o := decide(s.ctx, m, spec, failuref(broker.FailureTimeout, "timeout after %v, which the task ignores", spec.Timeout), rand.Float64())
 		w.logOutcome(s.ctx, m, o, spec.Timeout+stuckAfter)
+		o.apply(m, now)
 		w.settle(e.delivery, o)
 		w.replaceSlot(s)
 	}
@@ -68,7 +69,9 @@ func (w *Worker) handBackRunning() {
 			m := e.delivery.Message()
 			w.log.Error("task ignores its cancelled context; handed back, it will run again while this run goes on",
 				"task", w.short[m.Task], "id", m.ID, "stack", slotStack(s.id))
-			w.settle(e.delivery, Outcome{Kind: OutcomeHandedBack, Err: errStopped})
+			o := Outcome{Kind: OutcomeHandedBack, Err: errStopped}
+			o.apply(m, w.now())
+			w.settle(e.delivery, o)
 		}
 	}
 }

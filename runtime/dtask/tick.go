@@ -50,11 +50,14 @@ func (c *Client) Tick(ctx context.Context, task BoundTask, from, to time.Time) (
 		}
 		return slices.Repeat([]error{errTickOfMany}, len(ms))
 	}
-	err = c.through(tick)(ctx, []*Message{&m})[0]
+	limited, own := c.limit.apply(ctx)
+	defer own.end()
+	err = c.through(tick)(limited, []*Message{&m})[0]
 	if err == nil && !tried { // middleware has dropped the message: its tick is over
-		ticked, err = store.Tick(ctx, task.Name, from, to, nil)
+		ticked, err = store.Tick(limited, task.Name, from, to, nil)
 		m.ID = ""
 	}
+	err = c.limit.explain(ctx, limited, err)
 	if err != nil {
 		return m.ID, false, &EnqueueError{Task: task.Name, ID: m.ID, Err: err}
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
+	"github.com/dtaskhq/dtask/runtime/internal/safelog"
 )
 
 // A Worker runs the tasks of its tables. Make one with [NewWorker].
@@ -29,7 +30,8 @@ type Worker struct {
 	slots    map[*slot]struct{}
 	occupied sync.WaitGroup // slots that have not ended
 
-	unknown sync.Map // task and schema → struct{}: what was logged once
+	unknown once      // foreign messages, by task and schema
+	snoozed sync.Once // a warning
 
 	ready chan struct{} // closed once all queues are consumed
 	abort chan struct{} // closed by Abort
@@ -61,16 +63,22 @@ func NewWorker(c *Client, config WorkerConfig, tables ...Table) (*Worker, error)
 		modules: tasks.modules(),
 		queues:  make(map[string]int),
 		config:  config,
-		log:     cmp.Or(config.Logger, c.Logger()),
+		log:     safelog.New(cmp.Or(config.Logger, c.Logger())),
 		now:     c.now,
 		slots:   make(map[*slot]struct{}),
 		ready:   make(chan struct{}),
 		abort:   make(chan struct{}),
 	}
 	w.handle = w.attempt
-	for _, mw := range slices.Backward(append([]Middleware{w.logged}, config.Middleware...)) {
-		w.handle = mw(w.handle)
+	for i, mw := range slices.Backward(config.Middleware) {
+		if mw == nil {
+			return nil, fmt.Errorf("middleware %d of the worker is nil", i)
+		}
+		if w.handle = mw(w.handle); w.handle == nil {
+			return nil, fmt.Errorf("middleware %d of the worker returned nil; return a function that calls next", i)
+		}
 	}
+	w.handle = w.logged(w.handle)
 	for q, n := range config.Queues {
 		w.queues[q] = cmp.Or(n, config.Concurrency)
 	}

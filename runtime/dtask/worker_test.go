@@ -195,7 +195,7 @@ func TestGoexit(t *testing.T) {
 		if got := b.settlements(); !reflect.DeepEqual(got, want) {
 			t.Errorf("settled %v, want %v", got, want)
 		}
-		if m.Attempt != 2 || m.Failures[0].Error != "the task called runtime.Goexit" {
+		if m.Attempt != 2 || m.Failures[0].Error != "the task, or middleware, called runtime.Goexit" {
 			t.Errorf("message %+v", m)
 		}
 		stop()

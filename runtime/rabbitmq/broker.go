@@ -1,13 +1,13 @@
 package rabbitmq
 
 import (
-	"cmp"
 	"context"
 	"log/slog"
 	"sync"
 	"sync/atomic"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
+	"github.com/dtaskhq/dtask/runtime/internal/safelog"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/codec"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/results"
 )
@@ -36,18 +36,22 @@ type Broker struct {
 	// has refused one; else 0.
 	maxMessage atomic.Int64
 
+	newChannels newChannels // for messages that were refused
+
 	// warned is when a line was logged last that queues refuse messages, in Unix
 	// seconds.
 	warned atomic.Int64
 
 	batch    chan struct{} // a mutex: one batch is published at a time
 	browsing chan struct{} // a mutex: one queue is browsed at a time
-	retrying chan struct{} // a mutex: one refused message is tried on a new channel at a time
 
 	registering sync.WaitGroup // entries of queues in the registry
 
 	mu        sync.Mutex
 	consumers map[*consumer]struct{}
+
+	rescuing   sync.WaitGroup
+	stopRescue context.CancelFunc // nil while there are no consumers
 }
 
 // Open connects to the RabbitMQ that url names; the package documentation has
@@ -60,11 +64,10 @@ func Open(ctx context.Context, url string, bc broker.Config) (*Broker, error) {
 	}
 	b := &Broker{
 		config:    c,
-		log:       cmp.Or(bc.Logger, slog.Default()),
+		log:       safelog.New(bc.Logger),
 		topology:  newTopology(c.namespace),
 		batch:     make(chan struct{}, 1),
 		browsing:  make(chan struct{}, 1),
-		retrying:  make(chan struct{}, 1),
 		consumers: make(map[*consumer]struct{}),
 	}
 	b.topology.register = b.register
@@ -85,6 +88,10 @@ func Open(ctx context.Context, url string, bc broker.Config) (*Broker, error) {
 
 // Close implements broker.Broker.
 func (b *Broker) Close() error {
+	b.mu.Lock()
+	b.rescueWhile(false)
+	b.mu.Unlock()
+	b.rescuing.Wait()
 	b.waiting.close()
 	b.scheduling.close()
 	b.consuming.close()

@@ -11,15 +11,20 @@ const (
 	classHigh       class = "high"
 	classDefault    class = "queue"
 	classLow        class = "low"
+	classDue        class = "due"        // what was delayed for the three, see arrival.go
 	classQuarantine class = "quarantine" // messages whose worker died, see receive.go
 	classDead       class = "dead"       // dead letters
 	classRenewed    class = "renewed"    // copies of messages that are held for long, see renew.go
 	classRegistry   class = "queues"     // the registry, of which there is one
 	classResults    class = "results"    // the stream of results, of which there is one
+	classAstray     class = "astray"     // messages whose queue cannot be declared, see lost.go
 )
 
 // consumed are the classes that a worker consumes.
-var consumed = [...]class{classHigh, classDefault, classLow, classQuarantine}
+var consumed = [...]class{classHigh, classDefault, classLow, classDue, classQuarantine}
+
+// delayable are the classes for which messages are delayed.
+var delayable = [...]class{classHigh, classDefault, classLow}
 
 // classOf returns the class that holds messages of priority p.
 func classOf(p broker.Priority) class {
@@ -47,7 +52,7 @@ func (c class) priority(said broker.Priority) broker.Priority {
 }
 
 // weights says how often a class is picked while all have messages.
-var weights = [len(consumed)]int{6, 3, 1, 1}
+var weights = [len(consumed)]int{6, 3, 1, 3, 1}
 
 // pick returns the source to deliver from next, or -1. Of the sources that
 // have a message it is the one whose turn it is by weight, in the smooth order

@@ -96,10 +96,12 @@ func (b *Broker) addConsumer(c *consumer) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.consumers[c] = struct{}{}
+	b.rescueWhile(true)
 }
 
 func (b *Broker) removeConsumer(c *consumer) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.consumers, c)
+	b.rescueWhile(len(b.consumers) > 0)
 }

@@ -1,7 +1,10 @@
 package rabbitmq
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -17,13 +20,26 @@ func (b *Broker) DeadLetters(ctx context.Context, queue string, limit int) ([]*b
 	return ask(ctx, b, func(s *session) (ms []*broker.Message, err error) {
 		err = b.browse(ctx, s, b.topology.queue(classDead, queue), min(limit, maxBrowse), arrivalGap, func(ds []*wire.Delivery) ([]uint64, error) {
 			for _, d := range ds {
-				m, _ := codec.Decode(d, queue) // of a malformed one, what can be read
+				m := decodeDead(d, queue)
 				ms = append(ms, &m)
 			}
 			return nil, nil
 		})
 		return ms, err
 	})
+}
+
+// decodeDead returns a dead letter; of a malformed one, what can be read.
+func decodeDead(d *wire.Delivery, queue string) broker.Message {
+	m, err := codec.Decode(d, queue)
+	if f, ok := codec.MovedBy(d); ok {
+		f.Attempt = m.Attempt
+		if err != nil {
+			f.Error += ": " + err.Error()
+		}
+		m.Failures = append(m.Failures, f)
+	}
+	return m
 }
 
 // RetryDead implements broker.Admin. It finds ids among the oldest 65,535.
@@ -42,6 +58,9 @@ func (b *Broker) RetryDead(ctx context.Context, queue string, ids ...string) (in
 // revive returns a dead letter on its way back to its queue.
 func (b *Broker) revive(d *wire.Delivery, queue string) (admission, error) {
 	m, err := codec.Decode(d, queue)
+	if d.Discarded > 0 {
+		return admission{}, fmt.Errorf("%w: dead letter %s stays where it is, for no worker can run it: %w", broker.ErrTooLarge, m.ID, err)
+	}
 	m.Keep = min(m.Keep, results.MaxKeep) // a producer in another language may ask for more
 	if err != nil {                       // malformed; the worker will say so again
 		name := b.topology.queue(classDefault, queue)
@@ -85,12 +104,17 @@ func (b *Broker) takeDead(ctx context.Context, queue string, ids []string, f fun
 
 // takeDeadOnce is takeDead of the oldest dead letters, at most maxBrowse.
 func (b *Broker) takeDeadOnce(ctx context.Context, s *session, name string, limit int, ids []string, f func([]*wire.Delivery) []error, taken *atomic.Int64) error {
-	return b.browse(ctx, s, name, limit, arrivalGap, func(ds []*wire.Delivery) (remove []uint64, failed error) {
+	var tooLarge error // stays, and is in nobody's way
+	err := b.browse(ctx, s, name, limit, arrivalGap, func(ds []*wire.Delivery) (remove []uint64, failed error) {
 		if len(ids) > 0 {
 			ds = slices.DeleteFunc(ds, func(d *wire.Delivery) bool { return !slices.Contains(ids, d.MessageID) })
 		}
 		for i, err := range f(ds) {
-			if err != nil {
+			switch {
+			case errors.Is(err, broker.ErrTooLarge):
+				tooLarge = err
+				continue
+			case err != nil:
 				failed = err
 				continue
 			}
@@ -99,4 +123,5 @@ func (b *Broker) takeDeadOnce(ctx context.Context, s *session, name string, limi
 		taken.Add(int64(len(remove)))
 		return remove, failed
 	})
+	return cmp.Or(err, tooLarge)
 }

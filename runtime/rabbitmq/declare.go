@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 )
@@ -36,8 +37,19 @@ func (t *topology) declare(ctx context.Context, s *session, f func(*amqp.Channel
 }
 
 // ensureAlone declares a queue of which the namespace has one, unless that was
-// done before. Unlike declare it does not wait for other declarations.
+// done before. Of those who ask at the same time one does it: each would take a
+// channel. Unlike declare it does not wait for declarations of anything else.
 func (t *topology) ensureAlone(ctx context.Context, s *session, name string, args amqp.Table) error {
+	if _, ok := t.known.Load(name); ok {
+		return nil
+	}
+	lock, _ := t.alone.LoadOrStore(name, make(chan struct{}, 1))
+	select {
+	case lock.(chan struct{}) <- struct{}{}:
+		defer func() { <-lock.(chan struct{}) }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	if _, ok := t.known.Load(name); ok {
 		return nil
 	}
@@ -48,24 +60,23 @@ func (t *topology) ensureAlone(ctx context.Context, s *session, name string, arg
 	return err
 }
 
-// declareClasses declares the given classes of a queue, and its dead letters,
-// where RabbitMQ moves what it gives up on.
+// declareClasses declares the given classes of a queue, its dead letters, where
+// RabbitMQ moves what it gives up on, and its queue of what is due.
 func (t *topology) declareClasses(ch *amqp.Channel, queue string, classes ...class) error {
 	dead := t.queue(classDead, queue)
 	if _, ok := t.known.Load(dead); !ok {
-		if err := declareQueue(ch, dead, amqp.Table{
-			amqp.QueueTypeArg:  amqp.QueueTypeQuorum,
-			"x-delivery-limit": int64(unlimited),
-		}); err != nil {
+		if err := declareDead(ch, dead); err != nil {
 			return err
 		}
 		t.known.Store(dead, struct{}{})
 	}
-	if err := t.declareArrival(ch); err != nil {
-		return err
+	if _, ok := t.known.Load(t.queue(classDue, queue)); !ok || slices.Contains(classes, classDue) {
+		if err := t.declareDue(ch, queue); err != nil {
+			return err
+		}
 	}
 	for _, c := range classes {
-		if c == classDead {
+		if c == classDead || c == classDue {
 			continue
 		}
 		name := t.queue(c, queue)
@@ -79,14 +90,17 @@ func (t *topology) declareClasses(ch *amqp.Channel, queue string, classes ...cla
 		}); err != nil {
 			return err
 		}
-		if c != classQuarantine {
-			if err := t.bindArrival(ch, name); err != nil {
-				return err
-			}
-		}
 		t.known.Store(name, struct{}{})
 	}
 	return nil
+}
+
+// declareDead declares the dead letters of a queue.
+func declareDead(ch *amqp.Channel, name string) error {
+	return declareQueue(ch, name, amqp.Table{
+		amqp.QueueTypeArg:  amqp.QueueTypeQuorum,
+		"x-delivery-limit": int64(unlimited),
+	})
 }
 
 // declareQueue declares a durable queue.

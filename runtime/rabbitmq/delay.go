@@ -3,10 +3,7 @@ package rabbitmq
 import (
 	"cmp"
 	"strconv"
-	"strings"
 	"time"
-
-	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/dtaskhq/dtask/internal/limit"
 )
@@ -16,8 +13,8 @@ import (
 // is a queue whose messages expire after 2^i seconds and go to the level
 // below. The routing key says, one word for each level, at which levels a
 // message waits (1) and through which it falls (0): ten seconds are
-// 0.….0.1.0.1.0.QUEUE. It ends with the name of the queue, where the message
-// goes when it has passed level 0.
+// 0.….0.1.0.1.0.QUEUE. It ends with the name of the queue that the message is
+// delayed for; arrival.go has where it goes when it has passed level 0.
 //
 // A message may also carry an expiration of its own, which RabbitMQ heeds at
 // the first level only, and only at the head of the queue: there it waits
@@ -101,55 +98,4 @@ func delayKey(seconds uint32, queue string) string {
 		key = append(key, '0'+byte(seconds>>i&1), '.')
 	}
 	return string(append(key, queue...))
-}
-
-// declareLevels declares the levels from the given one down.
-func (n names) declareLevels(ch *amqp.Channel, highest int) error {
-	if err := n.declareArrival(ch); err != nil {
-		return err
-	}
-	for i := range highest + 1 {
-		name, next := n.level(i), n.arrival()
-		if i > 0 {
-			next = n.level(i - 1)
-		}
-		if err := ch.ExchangeDeclare(name, amqp.ExchangeTopic, true, false, false, false, nil); err != nil {
-			return declareError("exchange", name, err)
-		}
-		if err := declareQueue(ch, name, amqp.Table{
-			amqp.QueueTypeArg:        amqp.QueueTypeQuorum,
-			amqp.QueueMessageTTLArg:  int64(delayUnit << i / time.Millisecond),
-			amqp.QueueOverflowArg:    amqp.QueueOverflowRejectPublish,
-			"x-dead-letter-exchange": next,
-			"x-dead-letter-strategy": "at-least-once",
-		}); err != nil {
-			return err
-		}
-		above := strings.Repeat("*.", levels-1-i)
-		if err := ch.QueueBind(name, above+"1.#", name, false, nil); err != nil {
-			return declareError("binding of queue", name, err)
-		}
-		if err := ch.ExchangeBind(next, above+"0.#", name, false, nil); err != nil {
-			return declareError("binding of exchange", next, err)
-		}
-	}
-	return nil
-}
-
-// declareArrival declares the exchange where delays end.
-func (n names) declareArrival(ch *amqp.Channel) error {
-	if err := ch.ExchangeDeclare(n.arrival(), amqp.ExchangeTopic, true, false, false, false, nil); err != nil {
-		return declareError("exchange", n.arrival(), err)
-	}
-	return nil
-}
-
-// bindArrival has delays for the queue end in it. The number of words in the
-// key is fixed, for queue names may hold dots: "#.mail" would also match the
-// queue "hot.mail".
-func (n names) bindArrival(ch *amqp.Channel, queue string) error {
-	if err := ch.QueueBind(queue, strings.Repeat("*.", levels)+queue, n.arrival(), false, nil); err != nil {
-		return declareError("binding of queue", queue, err)
-	}
-	return nil
 }

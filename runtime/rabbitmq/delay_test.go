@@ -46,7 +46,7 @@ func TestLongDelays(t *testing.T) {
 	d.Settle(broker.Settlement{Verdict: broker.Done})
 	waiting := 0
 	for level := 24; level < 28; level++ {
-		q, err := rabbittest.Channel(t, raw).QueueDeclarePassive(fmt.Sprintf("%s.delay.%02d", rabbittest.Namespace(t, raw), level), true, false, false, false, nil)
+		q, err := rabbittest.Channel(t, raw).QueueDeclarePassive(fmt.Sprintf("%s.wait.%02d", rabbittest.Namespace(t, raw), level), true, false, false, false, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

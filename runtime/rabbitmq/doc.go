@@ -60,10 +60,12 @@
 // one stream, which is declared when the first of them is enqueued or waited
 // for. It holds records for 7 days, the most that can be asked for, and up to
 // 4 GiB of them; beyond that the oldest go early. To find the outcome of an id
-// RabbitMQ sends everything recorded since the time in the id, a UUIDv7, and
-// for other ids the whole stream: that is quick for what was enqueued a moment
-// ago, but takes a second for about every 50,000 records. So let nobody wait
-// for ids of a stranger's making.
+// everything is read that was recorded since the time in the id, a UUIDv7, and for
+// other ids the whole stream: that is quick for what was enqueued a moment ago, but
+// takes a second for about every 30,000 records. All who wait in a process read
+// together, so many waits take no longer than one; and what was read is known for a
+// minute beyond the last wait, up to 250,000 records. Let nobody wait for ids of a
+// stranger's making all the same.
 //
 // RabbitMQ confirms a record when a majority of the nodes have it, but not yet
 // on disk. A power cut at all of them can lose the newest records, though not
@@ -75,7 +77,8 @@
 // A message comes in through enqueue.go, whichever way. publish.go publishes it
 // until it is confirmed, on the channel of publisher.go; what an answer means is
 // in publish_outcome.go and publish_refused.go, and the way through delays in
-// delay.go. It goes out through consume.go and serve.go, which merge the classes
+// delay.go; arrival.go has where delays end, lost.go what finds no queue there, and
+// watch.go looks whether the delays move. It goes out through consume.go and serve.go, which merge the classes
 // of a queue (classes.go); subscription.go has the channel, prefetch.go how much
 // is fetched, and receive.go decides what is for the worker. delivery.go settles,
 // move.go publishes what takes its place, and acks.go acknowledges. closing.go
@@ -90,6 +93,9 @@
 // results what is recorded of outcomes, and wire the connections themselves.
 //
 // # Limits
+//
+// A body of more than 1 MiB is not read into memory. Its message goes to the dead
+// letters as it is, and stays there.
 //
 // RabbitMQ cannot tell how many messages of a queue are being handled or
 // delayed: these counts are -1. Purge looks at everything that is delayed, of

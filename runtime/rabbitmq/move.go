@@ -101,6 +101,20 @@ func (sub *subscription) persist(id string, publish func() error) error {
 	}
 }
 
+// refuse has RabbitMQ move a message to the dead letters as it is: its body is not
+// in memory.
+func (sub *subscription) refuse(d *delivery, why error) {
+	sub.moving.Go(func() {
+		if d.message.Keep > 0 {
+			failure := broker.Failure{Attempt: d.message.Attempt, At: time.Now(), Kind: broker.FailureUndecodable, Error: why.Error()}
+			if !sub.store(d, sub.consumer.b.record(results.Dead(&d.message, []broker.Failure{failure}))) {
+				return
+			}
+		}
+		sub.acks.reject(d)
+	})
+}
+
 // handedBack returns a message on its way to the queue it came from, as it came,
 // except for the deaths that RabbitMQ has counted: publishing anew resets them.
 // A negative acknowledgement would do with one frame, but RabbitMQ before 4.3
@@ -108,6 +122,9 @@ func (sub *subscription) persist(id string, publish func() error) error {
 func (sub *subscription) handedBack(d *delivery) *publication {
 	var h wire.Builder
 	h.Int(codec.HeaderAttempt, int64(d.attempt))
+	if d.from.source.class == classDue { // its routing key gets lost
+		h.Int(codec.HeaderPriority, int64(d.message.Priority))
+	}
 	return sub.publicationTo(d.from.source.class, codec.Forward(d.raw, h.Table()))
 }
 

@@ -3,7 +3,10 @@ package rabbitmq
 import (
 	"crypto/sha256"
 	"fmt"
+	"slices"
 	"strings"
+
+	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
 // names composes the names of what is declared. All begin with the namespace.
@@ -51,7 +54,29 @@ func (n names) control() string { return n.namespace + ".control" }
 func (n names) results() string { return n.namespace + ".results" }
 
 // level returns the name of a level of delay, an exchange and a queue.
-func (n names) level(i int) string { return fmt.Sprintf("%s.delay.%02d", n.namespace, i) }
+func (n names) level(i int) string { return fmt.Sprintf("%s.wait.%02d", n.namespace, i) }
 
 // arrival returns the name of the exchange where delays end.
-func (n names) arrival() string { return n.namespace + ".delay.arrival" }
+func (n names) arrival() string { return n.namespace + ".wait.end" }
+
+// watch returns the name of the queue where probes of the delays arrive.
+func (n names) watch() string { return n.namespace + ".wait.watch" }
+
+// lost returns the name of an exchange and a queue: of the delayed messages that
+// have found no queue.
+func (n names) lost() string { return n.namespace + ".lost" }
+
+// delayedFor returns the class and the queue for which a message was delayed, by
+// its routing key.
+func (n names) delayedFor(key string) (c class, queue string, ok bool) {
+	if len(key) <= keyDigits {
+		return "", "", false
+	}
+	name, ok := strings.CutPrefix(key[keyDigits:], n.namespace+".")
+	if !ok {
+		return "", "", false
+	}
+	text, queue, _ := strings.Cut(name, ".")
+	c = class(text)
+	return c, queue, slices.Contains(delayable[:], c) && broker.ValidateQueue(queue) == nil
+}

@@ -16,10 +16,10 @@ func TestNamesFit(t *testing.T) {
 	queue := strings.Repeat("q", broker.MaxQueueName)
 	task := strings.Repeat("t", broker.MaxTaskName-1)
 	all := []string{
-		n.paused(queue), n.registry(), n.control(), n.results(), n.arrival(), n.level(levels - 1), n.lock(n.level(0)),
+		n.paused(queue), n.registry(), n.control(), n.results(), n.arrival(), n.lost(), n.watch(), n.level(levels - 1), n.lock(n.level(0)),
 		n.schedule(task + "1"), n.schedule(task + "2"), n.schedule("a/mail.Nightly"), n.schedule("b/mail.Nightly"),
 	}
-	for _, c := range []class{classHigh, classDefault, classLow, classQuarantine, classDead} {
+	for _, c := range []class{classHigh, classDefault, classLow, classDue, classQuarantine, classDead} {
 		name := n.queue(c, queue)
 		all = append(all, name, n.lock(name), n.exactly(name, 100*time.Hour).key)
 	}

@@ -55,14 +55,15 @@ func (b *Broker) publish(ctx context.Context, m *publication) error {
 
 // A sending is the state of a publication between its tries.
 type sending struct {
-	b        *Broker
-	m        *publication
-	session  *session // of the last try
-	route    route    // of the last try
-	sent     bool     // its outcome is unknown
-	refused  int
-	returned bool
-	declared int // how often that has failed
+	b         *Broker
+	m         *publication
+	session   *session // of the last try
+	route     route    // of the last try
+	sent      bool     // its outcome is unknown
+	refused   int
+	refusedAt time.Time // at first
+	returned  bool
+	declared  int // how often that has failed
 }
 
 // send tries until the message is sent.

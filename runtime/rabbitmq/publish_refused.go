@@ -21,14 +21,18 @@ const (
 )
 
 // errStale ends a session whose channel is refused what a new one is not.
-var errStale = errors.New("the channel for publishing does not find the leader")
+var errStale = errors.New("the channel for publishing is refused what a new one is not")
 
 // judgeRefusal decides what is to happen after a queue has refused a message. The
 // queue may be full, or without a leader at present. Or it has a leader that the
-// channel does not find, because it looked for it first when there was none: in
-// RabbitMQ 3.10 that never ends.
+// channel does not find, because it looked for it first when there was none; or it
+// was full, and a channel that was refused then is refused for ever if the limit is
+// taken away: in RabbitMQ 3.10 to 3.12 neither ends. So a queue is not said to be full
+// before it has refused a message on a new channel.
 func (a *sending) judgeRefusal(ctx context.Context) ruling {
-	a.refused++
+	if a.refused++; a.refused == 1 {
+		a.refusedAt = time.Now()
+	}
 	v := ruling{
 		err:   fmt.Errorf("%w: RabbitMQ refuses messages for %s; see the max-length of its policy", broker.ErrQueueFull, a.m.queue),
 		pause: backoff(min(a.refused, fullRetries)),
@@ -48,7 +52,7 @@ func (a *sending) judgeRefusal(ctx context.Context) ruling {
 	case err != nil:
 		v.err = err
 	case n > 0:
-		v.done = a.refused > fullRetries
+		v.done = a.refused > fullRetries && a.b.newChannels.refusedSince(a.route.queue(), a.refusedAt)
 	default: // RabbitMQ says so of a queue without a leader
 		v.err = fmt.Errorf("RabbitMQ refuses messages for %s, which is empty; %s", a.m.queue, leaderless(a.route.queue()))
 		last := a.b.warned.Load()
@@ -60,15 +64,15 @@ func (a *sending) judgeRefusal(ctx context.Context) ruling {
 }
 
 // onNewChannel publishes the message once more, on a channel that knows nothing
-// of the past. Only one publication does so at a time; for the others the outcome
-// stays Refused.
-func (a *sending) onNewChannel(ctx context.Context) wire.Outcome {
-	select {
-	case a.b.retrying <- struct{}{}:
-		defer func() { <-a.b.retrying }()
-	default:
+// of the past. Only one publication to a queue does so at a time; for the others the
+// outcome stays Refused.
+func (a *sending) onNewChannel(ctx context.Context) (o wire.Outcome) {
+	done, ok := a.b.newChannels.begin(a.route.queue())
+	if !ok {
 		return wire.Refused
 	}
+	asked := false
+	defer func() { done(asked && o == wire.Refused) }()
 	ch, err := a.session.Publisher(ctx, nil)
 	if err != nil {
 		return wire.Refused
@@ -81,7 +85,8 @@ func (a *sending) onNewChannel(ctx context.Context) wire.Outcome {
 	if err != nil {
 		return wire.Refused
 	}
-	o := c.Wait(ctx)
+	asked = true
+	o = c.Wait(ctx)
 	a.sent = a.sent || o == wire.Lost
 	return o
 }

@@ -3,6 +3,7 @@ package rabbitmq
 import (
 	"context"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -33,8 +34,8 @@ type publisher struct {
 	window  chan struct{} // holds an element for each outstanding message
 	large   chan struct{}
 
-	// suspected is the queue whose leader the channel seems not to find, or nil.
-	suspected atomic.Pointer[string]
+	suspected  sync.Map    // queues that the channel may be wrong about → struct{}
+	suspecting atomic.Bool // there were any
 }
 
 // openPublisher prepares s for publishing.
@@ -145,15 +146,16 @@ func (p *publisher) send(m *codec.Envelope, r route) (pending, error) {
 // this one. It may have been full. If that happens again, and the queue has
 // taken nothing from this channel in between, the session is ended.
 func (p *publisher) suspect(queue string) {
-	if last := p.suspected.Swap(&queue); last != nil && *last == queue {
+	p.suspecting.Store(true)
+	if _, again := p.suspected.LoadOrStore(queue, struct{}{}); again {
 		p.session.End(fmt.Errorf("%w of queue %s", errStale, queue))
 	}
 }
 
 // trust notes that a queue has taken a message.
 func (p *publisher) trust(queue string) {
-	if last := p.suspected.Load(); last != nil && *last == queue {
-		p.suspected.CompareAndSwap(last, nil)
+	if p.suspecting.Load() {
+		p.suspected.Delete(queue)
 	}
 }
 

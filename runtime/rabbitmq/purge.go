@@ -16,9 +16,12 @@ func (b *Broker) Purge(ctx context.Context, queue string) (int, error) {
 	return b.act(ctx, func(s *session, purged *atomic.Int64) error {
 		// Messages come down the levels, and then are ready.
 		for level := levels - 1; level >= 0; level-- {
-			if err := b.purgeLevel(ctx, s, level, queue, purged); err != nil {
+			if err := b.purgeDelayed(ctx, s, b.topology.names.level(level), queue, purged); err != nil {
 				return err
 			}
+		}
+		if err := b.purgeDelayed(ctx, s, b.topology.lost(), queue, purged); err != nil {
+			return err
 		}
 		for _, c := range consumed {
 			err := s.Declare(ctx, func(ch *amqp.Channel) error {
@@ -34,15 +37,13 @@ func (b *Broker) Purge(ctx context.Context, queue string) (int, error) {
 	})
 }
 
-// purgeLevel deletes the messages of a queue that wait at a level of delay,
-// among those of other queues.
-func (b *Broker) purgeLevel(ctx context.Context, s *session, level int, queue string, purged *atomic.Int64) error {
-	return b.browse(ctx, s, b.topology.names.level(level), math.MaxInt, levelGap, func(ds []*wire.Delivery) (remove []uint64, err error) {
+// purgeDelayed deletes the messages of a queue that wait at a level of delay, or
+// are lost, among those of other queues.
+func (b *Broker) purgeDelayed(ctx context.Context, s *session, from, queue string, purged *atomic.Int64) error {
+	return b.browse(ctx, s, from, math.MaxInt, levelGap, func(ds []*wire.Delivery) (remove []uint64, err error) {
 		for _, d := range ds {
-			for _, c := range consumed {
-				if len(d.Key) > keyDigits && d.Key[keyDigits:] == b.topology.queue(c, queue) {
-					remove = append(remove, d.Tag)
-				}
+			if _, of, ok := b.topology.delayedFor(d.Key); ok && of == queue {
+				remove = append(remove, d.Tag)
 			}
 		}
 		purged.Add(int64(len(remove)))

@@ -67,9 +67,15 @@ func (sub *subscription) judge(d *delivery) (move func()) {
 	c := d.from.source.class
 	d.message, err = codec.Decode(d.raw, sub.consumer.queue)
 	m, deaths := &d.message, codec.DeliveryCount(d.raw)
-	m.Priority = c.priority(m.Priority)
+	if m.Priority = c.priority(m.Priority); c == classDue {
+		delayed, _, _ := sub.consumer.b.topology.delayedFor(d.raw.Key)
+		m.Priority = delayed.priority(m.Priority)
+	}
 	d.receipt = receipt{id: m.ID, task: m.Task, attempt: m.Attempt, enqueuedAt: m.EnqueuedAt.UnixMilli()}
 	switch {
+	case d.raw.Discarded > 0:
+		sub.consumer.log.Error("message is too large; RabbitMQ moves it to the dead letters", "id", m.ID, "task", m.Task, "err", err)
+		return func() { sub.refuse(d, err) }
 	case err != nil:
 		sub.consumer.log.Error("message is malformed; moved to the dead letters", "id", m.ID, "task", m.Task, "err", err)
 		return func() {

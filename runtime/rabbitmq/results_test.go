@@ -22,6 +22,9 @@ func TestResults(t *testing.T) {
 	}{
 		{"AcrossCut", testResultAcrossCut},
 		{"ManyWaiters", testManyWaiters},
+		{"FewFences", testFewFences},
+		{"NewestFirst", testNewestFirst},
+		{"Large", testLargeResults},
 		{"Search", testResultSearch},
 		{"RetriedDeadLetter", testResultOfRetried},
 		{"ReusedID", testResultOfReusedID},
@@ -185,7 +188,139 @@ func testManyWaiters(t *testing.T, url, _ string) {
 		}
 	}
 	if b.Watched(ms[0].ID) {
-		t.Error("the stream is read though nobody waits")
+		t.Error("somebody waits still")
+	}
+}
+
+// keepMany enqueues messages whose outcomes are kept.
+func keepMany(t *testing.T, b *rabbitmq.Broker, n int) []*broker.Message {
+	t.Helper()
+	ms := make([]*broker.Message, n)
+	for i := range ms {
+		ms[i] = kept("work")
+	}
+	for _, err := range b.EnqueueMany(testContext(t), ms) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return ms
+}
+
+// records counts the records of each kind in the stream.
+func records(t *testing.T, url, namespace string, until int) map[string]int {
+	t.Helper()
+	ch := rabbittest.Channel(t, url)
+	if err := ch.Qos(1000, 0, false); err != nil {
+		t.Fatal(err)
+	}
+	ds, err := ch.ConsumeWithContext(testContext(t), namespace+".results", "", false, false, false, false, amqp.Table{"x-stream-offset": "first"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	kinds := make(map[string]int)
+	for kinds["done"] < until {
+		d := <-ds
+		kind, _ := d.Headers["dtask-record"].(string)
+		kinds[kind]++
+		d.Ack(false)
+	}
+	return kinds
+}
+
+// However many wait, at once or one after the other, before or after the outcome is
+// there, they read the stream together: they leave no fence each.
+func testFewFences(t *testing.T, url, namespace string) {
+	const n = 300
+	worker, b := open(t, url), open(t, url)
+	ms := keepMany(t, worker, n)
+	results := make(chan error, n)
+	for _, m := range ms {
+		go func() { results <- checkValue(testContext(t), b, m) }()
+	}
+	eventually(t, func() string { return unwatched(b, ms[n-1].ID) })
+	execute(t, worker, "work", n)
+	for range n {
+		if err := <-results; err != nil {
+			t.Error(err)
+		}
+	}
+	for _, m := range ms {
+		if err := checkValue(testContext(t), b, m); err != nil {
+			t.Error(err)
+		}
+	}
+	unknown := make(chan error, n)
+	for range n {
+		id := uuid(time.Now())
+		go func() {
+			_, err := b.Result(testContext(t), id)
+			unknown <- err
+		}()
+	}
+	for range n {
+		if err := <-unknown; !errors.Is(err, broker.ErrNoResult) {
+			t.Errorf("result of an unknown id: %v", err)
+		}
+	}
+	last := keepMany(t, worker, 1)
+	execute(t, worker, "work", 1)
+	if kinds := records(t, url, namespace, n+1); kinds["fence"] > n/5 {
+		t.Errorf("the stream holds %v, want few fences", kinds)
+	}
+	if err := checkValue(testContext(t), b, last[0]); err != nil {
+		t.Error(err)
+	}
+}
+
+// A process that asks for older and older ids reads what is missing, and no more.
+func testNewestFirst(t *testing.T, url, _ string) {
+	worker, b := open(t, url), open(t, url)
+	ms := make([]*broker.Message, 200)
+	for i := range ms {
+		ms[i] = kept("work")
+		ms[i].ID = uuid(time.Now().Add(time.Duration(i-len(ms)) * time.Minute))
+	}
+	for _, err := range worker.EnqueueMany(testContext(t), ms) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	execute(t, worker, "work", len(ms))
+	for i := len(ms) - 1; i >= 0; i-- {
+		if err := checkValue(testContext(t), b, ms[i]); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// Values that are too large to be kept in memory are read when they are asked for,
+// also many at once.
+func testLargeResults(t *testing.T, url, _ string) {
+	const n = 40
+	worker, b := open(t, url), open(t, url)
+	ms := keepMany(t, worker, n)
+	value := []byte(`"` + strings.Repeat("x", 100<<10) + `"`)
+	settle(t, worker, "work", n, func(*broker.Message) broker.Settlement {
+		return broker.Settlement{Verdict: broker.Done, Result: value}
+	})
+	results := make(chan error, n)
+	for _, m := range ms {
+		go func() {
+			var err error
+			for range 2 { // as it passes, and again
+				r, failed := b.Result(testContext(t), m.ID)
+				if failed != nil || string(r.Value) != string(value) {
+					err = fmt.Errorf("result of %s: %d bytes, %v, want %d", m.ID, len(r.Value), failed, len(value))
+				}
+			}
+			results <- err
+		}()
+	}
+	for range n {
+		if err := <-results; err != nil {
+			t.Error(err)
+		}
 	}
 }
 

@@ -121,12 +121,12 @@ func refusal(text string) error {
 func TestLearnRefusal(t *testing.T) {
 	b := &Broker{config: &config{namespace: "ns"}}
 	for text, concerns := range map[string]bool{
-		"ACCESS_REFUSED - access to exchange 'ns.delay.01' in vhost '/' refused for user 'u'":                             true,
-		"ACCESS_REFUSED - access to exchange 'amq.default' in vhost '/' refused for user 'u'":                             false,
-		"ACCESS_REFUSED - access to exchange 'ns.delay.02' in vhost '/' refused for user 'u'":                             false,
-		"ACCESS_REFUSED - write access to exchange 'ns.delay.01' in vhost '/' refused for user 'u'; and more in versions": true,
+		"ACCESS_REFUSED - access to exchange 'ns.wait.01' in vhost '/' refused for user 'u'":                             true,
+		"ACCESS_REFUSED - access to exchange 'amq.default' in vhost '/' refused for user 'u'":                            false,
+		"ACCESS_REFUSED - access to exchange 'ns.wait.02' in vhost '/' refused for user 'u'":                             false,
+		"ACCESS_REFUSED - write access to exchange 'ns.wait.01' in vhost '/' refused for user 'u'; and more in versions": true,
 	} {
-		err := b.learn(refusal(text), route{exchange: "ns.delay.01", key: "1.q"})
+		err := b.learn(refusal(text), route{exchange: "ns.wait.01", key: "1.q"})
 		if (err != nil) != concerns {
 			t.Errorf("%s: %v", text, err)
 		}

@@ -47,6 +47,7 @@ func dial(ctx context.Context, c *config, host, role string, log *slog.Logger, t
 		Password:  c.password,
 		Vhost:     c.vhost,
 		Heartbeat: c.heartbeat,
+		MaxBody:   broker.MaxBodySize,
 		Role:      role,
 		Log:       log.With("host", host),
 	})

@@ -30,6 +30,7 @@ const levelsTrust = time.Minute
 type topology struct {
 	names
 	known sync.Map // what was declared → struct{}
+	alone sync.Map // what ensureAlone declares → chan struct{}, a mutex
 
 	// register enters a new queue in the registry. If its connection is one
 	// for publishing, it waits for that.
@@ -62,6 +63,11 @@ func (t *topology) ensure(ctx context.Context, s *session, c class, queue string
 		return nil // declared by who consumes it
 	case classRegistry:
 		return t.ensureRegistry(ctx, s)
+	case classAstray:
+		if t.hasLevels(level) {
+			return nil
+		}
+		return t.declare(ctx, s, func(ch *amqp.Channel) error { return t.declareDelays(ch, level) })
 	}
 	_, known := t.known.Load(t.queue(c, queue))
 	if known && t.hasLevels(level) {
@@ -90,6 +96,8 @@ func (t *topology) hasLevels(level int) bool {
 
 // redeclare declares a class of a queue, even if that was done before.
 func (t *topology) redeclare(ctx context.Context, s *session, c class, queue string) error {
+	t.known.Delete(t.queue(classDead, queue))
+	t.known.Delete(t.queue(classDue, queue))
 	return t.declareFor(ctx, s, queue, func(ch *amqp.Channel) error {
 		return t.declareClasses(ch, queue, c)
 	})

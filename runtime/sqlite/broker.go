@@ -1,13 +1,12 @@
 package sqlite
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"log/slog"
 	"sync"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
+	"github.com/dtaskhq/dtask/runtime/internal/safelog"
 )
 
 func init() {
@@ -57,7 +56,7 @@ func Open(ctx context.Context, url string, config broker.Config) (*Broker, error
 		c.close()
 		return nil, explain(t.file, err)
 	}
-	b.writer = newWriter(t, c, id, cmp.Or(config.Logger, slog.Default()))
+	b.writer = newWriter(t, c, id, safelog.New(config.Logger))
 	go b.writer.run()
 	return b, nil
 }

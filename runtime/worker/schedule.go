@@ -12,6 +12,7 @@ import (
 	"github.com/dtaskhq/dtask/internal/crontab"
 	"github.com/dtaskhq/dtask/runtime/broker"
 	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/runtime/internal/safelog"
 )
 
 const (
@@ -51,7 +52,7 @@ func Schedule(ctx context.Context, client *dtask.Client, tables ...dtask.Table) 
 	if err != nil {
 		return err
 	}
-	s, err := newScheduler(client, schedules, client.Logger())
+	s, err := newScheduler(client, schedules, safelog.New(client.Logger()))
 	if err != nil {
 		return err
 	}

@@ -33,7 +33,7 @@ func Decode(d *wire.Delivery, queue string) (broker.Message, error) {
 		switch name {
 		case headerSchema:
 			r.Text(name, v, &m.Schema)
-		case headerPriority:
+		case HeaderPriority:
 			n, _ := r.Int(name, v)
 			m.Priority = broker.Priority(max(int64(broker.PriorityLow), min(n, int64(broker.PriorityHigh))))
 		case HeaderAttempt:
@@ -61,11 +61,11 @@ func Decode(d *wire.Delivery, queue string) (broker.Message, error) {
 		}
 	}
 	switch {
+	case d.Discarded > 0:
+		r.Err = fmt.Errorf("the body has %d bytes, at most %d", d.Discarded, broker.MaxBodySize)
 	case r.Err != nil:
 	case m.Task == "":
 		r.Err = errors.New("the property type, the name of the task, is missing")
-	case len(m.Body) > broker.MaxBodySize:
-		r.Err = fmt.Errorf("the body has %d bytes, at most %d", len(m.Body), broker.MaxBodySize)
 	case m.ID == "":
 		m.ID = "unnamed-" + rand.Text()
 	}

@@ -62,7 +62,7 @@ func encodeHeaders(m *broker.Message) (wire.Table, error) {
 		h.Text(headerSchema, m.Schema)
 	}
 	if m.Priority != broker.PriorityDefault {
-		h.Int(headerPriority, int64(m.Priority))
+		h.Int(HeaderPriority, int64(m.Priority))
 	}
 	if m.Attempt != 1 {
 		h.Int(HeaderAttempt, int64(m.Attempt))

@@ -39,8 +39,8 @@ func Forward(d *wire.Delivery, changes wire.Table) Envelope {
 		h.Value(name, v)
 	}
 	if p := decodePriority(d.Priority); p != broker.PriorityDefault {
-		if _, ok := d.Headers.Get(headerPriority); !ok {
-			h.Int(headerPriority, int64(p))
+		if _, ok := d.Headers.Get(HeaderPriority); !ok {
+			h.Int(HeaderPriority, int64(p))
 		}
 	}
 	e := Envelope{Properties: d.Properties, Body: d.Body}

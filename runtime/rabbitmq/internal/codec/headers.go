@@ -7,7 +7,7 @@ import "strings"
 // The headers of a message.
 const (
 	headerSchema          = "dtask-schema"
-	headerPriority        = "dtask-priority" // 1 or -1
+	HeaderPriority        = "dtask-priority" // 1 or -1
 	HeaderAttempt         = "dtask-attempt"
 	headerAttempts        = "dtask-attempts"
 	headerNotBefore       = "dtask-not-before"        // Unix milliseconds

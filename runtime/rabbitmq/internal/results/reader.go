@@ -2,8 +2,6 @@ package results
 
 import (
 	"context"
-	"crypto/rand"
-	"errors"
 	"sync"
 	"time"
 
@@ -13,59 +11,165 @@ import (
 )
 
 const (
-	// maxCatchUps is how many calls read the stream at once, and prefetch how
-	// many records RabbitMQ sends ahead of each, acknowledged by halves. They
-	// bound the memory that results of broker.MaxBodySize take.
-	maxCatchUps = 16
-	prefetch    = 64
+	// prefetch is how many records RabbitMQ sends ahead of a reading, which
+	// acknowledges by halves. It bounds the memory that results of
+	// broker.MaxBodySize take.
+	prefetch = 64
+
+	// maxFetches is how many outcomes that are not in memory are read at once.
+	maxFetches = 16
 
 	// clockSkew is how far the clock of a client may be ahead of that of
 	// RabbitMQ without making a wait slow.
 	clockSkew = 5 * time.Second
 )
 
-// A Reader finds out what became of messages.
+// A Reader finds out what became of messages. It reads the stream once, for all who
+// wait, and knows then where everything is.
 type Reader struct {
 	stream  string
 	publish func(context.Context, codec.Envelope) error
-	room    chan struct{} // holds an element for each catch-up
+	room    chan struct{} // holds an element for each outcome that is being read
 
-	mu   sync.Mutex
-	tail *tail // nil while nobody waits
+	mu       sync.Mutex
+	follower *follower // nil until somebody waits
 }
 
 // NewReader returns a reader of the stream with the given name. publish
 // publishes a record to it and returns when that is confirmed.
 func NewReader(stream string, publish func(context.Context, codec.Envelope) error) *Reader {
-	return &Reader{stream: stream, publish: publish, room: make(chan struct{}, maxCatchUps)}
+	return &Reader{stream: stream, publish: publish, room: make(chan struct{}, maxFetches)}
 }
 
 // Wait waits for the outcome of a message. It reads on conn, and ends with it.
 func (r *Reader) Wait(ctx context.Context, conn *wire.Conn, id string) (broker.Result, error) {
-	w, err := r.watch(ctx, conn, id)
-	if err != nil {
+	w := &watch{id: id, key: keyOf(id), news: make(chan struct{}, 1)}
+	if t, ok := uuidTime(id); ok {
+		w.since, w.once = t.Add(-clockSkew), true
+	}
+	f := r.join(conn, w)
+	defer f.leave(w)
+	select {
+	case <-f.started:
+	case <-f.ended:
+		return broker.Result{}, f.err
+	case <-ctx.Done():
+		return broker.Result{}, ctx.Err()
+	}
+	if err := f.fill(ctx, w, w.since); err != nil {
 		return broker.Result{}, err
 	}
-	defer r.leave(w)
-	h, err := r.lookUp(ctx, conn, id)
-	if err != nil {
-		return broker.Result{}, err
-	}
+	return f.wait(ctx, w)
+}
+
+// wait waits for the outcome of a message of which the index has all records there
+// are by the time in its id.
+//
+// What the index knows may be old. An outcome of an id that nobody uses twice is the
+// last record of it; if the message is on its way more will come; in all other cases
+// the end of the stream is looked for. If there is still nothing then, the time in
+// the id may be wrong, and everything is read.
+func (f *follower) wait(ctx context.Context, w *watch) (broker.Result, error) {
+	upToDate, all := false, w.since.IsZero()
 	for {
-		result, pending, err := h.outcome()
-		if !pending {
-			return result, err
+		var err error
+		e, caughtUp := f.known(w)
+		switch {
+		case e.kind == done && (w.once || upToDate), e.kind == dead && upToDate:
+			return f.outcome(ctx, w, e)
+		case e.kind == accepted:
+			err = f.awaitNews(ctx, w)
+			upToDate = upToDate || caughtUp
+		case !upToDate:
+			err = f.fences.await(ctx)
+			upToDate = true
+		case !all:
+			err = f.fill(ctx, w, time.Time{})
+			all = true
+		default:
+			return broker.Result{}, broker.ErrNoResult
 		}
-		select {
-		case <-w.news:
-			for _, rec := range w.tail.collected(w) {
-				h.add(rec)
-			}
-		case <-w.tail.ended:
-			return broker.Result{}, w.tail.err
-		case <-ctx.Done():
-			return broker.Result{}, ctx.Err()
+		if err != nil {
+			return broker.Result{}, err
 		}
+	}
+}
+
+// fill has the index know what was recorded since a time, or all there is if that is
+// zero.
+func (f *follower) fill(ctx context.Context, w *watch, since time.Time) error {
+	err := f.fills.await(ctx, since)
+	f.lookAgain(w)
+	return err
+}
+
+// awaitNews waits for a record of what a watch waits for.
+func (f *follower) awaitNews(ctx context.Context, w *watch) error {
+	select {
+	case <-w.news:
+		return nil
+	case <-f.ended:
+		return f.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// outcome returns an outcome, which it reads if it is not in memory.
+func (f *follower) outcome(ctx context.Context, w *watch, e entry) (broker.Result, error) {
+	if e.record != nil {
+		return e.record.outcome()
+	}
+	select {
+	case f.r.room <- struct{}{}:
+		defer func() { <-f.r.room }()
+	case <-ctx.Done():
+		return broker.Result{}, ctx.Err()
+	}
+	records, err := read(ctx, f.conn, f.r.stream, place{offset: e.offset}, 1)
+	if err != nil {
+		return broker.Result{}, err
+	}
+	defer records.close()
+	rec, err := records.next(ctx)
+	switch {
+	case err != nil:
+		return broker.Result{}, err
+	case rec.offset != e.offset || rec.id != w.id: // it is gone
+		return broker.Result{}, broker.ErrNoResult
+	}
+	return rec.outcome()
+}
+
+// join returns the follower on conn, with a watch in it.
+func (r *Reader) join(conn *wire.Conn, w *watch) *follower {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f := r.follower
+	if f == nil || f.conn != conn || f.ctx.Err() != nil || isClosed(f.ended) {
+		var ix *index
+		if f != nil && isClosed(f.ended) {
+			ix = f.takeIndex()
+		}
+		f = r.follow(conn, ix)
+		r.follower = f
+	}
+	f.enter(w)
+	return f
+}
+
+// retire ends a follower for which nobody waits any more, and forgets what it knows.
+func (r *Reader) retire(f *follower) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.watches) > 0 {
+		return
+	}
+	f.stop()
+	if r.follower == f {
+		r.follower = nil
 	}
 }
 
@@ -74,56 +178,20 @@ func (r *Reader) Wait(ctx context.Context, conn *wire.Conn, id string) (broker.R
 func (r *Reader) Watched(id string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	t := r.tail
-	return t != nil && isClosed(t.ready) && !isClosed(t.ended) && len(t.watchers[id]) > 0
+	f := r.follower
+	if f == nil || !isClosed(f.started) || isClosed(f.ended) {
+		return false
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.watches[keyOf(id)]) > 0
 }
 
-// lookUp returns what is recorded of a message by now.
-func (r *Reader) lookUp(ctx context.Context, conn *wire.Conn, id string) (*history, error) {
+func isClosed(ch <-chan struct{}) bool {
 	select {
-	case r.room <- struct{}{}:
-		defer func() { <-r.room }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	if t, ok := uuidTime(id); ok {
-		h := newHistory(id)
-		h.once = true
-		if err := r.catchUp(ctx, conn, t.Add(-clockSkew), h); err != nil || h.newest != nil {
-			return h, err
-		}
-	}
-	h := newHistory(id)
-	return h, r.catchUp(ctx, conn, "first", h)
-}
-
-// catchUp adds to h what the stream holds from a place on: "first", or a
-// time. To know where the present end is it publishes a fence, a record of its
-// own, and reads up to it.
-func (r *Reader) catchUp(ctx context.Context, conn *wire.Conn, from any, h *history) error {
-	records, err := read(ctx, conn, r.stream, from)
-	if err != nil {
-		return err
-	}
-	defer records.close()
-	end := rand.Text()
-	if err := r.publish(ctx, encode(fence, end, "", time.Time{}, nil)); err != nil {
-		if ctx.Err() != nil && errors.Is(err, broker.ErrUnknownOutcome) {
-			return ctx.Err() // what became of the fence is of no interest
-		}
-		return err
-	}
-	for {
-		rec, err := records.next(ctx)
-		switch {
-		case err != nil:
-			return err
-		case rec.id == end:
-			return nil
-		case rec.id == h.id:
-			if h.add(rec); rec.kind == done && h.once {
-				return nil // whatever follows, it is no other task
-			}
-		}
+	case <-ch:
+		return true
+	default:
+		return false
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
 
-func TestHistory(t *testing.T) {
+func TestEntry(t *testing.T) {
 	on := func(nonce string) record { return record{kind: accepted, nonce: nonce} }
 	outcome := func(kind kind, body string, keep time.Duration) record {
 		return record{kind: kind, task: "t", body: []byte(body), expires: time.Now().Add(keep)}
@@ -34,19 +34,28 @@ func TestHistory(t *testing.T) {
 		{"of a later version", []record{on("a"), executed, {kind: "archived"}}, "7"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			h := newHistory("id")
-			for i, r := range c.records {
-				r.offset = int64(i)
-				h.add(r)
+			whole := make(map[string]entry) // by how the records are read
+			for i := range c.records {
+				r := &c.records[i]
+				r.id, r.offset = "id", int64(i)
+				whole["at once"] = whole["at once"].add(r)
+				whole["one by one"] = whole["one by one"].followedBy(entry{}.add(r))
+				whole["twice"] = whole["twice"].followedBy(whole["at once"])
 			}
-			for i, r := range c.records { // by the tail, too
-				r.offset = int64(i)
-				h.add(r)
+			for how, e := range whole {
+				if e.kind != whole["at once"].kind || e.offset != whole["at once"].offset {
+					t.Errorf("%s: %+v, want %+v", how, e, whole["at once"])
+				}
 			}
-			r, pending, err := h.outcome()
+			e := whole["at once"]
+			var r broker.Result
+			err := broker.ErrNoResult
+			if e.record != nil {
+				r, err = e.record.outcome()
+			}
 			var got string
 			switch {
-			case pending:
+			case e.kind == accepted:
 				got = "pending"
 			case errors.Is(err, broker.ErrNoResult):
 				got = "none"

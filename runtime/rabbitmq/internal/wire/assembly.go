@@ -3,9 +3,10 @@ package wire
 import "fmt"
 
 // An assembly puts the messages of a channel together from their frames: a
-// method, the properties, and the body in parts. Only the goroutine that reads
-// uses it.
+// method, the properties, and the body in parts. A body that nobody can use is
+// discarded part by part. Only the goroutine that reads uses it.
 type assembly struct {
+	maxBody   uint64            // the size of bodies that are kept; 0 for any
 	content   *content          // the message that is being received, or nil
 	consumers map[string]string // the tags that were seen
 	key       string            // of the last delivery
@@ -16,6 +17,7 @@ type assembly struct {
 type content struct {
 	*Delivery
 	returned bool // else delivered
+	discard  bool // its body
 	opened   bool // the properties have come
 	missing  uint64
 }
@@ -82,7 +84,14 @@ func (a *assembly) properties(payload string) (*content, error) {
 	if c.missing, c.Properties, err = parseContent(payload); err != nil {
 		return nil, err
 	}
-	c.Body = make([]byte, 0, min(c.missing, frameSize))
+	switch {
+	case c.returned: // only its id is of interest
+		c.discard = true
+	case a.maxBody > 0 && c.missing > a.maxBody:
+		c.Discarded, c.discard = c.missing, true
+	default:
+		c.Body = make([]byte, 0, min(c.missing, frameSize))
+	}
 	return a.complete(), nil
 }
 
@@ -93,7 +102,9 @@ func (a *assembly) body(part []byte) (*content, error) {
 	if c == nil || !c.opened || uint64(len(part)) > c.missing {
 		return nil, errFrame
 	}
-	c.Body = append(c.Body, part...)
+	if !c.discard {
+		c.Body = append(c.Body, part...)
+	}
 	c.missing -= uint64(len(part))
 	return a.complete(), nil
 }

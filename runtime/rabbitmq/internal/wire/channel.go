@@ -34,6 +34,7 @@ func newChannel(c *Conn) *Channel {
 	ch := &Channel{conn: c, answers: make(chan string, 1), done: make(chan struct{})}
 	ch.confirms.first = 1 // RabbitMQ counts from 1 in every channel
 	ch.inbox.arrived = make(chan struct{}, 1)
+	ch.assembly.maxBody = uint64(c.maxBody)
 	ch.assembly.consumers = make(map[string]string)
 	return ch
 }
@@ -132,6 +133,8 @@ func (ch *Channel) exchange(write func([]byte) error, m, want method, arguments 
 	if err := write(appendMethod(nil, ch.id, m, arguments)); err != nil {
 		return "", err
 	}
+	answered := ch.conn.expectAnswer(nil)
+	defer answered()
 	select {
 	case answer := <-ch.answers:
 		return answer, nil

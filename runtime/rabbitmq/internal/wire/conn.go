@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -17,13 +16,17 @@ import (
 // them and not confirmed. Nothing of it may be used on another connection: an
 // acknowledgement sent there would remove somebody else's message.
 type Conn struct {
+	host      string
 	library   *amqp.Connection
 	transport *transport
 	log       *slog.Logger
+	maxBody   int
 
 	// blocked is the channel that is closed when RabbitMQ accepts messages
 	// again, or nil while it does.
 	blocked atomic.Pointer[chan struct{}]
+
+	heard atomic.Int64 // messages that were delivered
 
 	once sync.Once
 	done chan struct{}
@@ -31,14 +34,17 @@ type Conn struct {
 }
 
 func newConn(library *amqp.Connection, t *transport, config Config) *Conn {
-	c := &Conn{library: library, transport: t, log: config.Log, done: make(chan struct{})}
+	c := &Conn{
+		host: config.Host, library: library, transport: t, log: config.Log,
+		maxBody: config.MaxBody, done: make(chan struct{}),
+	}
 	if c.log == nil {
 		c.log = slog.Default()
 	}
 	ended := library.NotifyClose(make(chan *amqp.Error, 1))
 	blocking := library.NotifyBlocked(make(chan amqp.Blocking, 8))
 	go func() {
-		c.End(fmt.Errorf("connection to %s: %w", config.Host, reason(<-ended)))
+		c.End(fmt.Errorf("connection to %s: %w", c.host, reason(<-ended)))
 	}()
 	go c.follow(blocking)
 	return c
@@ -85,27 +91,8 @@ func reason(e *amqp.Error) error {
 	return e
 }
 
-// Declare runs f with a channel of the client library's, on which to declare
-// queues and exchanges. The channel is for this call only, because a failed
-// declaration closes it. The library does not heed contexts: if ctx ends first,
-// Declare returns its error, and f goes on in the background.
-func (c *Conn) Declare(ctx context.Context, f func(*amqp.Channel) error) error {
-	done := make(chan error, 1)
-	go func() {
-		ch, err := c.library.Channel()
-		if err == nil {
-			err = f(ch)
-			ch.Close()
-		}
-		done <- err
-	}()
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
+// Heard returns a number that changes with every message that is delivered.
+func (c *Conn) Heard() int64 { return c.heard.Load() }
 
 // MaxProperties returns how many bytes the properties of a message may have;
 // see [Properties.Size].

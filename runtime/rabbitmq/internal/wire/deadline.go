@@ -40,6 +40,10 @@ func (r deadlineReader) Read(p []byte) (int, error) {
 	r.t.reads.Add(1)
 	r.t.begin(r.t.Conn.SetReadDeadline, r.t.readTimeout)
 	n, err := r.t.Conn.Read(p)
+	if n > 0 && r.t.first.Load() == nil {
+		first := string(p[:min(n, headSize)])
+		r.t.first.Store(&first)
+	}
 	if err != nil {
 		r.t.failure.CompareAndSwap(nil, &err)
 	}

@@ -25,6 +25,7 @@ type Config struct {
 	Password  string
 	Vhost     string
 	Heartbeat time.Duration // a connection that is silent for twice as long is lost
+	MaxBody   int           // bodies that are larger are not kept when they are delivered; 0 for any
 	Role      string        // tells the connections of a process apart in RabbitMQ's lists
 	Log       *slog.Logger
 }
@@ -62,7 +63,7 @@ func Open(ctx context.Context, network net.Conn, c Config) (*Conn, error) {
 	}
 	if err != nil {
 		t.Close()
-		return nil, c.handshakeError(err, t.readError(), time.Since(start))
+		return nil, c.handshakeError(err, t, time.Since(start))
 	}
 	return newConn(library, t, c), nil
 }
@@ -106,15 +107,39 @@ func startTLS(ctx context.Context, network net.Conn, c Config) (net.Conn, error)
 // reason does so at once.
 const silentClose = 3 * time.Second
 
-// handshakeError explains why RabbitMQ did not open the connection. broken is
-// the error of the network, if there was one.
-func (c *Config) handshakeError(err, broken error, took time.Duration) error {
+// handshakeError explains why RabbitMQ did not open the connection.
+func (c *Config) handshakeError(err error, t *transport, took time.Duration) error {
+	broken := t.readError()
 	if tlsRemedy(broken) != "" { // in TLS 1.3 a refusal comes after the handshake
 		return c.tlsError(broken)
+	}
+	first := t.firstRead()
+	if s := stranger(first); s != "" {
+		return &RefusedError{fmt.Errorf("the server at %s is not RabbitMQ's port for AMQP: %s", c.Host, s)}
 	}
 	hungUp := errors.Is(broken, io.EOF) || errors.Is(broken, syscall.ECONNRESET)
 	if refused := c.refusal(err, hungUp && took > silentClose/2); refused != nil {
 		return &RefusedError{refused}
 	}
-	return fmt.Errorf("AMQP handshake with %s: %w", c.Host, err)
+	return c.unexplained(err, broken, first, took)
+}
+
+// unexplained says what is known of a handshake that came to no end.
+func (c *Config) unexplained(err, broken error, first string, took time.Duration) error {
+	var e *amqp.Error
+	switch {
+	case errors.Is(broken, os.ErrDeadlineExceeded):
+		err = fmt.Errorf("no answer within %v", took.Round(time.Millisecond))
+	case errors.Is(broken, io.EOF):
+		err = fmt.Errorf("the server closes the connection: %w", broken)
+	case broken != nil:
+		err = broken
+	case errors.As(err, &e) && !e.Server: // the library's own
+		err = errors.New(e.Reason)
+	}
+	err = fmt.Errorf("AMQP handshake with %s: %w", c.Host, err)
+	if first == "" {
+		err = fmt.Errorf("%w; %s", err, c.portHint())
+	}
+	return err
 }

@@ -13,6 +13,10 @@ type Delivery struct {
 	Key      string // the routing key
 	Properties
 	Body []byte
+
+	// Discarded is the size of a body that is larger than the connection takes,
+	// which is not kept; else 0.
+	Discarded uint64
 }
 
 // An inbox holds what has arrived on a channel and is not taken yet.

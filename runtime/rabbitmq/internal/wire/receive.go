@@ -77,6 +77,7 @@ func (ch *Channel) pass(c *content, err error) error {
 	case c.returned:
 		ch.confirms.markReturned(c.MessageID, c.Key)
 	default:
+		ch.conn.heard.Add(1)
 		ch.inbox.add(c.Delivery)
 	}
 	return nil

@@ -1,12 +1,16 @@
 package wire
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"os"
 	"strings"
+	"syscall"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 )
@@ -51,9 +55,13 @@ func (c *Config) who() string {
 
 // tlsError explains an error of TLS.
 func (c *Config) tlsError(err error) error {
+	silent := errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded)
 	err = fmt.Errorf("TLS with %s: %w", c.Host, err)
-	if remedy := tlsRemedy(err); remedy != "" {
+	switch remedy := tlsRemedy(err); {
+	case remedy != "":
 		return &RefusedError{fmt.Errorf("%w; %s", err, remedy)}
+	case silent:
+		return fmt.Errorf("%w; %s", err, c.portHint())
 	}
 	return err
 }
@@ -76,7 +84,7 @@ func tlsRemedy(err error) string {
 	case errors.As(err, &invalid):
 		return "renew the server's certificate, or check the clock"
 	case errors.As(err, &record):
-		return "this port does not speak TLS; use amqp://, or the port of its TLS listener"
+		return plainRemedy(record)
 	case errors.As(err, &op) && op.Op == "remote error" && strings.Contains(op.Error(), "certificate"):
 		return "the server refuses the client certificate; check cert= and key= in the URL"
 	}

@@ -26,7 +26,9 @@ type transport struct {
 	unread int64         // bytes of the present frame, which is the library's
 
 	numbers numbers
-	failure atomic.Pointer[error] // the first error of a read
+	answers atomic.Int64           // frames for channels of the library
+	first   atomic.Pointer[string] // the first bytes that were read
+	failure atomic.Pointer[error]  // the first error of a read
 
 	// Deadlines.
 	readTimeout time.Duration
@@ -68,6 +70,9 @@ func (t *transport) Read(p []byte) (int, error) {
 		if !t.numbers.ours(id) {
 			if err := t.tune(typ, size); err != nil {
 				return 0, err
+			}
+			if id > 0 {
+				t.answers.Add(1)
 			}
 			t.unread = int64(size) + overhead
 			break
@@ -114,4 +119,12 @@ func (t *transport) readError() error {
 		return *err
 	}
 	return nil
+}
+
+// firstRead returns the first bytes that were read, if any.
+func (t *transport) firstRead() string {
+	if first := t.first.Load(); first != nil {
+		return *first
+	}
+	return ""
 }

@@ -47,6 +47,22 @@ func (v Value) Int() (n int64, ok bool) {
 	return 0, false
 }
 
+// Seconds returns a time, in Unix seconds.
+func (v Value) Seconds() (n int64, ok bool) {
+	r := reader{rest: v.raw}
+	return int64(r.uint(8)), v.kind == 'T'
+}
+
+// FirstTable returns the first element of an array, if that is a table.
+func (v Value) FirstTable() (Table, bool) {
+	r := reader{rest: v.raw}
+	if v.kind != 'A' || r.uint(tableLength) == 0 || r.octet() != 'F' {
+		return "", false
+	}
+	t := r.table()
+	return t, r.ok() && t.valid()
+}
+
 // Plain returns a string, a number or a boolean as text. Others have no plain
 // text.
 func (v Value) Plain() (text string, ok bool) {

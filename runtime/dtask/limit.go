@@ -1,0 +1,83 @@
+package dtask
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+)
+
+// enqueueTimeout is the default of [WithEnqueueTimeout].
+const enqueueTimeout = 10 * time.Second
+
+// WithEnqueueTimeout sets how long an enqueue may take whose context has no
+// deadline. Without this option, or with 0, it is 10 seconds; a negative d means no
+// limit. An enqueue that takes longer ends with an error that wraps
+// context.DeadlineExceeded.
+func WithEnqueueTimeout(d time.Duration) ClientOption {
+	return func(c *Client) { c.limit.timeout = cmp.Or(d, enqueueTimeout) }
+}
+
+// An enqueueLimit gives a deadline to enqueues whose contexts have none.
+//
+// Making a context with a timer costs more than the rest of Delay. So enqueues that
+// begin within a tenth of the timeout share one, which ends after the last of them
+// has had its time. Those whose contexts can end by themselves have one of their own.
+type enqueueLimit struct {
+	timeout time.Duration
+	shared  atomic.Pointer[sharedDeadline]
+}
+
+// A sharedDeadline is the deadline of enqueues that begin before a time.
+type sharedDeadline struct {
+	context.Context
+	cancel context.CancelFunc
+	before time.Time
+}
+
+// apply returns ctx with a deadline, and what is to be ended after the enqueue. It
+// returns ctx itself if that has a deadline already, or there is no limit.
+func (l *enqueueLimit) apply(ctx context.Context) (limited context.Context, own *lazyContext) {
+	if _, ok := ctx.Deadline(); ok || l.timeout < 0 {
+		return ctx, nil
+	}
+	if ctx.Done() != nil {
+		own = new(lazyContext)
+		own.init(ctx, l.timeout)
+		return own, own
+	}
+	now := time.Now()
+	s := l.shared.Load()
+	if s == nil || !now.Before(s.before) {
+		window := l.timeout / 10
+		next := &sharedDeadline{before: now.Add(window)}
+		next.Context, next.cancel = context.WithDeadline(context.Background(), now.Add(l.timeout+window))
+		l.shared.Store(next)
+		s = next
+	}
+	return limitedContext{s, ctx}, nil
+}
+
+// A limitedContext ends at a shared deadline, and has the values of another context.
+type limitedContext struct {
+	*sharedDeadline
+	values context.Context
+}
+
+func (c limitedContext) Value(key any) any {
+	if v := c.values.Value(key); v != nil {
+		return v
+	}
+	return c.sharedDeadline.Value(key) // package context looks for itself
+}
+
+// explain adds to the error of an enqueue where the deadline came from that apply
+// gave to its context.
+func (l *enqueueLimit) explain(ctx, limited context.Context, err error) error {
+	if err == nil || ctx == limited || limited.Err() == nil || !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return fmt.Errorf("%w (the context has no deadline; the limit is that of the client, %v)", err, l.timeout)
+}
