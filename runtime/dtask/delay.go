@@ -37,7 +37,8 @@ func (t Task[A, R]) Delay(ctx context.Context, args A, opts ...Option) (Handle[R
 // as few round trips as the broker allows. The handles correspond to args.
 //
 // If some could not be enqueued the error is a [*BatchError], which says which
-// ones and why; the others are durable. After any other error nothing was
+// ones and why; the others are durable. Very many are enqueued in several
+// transactions, so that others come in between. After any other error nothing was
 // enqueued: there is no client, or an option is wrong.
 func DelayMany[A, R any](ctx context.Context, t Task[A, R], args []A, opts ...Option) ([]Handle[R], error) {
 	c, err := clientFor(ctx)

@@ -29,70 +29,74 @@ func putInQuarantine(t *testing.T, c *conn, ms ...*broker.Message) {
 	}
 }
 
-// A message that is to be run alone gets the next free slot, however many
-// others there are to be fetched ahead.
-func TestQuarantineInBacklog(t *testing.T) {
-	const ahead = 10
+// While a message runs alone its process holds no other, of any queue; then others
+// run for as long, and no queue waits for ever.
+func TestQuarantineRunsAlone(t *testing.T) {
 	b := openBroker(t, newFile(t))
-	c := mustConsume(t, b, "q", 1)
-	fixAhead(t, c, ahead)
-	ms := newMessages("q", 100)
-	mustEnqueue(t, b, ms...)
-	putInQuarantine(t, openConn(t, b.file), ms[98:]...)
-	for n := 1; n <= 2; n++ {
-		for overtook := 0; ; overtook++ {
-			d := receive(t, c)
-			alone := d.(*delivery).alone
-			if overtook > 2*ahead {
-				t.Fatalf("it is not delivered after %d others", overtook)
-			}
-			if alone {
-				flush(t, b)
-				if held := int(c.held.Load()); held != 1+ahead {
-					t.Errorf("while it runs %d messages are held, want it and %d ahead", held, ahead)
-				}
-			}
-			d.Settle(broker.Settlement{Verdict: broker.Done})
-			flush(t, b) // it is settled, and its slot filled
-			if alone {
-				break
+	cs := []*consumer{mustConsume(t, b, "p", 1), mustConsume(t, b, "q", 2)}
+	edit := openConn(t, b.file)
+	alone := make(map[string]int)
+	for _, c := range cs {
+		fixAhead(t, c, 10)
+		ms := newMessages(c.queue, 50)
+		mustEnqueue(t, b, ms...)
+		putInQuarantine(t, edit, ms[48:]...)
+	}
+	for left := 100; left > 0; left-- {
+		var d broker.Delivery
+		select {
+		case d = <-cs[0].Deliveries():
+		case d = <-cs[1].Deliveries():
+		case <-testContext(t).Done():
+			t.Fatalf("%d messages are not delivered", left)
+		}
+		if d := d.(*delivery); d.alone {
+			alone[d.message.Queue]++
+			flush(t, b)
+			if held := cs[0].held.Load() + cs[1].held.Load(); held != 1 {
+				t.Errorf("while it runs %d messages are held, want it alone", held)
 			}
 		}
+		d.Settle(broker.Settlement{Verdict: broker.Done})
+	}
+	if alone["p"] != 2 || alone["q"] != 2 {
+		t.Errorf("run alone: %v, want 2 of each queue", alone)
 	}
 }
 
-// A message that is to be run alone is not overtaken by one that is stored in
-// the transaction that frees the slot.
-func TestQuarantineNotOvertaken(t *testing.T) {
+// The gate is shut for a bounded time if a task does not end, and then stays open.
+func TestGateGivesWay(t *testing.T) {
 	b := openBroker(t, newFile(t))
-	c := mustConsume(t, b, "q", 1)
-	fixAhead(t, c, 1)
-	first, second := newMessage("q"), newMessage("q")
-	for _, m := range []*broker.Message{first, second} {
-		m.NotBefore = time.Now().Add(time.Hour)
-		mustEnqueue(t, b, m)
+	c := mustConsume(t, b, "q", 2)
+	mustEnqueue(t, b, newMessage("q"))
+	long := receive(t, c)
+	suspect := newMessage("q")
+	suspect.NotBefore = time.Now().Add(time.Hour)
+	mustEnqueue(t, b, suspect)
+	putInQuarantine(t, openConn(t, b.file), suspect)
+	w := b.writer
+	inWriter := func(f func()) {
+		t.Helper()
+		if err := w.do(testContext(t), func(*conn) error { f(); return nil }); err != nil {
+			t.Fatal(err)
+		}
 	}
-	other := openConn(t, b.file)
-	mustExec(t, other, "BEGIN IMMEDIATE")
-	putInQuarantine(t, other, first, second)
-	mustExec(t, other, "COMMIT")
-	running := receive(t, c)
-
-	mustExec(t, other, "BEGIN IMMEDIATE")
-	running.Settle(broker.Settlement{Verdict: broker.Done})
-	stored := make(chan error)
-	go func() { stored <- b.Enqueue(testContext(t), newMessage("q")) }()
-	eventually(t, "the message waits to be stored", func() bool { return b.writer.waiting() == 1 })
-	mustExec(t, other, "ROLLBACK")
-	if err := <-stored; err != nil {
-		t.Fatal(err)
-	}
-	d := receive(t, c)
-	if d.Message().ID != second.ID {
-		t.Error("another message took the slot")
-	}
-	d.Settle(broker.Settlement{Verdict: broker.Done})
+	eventually(t, "the gate is shut", func() (shut bool) { inWriter(func() { shut = w.gate.shut() }); return shut })
+	inWriter(func() { w.gate.shutSince = time.Now().Add(-2 * gatePatience) })
+	mustEnqueue(t, b, newMessage("q"))
 	receive(t, c).Settle(broker.Settlement{Verdict: broker.Done})
+	inWriter(func() {
+		if d := time.Until(w.gate.openUntil); d < gatePause-gatePatience || d > 2*gatePause {
+			t.Errorf("the gate stays open for %v", d)
+		}
+		w.gate.openUntil = time.Time{}
+	})
+	long.Settle(broker.Settlement{Verdict: broker.Done})
+	if d := receive(t, c); !d.(*delivery).alone {
+		t.Error("the message in quarantine is not next")
+	} else {
+		d.Settle(broker.Settlement{Verdict: broker.Done})
+	}
 }
 
 // A worker that can claim nothing says why, and does not keep trying without a

@@ -20,6 +20,7 @@ type delivery struct {
 	settled  atomic.Bool
 	message  broker.Message
 	damage   error // what is wrong with the row
+	lost     error // what is wrong with its place
 }
 
 // readPicked fills the message from the columns that a claim asks for. It
@@ -84,7 +85,7 @@ func (d *delivery) Settle(what broker.Settlement) {
 			s.record[dueColumn] = time.Now().UnixMilli()
 		}
 	case d.message.Keep > 0:
-		s.result = newResult(&d.message, what.Result)
+		s.result = d.consumer.writer.newResult(&d.message, what.Result)
 	}
 	d.consumer.held.Add(-1)
 	d.consumer.settled.Add(1)

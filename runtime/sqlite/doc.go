@@ -20,7 +20,16 @@
 // all wait for each other, as the file has one lock.
 //
 // Any number of processes of one machine may use one file. A network file
-// system will not do: SQLite's write-ahead log lives in shared memory.
+// system will not do: SQLite's write-ahead log lives in shared memory. In a
+// container mount the directory of the file: the log and the locks lie beside it. A
+// file that is mounted alone, or has several names (hard links), is refused.
+//
+// A broker looks at each commit, and once a second, whether its paths still lead to
+// the files that it has open. If they were deleted, moved or replaced, or if the
+// file is damaged or has become read-only, it gives up: Delay returns the reason,
+// workers end with it. Who finds damage leaves a file beside the database
+// (tasks.db-damaged), for those who only enqueue; it goes when a process opens the
+// database and finds it sound.
 //
 // In the process of a broker nothing may open the file but the broker and drivers
 // that share its library, modernc.org/sqlite: not mattn/go-sqlite3, and not
@@ -71,7 +80,9 @@
 //
 // watch.go notices what other processes commit. liveness.go notices that one has
 // died, by the lock of lockfile.go, and lease.go where there are no such locks;
-// quarantine.go tells the message that killed its worker from its neighbours.
+// quarantine.go tells the message that killed its worker from its neighbours, which
+// gate.go holds back meanwhile. identity.go notices that the file was replaced, and
+// failure.go tells what passes from what does not.
 // vacuum.go deletes what has expired, repair.go finds what damage has hidden,
 // salvage.go goes on after a transaction that failed, and trouble.go says so.
 // ticks.go has the schedules, result.go the results; queues.go, dead.go and

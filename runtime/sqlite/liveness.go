@@ -47,7 +47,8 @@ func (l *liveness) join(c *conn, t target) (err error) {
 	}
 	registered := make(map[string]bool)
 	if err := c.query(func(row []driver.Value) error {
-		registered[row[0].(string)] = true
+		name, _ := row[0].(string)
+		registered[name] = true
 		return nil
 	}, "SELECT DISTINCT lock FROM dtask_consumers"); err != nil {
 		return err
@@ -83,7 +84,9 @@ func (l *liveness) lookForDead(w *writer, now time.Time) {
 	}
 	l.lookAt = now.Add(lookForDeadEvery)
 	w.conn.query(func(row []driver.Value) error {
-		name, lease := row[0].(string), time.UnixMilli(row[1].(int64))
+		name, _ := row[0].(string)
+		ms, _ := row[1].(int64)
+		lease := time.UnixMilli(ms)
 		switch lock, state := tryLock(w.target, name); {
 		case state == lockFree:
 			l.dead = append(l.dead, deadProcess{name: name, lock: lock})

@@ -59,7 +59,7 @@ func (w *writer) gaveUp(ctx context.Context) error {
 	if w.trouble != nil {
 		return fmt.Errorf("%w: %w", ctx.Err(), w.trouble)
 	}
-	return ctx.Err()
+	return fmt.Errorf("%w: sqlite %s: the transaction is still on its way to the disk", ctx.Err(), w.file)
 }
 
 // operate runs an operation so that it leaves no trace if it fails.

@@ -30,7 +30,8 @@ func (b *Broker) setPaused(ctx context.Context, queue string, paused int64) erro
 func (w *writer) readPaused() {
 	paused := make(map[string]bool)
 	if err := w.conn.query(func(row []driver.Value) error {
-		paused[row[0].(string)] = true
+		name, _ := row[0].(string)
+		paused[name] = true
 		return nil
 	}, "SELECT name FROM dtask_queues WHERE paused <> 0"); err != nil {
 		return

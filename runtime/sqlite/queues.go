@@ -16,7 +16,7 @@ import (
 func (b *Broker) Queues(ctx context.Context) ([]broker.QueueState, error) {
 	states := make(map[string]*broker.QueueState)
 	state := func(queue driver.Value) *broker.QueueState {
-		name := queue.(string)
+		name, _ := queue.(string) // damage leaves it empty
 		if states[name] == nil {
 			states[name] = &broker.QueueState{Queue: name}
 		}

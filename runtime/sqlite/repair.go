@@ -1,8 +1,10 @@
 package sqlite
 
 import (
+	"cmp"
 	"database/sql/driver"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -12,6 +14,12 @@ import (
 // Damage, or another program, may leave messages where no claim looks for them:
 // they would never run, nor be found among the dead letters.
 const (
+	// impossible are the rows that no other index has, or none that is looked at:
+	// their state is unknown, or they wait for ever.
+	impossible = "(state < 0 OR state > 2 OR (state = 0 AND (quarantine < 0 OR due > 253402300799999)))"
+
+	findImpossible = "SELECT seq, state, quarantine, due FROM dtask_messages INDEXED BY dtask_impossible WHERE " + impossible + " LIMIT 1000"
+
 	// misplaced finds waiting messages with a priority that does not exist.
 	misplaced = "SELECT seq FROM (" +
 		"SELECT seq FROM dtask_messages INDEXED BY dtask_waiting WHERE state = 0 AND quarantine = 0 AND queue IN (SELECT name FROM dtask_queues) AND priority > 1" +
@@ -35,10 +43,20 @@ func (w *writer) repair(conn *conn) error {
 	}, misplaced); err != nil {
 		return err
 	}
+	if err := conn.query(func(row []driver.Value) error {
+		found = append(found, &delivery{
+			seq:  row[0].(int64),
+			lost: fmt.Errorf("the stored message is damaged: state is %v, quarantine %v, due %v", row[1], row[2], row[3]),
+		})
+		return nil
+	}, findImpossible); err != nil {
+		return err
+	}
 	for _, d := range found {
 		if err := w.readWhole(d); err != nil {
 			return err
 		}
+		d.damage = cmp.Or(d.damage, d.lost)
 		if d.damage != nil {
 			damaged = append(damaged, d)
 		}

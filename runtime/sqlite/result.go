@@ -18,8 +18,20 @@ type result struct {
 	expires  time.Time
 }
 
-func newResult(m *broker.Message, value []byte) *result {
-	return &result{m.ID, m.Task, value, time.Now().Add(m.Keep)}
+func (w *writer) newResult(m *broker.Message, value []byte) *result {
+	return &result{m.ID, m.Task, value, w.soberNow().Add(m.Keep)}
+}
+
+// soberNow returns the time by the clock or by what has passed since the writer
+// began, whichever is less: a clock that is ahead for a moment neither deletes all
+// results nor keeps new ones for years.
+func (w *writer) soberNow() time.Time {
+	now := time.Now()
+	passed := w.began.Round(0).Add(now.Sub(w.began))
+	if passed.Before(now.Round(0)) {
+		return passed
+	}
+	return now
 }
 
 // keepResult stores a result, and deletes some that have expired.
@@ -35,7 +47,7 @@ func (w *writer) keepResult(r *result) error {
 // deleteExpired deletes up to limit results that have expired.
 func (w *writer) deleteExpired(limit int) (int, error) {
 	return w.conn.exec("DELETE FROM dtask_results WHERE seq IN (SELECT seq FROM dtask_results WHERE expires <= ? ORDER BY expires LIMIT ?)",
-		time.Now().UnixMilli(), int64(limit))
+		w.soberNow().UnixMilli(), int64(limit))
 }
 
 // Result implements [broker.ResultStore].
@@ -55,7 +67,7 @@ func (b *Broker) Result(ctx context.Context, id string) (broker.Result, error) {
 		case <-w.done:
 			return r, broker.ErrClosed
 		case <-ctx.Done():
-			return r, ctx.Err()
+			return r, fmt.Errorf("%w: the task has no outcome yet", ctx.Err())
 		}
 	}
 }

@@ -27,6 +27,7 @@ CREATE INDEX dtask_waiting    ON dtask_messages (queue, priority, due) WHERE sta
 CREATE INDEX dtask_quarantine ON dtask_messages (queue, due) WHERE state = 0 AND quarantine > 0;
 CREATE INDEX dtask_running    ON dtask_messages (owner, queue) WHERE state = 1;
 CREATE INDEX dtask_dead       ON dtask_messages (queue, due) WHERE state = 2;
+CREATE INDEX dtask_impossible ON dtask_messages (state) WHERE ` + impossible + `;
 
 CREATE TABLE dtask_queues (
   name   TEXT PRIMARY KEY,

@@ -52,6 +52,7 @@ type writer struct {
 	vacuumDue    bool           // written since the last vacuum
 	expected     int            // how many callers the next transaction is to answer
 	closeErr     error
+	began        time.Time // constant
 }
 
 // newWriter returns a writer on c, which it owns.
@@ -61,6 +62,7 @@ func newWriter(t target, c *conn, id identity, log *slog.Logger) *writer {
 		target:     t,
 		identity:   id,
 		log:        log,
+		began:      time.Now(),
 		conn:       c,
 		wake:       make(chan struct{}, 1),
 		done:       make(chan struct{}),
