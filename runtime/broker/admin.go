@@ -2,6 +2,14 @@ package broker
 
 import "context"
 
+// An Overseer is the capability to find what nobody takes.
+type Overseer interface {
+	// Neglected returns the queues, sorted by name, that have messages waiting
+	// and no consumer in any process. Paused queues are not among them. It looks
+	// at every queue: call it every few minutes.
+	Neglected(ctx context.Context) ([]QueueState, error)
+}
+
 // Admin is the capability to look into queues and to act on what is found.
 type Admin interface {
 	// Queues returns the state of all queues, sorted by name.

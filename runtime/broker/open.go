@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -20,6 +21,10 @@ type Config struct {
 
 // An OpenFunc opens the broker that a URL names.
 type OpenFunc func(ctx context.Context, url string, c Config) (Broker, error)
+
+// validScheme matches what may be shown of a URL: other beginnings may hold a
+// password.
+var validScheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]{0,20}$`)
 
 var (
 	driversMu sync.RWMutex
@@ -64,5 +69,8 @@ func Open(ctx context.Context, url string, c Config) (Broker, error) {
 	if p := packages[scheme]; p != "" {
 		return nil, fmt.Errorf("broker %q is not linked in; import _ \"github.com/dtaskhq/dtask/runtime/%s\"", scheme, p)
 	}
-	return nil, fmt.Errorf("no broker for URL scheme %.40q; linked in: %s", scheme, strings.Join(known, ", "))
+	if !validScheme.MatchString(scheme) || strings.Contains(url, "@") && !strings.Contains(url, "://") {
+		return nil, fmt.Errorf("broker URL does not begin with a scheme and a colon; linked in: %s", strings.Join(known, ", "))
+	}
+	return nil, fmt.Errorf("no broker for URL scheme %q; linked in: %s", scheme, strings.Join(known, ", "))
 }

@@ -40,6 +40,7 @@ func Run(t *testing.T, store Store) {
 	runPart[broker.Admin](t, b, store, adminTests, heavyAdminTests...)
 	runPart[broker.ResultStore](t, b, store, resultStoreTests)
 	runPart[broker.TickStore](t, b, store, tickStoreTests)
+	runPart[broker.Overseer](t, b, store, overseerTests)
 	runPart[broker.Deduplicator](t, b, store, deduplicatorTests)
 	runPart[broker.Transactor](t, b, store, transactorTests)
 
@@ -133,6 +134,10 @@ var tickStoreTests = []test{
 	{"ScheduleContended", testScheduleContended},
 	{"ModulesPeriodic", testModulesPeriodic},
 	{"Ways", testWays(tickWay)},
+}
+
+var overseerTests = []test{
+	{"Neglected", testNeglected},
 }
 
 var deduplicatorTests = []test{

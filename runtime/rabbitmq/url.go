@@ -46,8 +46,8 @@ func parseURL(raw string) (*config, error) {
 	}
 	if vhost != "" {
 		var err error
-		if c.vhost, err = url.PathUnescape(vhost); err != nil || strings.Contains(vhost, "/") {
-			return nil, errors.New("broker URL: the virtual host is not percent-encoded; write '/' as %2f and '%' as %25")
+		if c.vhost, err = url.PathUnescape(vhost); err != nil || strings.ContainsAny(vhost, "/@") {
+			return nil, errors.New("broker URL: the virtual host is not percent-encoded, or the password is not; write '/' as %2f, '@' as %40 and '%' as %25")
 		}
 	}
 	port := "5672"

@@ -23,19 +23,19 @@ type target struct {
 func parseURL(u string) (target, error) {
 	path, ok := strings.CutPrefix(u, scheme+":")
 	if !ok {
-		return target{}, fmt.Errorf("broker URL %q: want sqlite:FILE", u)
+		return target{}, fmt.Errorf("broker URL %q: want sqlite:FILE", showable(u))
 	}
 	path, query, _ := strings.Cut(path, "?")
 	if name, ok := strings.CutPrefix(path, "file:"); ok {
-		return target{}, fmt.Errorf("broker URL %q has a URL of SQLite's own drivers in it; use sqlite:%s", u, name)
+		return target{}, fmt.Errorf("broker URL %q has a URL of SQLite's own drivers in it; use %s", showable(u), showable("sqlite:"+name))
 	}
 	namespace, err := parseParams(query)
 	if err != nil {
-		return target{}, fmt.Errorf("broker URL %q: %w", u, err)
+		return target{}, fmt.Errorf("broker URL %q: %w", showable(u), err)
 	}
 	if rest, ok := strings.CutPrefix(path, "//"); ok {
 		if !strings.HasPrefix(rest, "/") {
-			return target{}, fmt.Errorf("broker URL %q names a host; use sqlite:%s for a relative or sqlite:///%s for an absolute path", u, rest, rest)
+			return target{}, fmt.Errorf("broker URL %q names a host; use %s for a relative or %s for an absolute path", showable(u), showable("sqlite:"+rest), showable("sqlite:///"+rest))
 		}
 		path = rest
 		if len(path) > 2 && path[2] == ':' { // ///C:/tasks.db
@@ -43,13 +43,26 @@ func parseURL(u string) (target, error) {
 		}
 	}
 	if path, err = url.PathUnescape(path); err != nil {
-		return target{}, fmt.Errorf("broker URL %q: %w; write a percent sign in a file name as %%25", u, err)
+		return target{}, fmt.Errorf("broker URL %q: %w; write a percent sign in a file name as %%25", showable(u), errors.New("a '%' is not that of an escape"))
 	}
 	if path == "" || path == ":memory:" {
-		return target{}, fmt.Errorf("broker URL %q names no file; use sqlite:tasks.db, or in tests an inline client", u)
+		return target{}, fmt.Errorf("broker URL %q names no file; use sqlite:tasks.db, or in tests an inline client", showable(u))
 	}
 	file, err := filepath.Abs(path)
 	return target{file, namespace}, err
+}
+
+// showable returns what an error may show of a URL: it may be the one of another
+// broker, with a password.
+func showable(u string) string {
+	path, _, parameters := strings.Cut(u, "?")
+	switch {
+	case strings.Contains(path, "@"):
+		return scheme + ":…"
+	case parameters:
+		return path + "?…"
+	}
+	return path
 }
 
 // parseParams returns the namespace that the parameters of a URL name.

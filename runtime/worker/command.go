@@ -100,9 +100,9 @@ func (p *program) find(name string) (dtask.BoundTask, error) {
 		return found[0], nil
 	case 0:
 		if near := spelling.Nearest(name, names); near != "" {
-			return dtask.BoundTask{}, usagef("no task %q in this program; did you mean %s?", name, near)
+			return dtask.BoundTask{}, usagef("no task %s in this program; did you mean %s?", quoted(name), near)
 		}
-		return dtask.BoundTask{}, usagef("no task %q in this program; list prints them", name)
+		return dtask.BoundTask{}, usagef("no task %s in this program; list prints them", quoted(name))
 	}
 	return dtask.BoundTask{}, usagef("%d tasks of this program are called %s; use %s or %s", len(found), name, short[found[0].Name], short[found[1].Name])
 }

@@ -64,7 +64,7 @@ func parseConfig(name string, args []string, getenv func(string) string) (*confi
 			return
 		}
 		if e := f.Value.Set(value); e != nil && err == nil {
-			err = usagef("variable %s=%s: %w", v, value, e)
+			err = usagef("variable %s=%s: %w", v, typed(value), e)
 		}
 	})
 	if err != nil {

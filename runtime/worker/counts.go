@@ -6,38 +6,53 @@ import (
 	"sync"
 	"time"
 
+	"github.com/dtaskhq/dtask/runtime/broker"
 	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
 // taskCounts counts the outcomes of one task.
 type taskCounts struct {
-	Done       int64         `json:"done"`
-	Retried    int64         `json:"retried"`
-	Dead       int64         `json:"dead"`
-	Snoozed    int64         `json:"snoozed"`
-	HandedBack int64         `json:"handed_back"`
-	Took       time.Duration `json:"took_ns"` // of all attempts together
+	Done        int64         `json:"done"`
+	Retried     int64         `json:"retried"`
+	Dead        int64         `json:"dead"`
+	Snoozed     int64         `json:"snoozed"`
+	HandedBack  int64         `json:"handed_back"`
+	NotRecorded int64         `json:"not_recorded"` // outcomes, counted nowhere else
+	Took        time.Duration `json:"took_ns"`      // of all attempts together
 }
 
 func (c taskCounts) plus(d taskCounts) taskCounts {
-	return taskCounts{c.Done + d.Done, c.Retried + d.Retried, c.Dead + d.Dead, c.Snoozed + d.Snoozed, c.HandedBack + d.HandedBack, c.Took + d.Took}
+	return taskCounts{c.Done + d.Done, c.Retried + d.Retried, c.Dead + d.Dead, c.Snoozed + d.Snoozed, c.HandedBack + d.HandedBack, c.NotRecorded + d.NotRecorded, c.Took + d.Took}
 }
 
-// maxTasks is how many tasks are counted by name, and others is the name of all
-// the rest. Names come from messages, those of other services too, so there is no
-// end to them.
-const (
-	maxTasks = 1000
-	others   = "(other tasks)"
-)
+// foreign stands for all tasks that the program does not have: their names come
+// from others, and may be any number.
+const foreign = "(tasks of other programs)"
 
 // counts counts the outcomes by task.
 type counts struct {
+	known map[string]bool
+
 	mu    sync.Mutex
 	tasks map[string]taskCounts
 }
 
-func newCounts() *counts { return &counts{tasks: make(map[string]taskCounts)} }
+// newCounts returns the counts of a program with the given tasks.
+func newCounts(tasks dtask.Table) *counts {
+	c := &counts{known: make(map[string]bool), tasks: make(map[string]taskCounts)}
+	for _, t := range tasks {
+		c.known[t.Name] = true
+	}
+	return c
+}
+
+// name returns the name under which a task is counted.
+func (c *counts) name(task string) string {
+	if c.known[task] {
+		return task
+	}
+	return foreign
+}
 
 // middleware counts the outcome of each message. The return of a task that was
 // given up is no outcome: its message was settled before.
@@ -48,38 +63,43 @@ func (c *counts) middleware(next dtask.HandleFunc) dtask.HandleFunc {
 		if o.Kind == dtask.OutcomeGivenUp {
 			return o
 		}
-		one := taskCounts{Took: time.Since(start)}
-		switch o.Kind {
-		case dtask.OutcomeDone:
-			one.Done = 1
-		case dtask.OutcomeRetried:
-			one.Retried = 1
-		case dtask.OutcomeDead:
-			one.Dead = 1
-		case dtask.OutcomeSnoozed:
-			one.Snoozed = 1
-		default:
-			one.HandedBack = 1
-		}
-		c.add(m.Task, one)
+		one := countOf(o.Kind.String(), 1)
+		one.Took = time.Since(start)
+		c.mu.Lock()
+		name := c.name(m.Task)
+		c.tasks[name] = c.tasks[name].plus(one)
+		c.mu.Unlock()
 		return o
 	}
 }
 
-func (c *counts) add(task string, one taskCounts) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	all, known := c.tasks[task]
-	if !known && len(c.tasks) >= maxTasks {
-		task = others
-		all = c.tasks[others]
+// countOf counts n outcomes, by the word for them.
+func countOf(outcome string, n int64) (c taskCounts) {
+	switch outcome {
+	case dtask.OutcomeDone.String():
+		c.Done = n
+	case dtask.OutcomeRetried.String():
+		c.Retried = n
+	case dtask.OutcomeDead.String():
+		c.Dead = n
+	case dtask.OutcomeSnoozed.String():
+		c.Snoozed = n
+	default:
+		c.HandedBack = n
 	}
-	c.tasks[task] = all.plus(one)
+	return c
 }
 
-// all returns the counts of all tasks.
-func (c *counts) all() map[string]taskCounts {
+// all returns the counts of all tasks, as far as the broker has recorded them.
+func (c *counts) all(unrecorded []broker.Unrecorded) map[string]taskCounts {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return maps.Clone(c.tasks)
+	all := maps.Clone(c.tasks)
+	for _, u := range unrecorded {
+		name := c.name(u.Task)
+		less := countOf(u.Outcome, -1)
+		less.NotRecorded = 1
+		all[name] = all[name].plus(less)
+	}
+	return all
 }

@@ -27,6 +27,9 @@ func (s *supervisor) exited(c *child, err error) {
 	switch {
 	case replaced, s.stopping():
 		log.Info("process has ended", "how", how(err))
+		if s.failure == nil && c.cmd.ProcessState.ExitCode() == exitLeft {
+			s.failure = leftError{fmt.Errorf("outcomes of child %d are not recorded; their tasks may run again", p.number)}
+		}
 	case failedNext:
 		log.Error("replacement ended before it was ready", "how", how(err))
 		p.startAt = time.Now().Add(maxRestart)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -42,11 +43,38 @@ func (p *program) drain() (dead int64, err error) {
 	finish()
 	err = cmp.Or(err, <-watched)
 	p.status.show("")
-	printSummary(p.stdout, s.counts.all(), slices.Concat(p.tables...).ShortNames())
-	for _, q := range s.leftAlone(stop.ctx) {
-		fmt.Fprintf(p.stdout, "%s is paused, left alone\n", q)
+	printSummary(p.stdout, s.counts.all(s.unrecorded()), slices.Concat(p.tables...).ShortNames())
+	left := s.left(stop.ctx, retries.pending())
+	for _, line := range left {
+		fmt.Fprintln(p.stdout, printable(line))
+	}
+	if err == nil && len(left) > 0 {
+		err = leftError{errors.New("drained, and not all is done; the summary has what is left")}
 	}
 	return s.worker.Stats().Dead, err
+}
+
+// left says what a drain has left undone, a line for each.
+func (s *service) left(ctx context.Context, putOff int) (lines []string) {
+	if putOff > 0 {
+		lines = append(lines, fmt.Sprintf("%d put off: to be retried or run later, or handed back", putOff))
+	}
+	if n := s.worker.Stats().NotRecorded; n > 0 {
+		lines = append(lines, fmt.Sprintf("%d outcomes not recorded by the broker; these tasks may run again", n))
+	}
+	for _, q := range s.leftAlone(ctx) {
+		lines = append(lines, q+" is paused, left alone")
+	}
+	found, err := s.neglect.look(ctx)
+	if err != nil {
+		lines = append(lines, fmt.Sprintf("cannot find out what waits on other queues: %v", err))
+	}
+	for _, q := range slices.Sorted(maps.Keys(found)) {
+		if !slices.Contains(s.queues, q) {
+			lines = append(lines, fmt.Sprintf("%s has %d messages and no consumer; name it with -queues, or was the queue of a task renamed?", q, found[q]))
+		}
+	}
+	return lines
 }
 
 // awaitDrained returns nil once nothing is due. After each look at the queues
@@ -60,12 +88,24 @@ func (s *service) awaitDrained(ctx context.Context, seen func(dtask.WorkerStats)
 	tick := time.NewTicker(drainLook)
 	defer tick.Stop()
 	answered := time.Now()
+	progress, said, before := answered, answered, int64(0) // when something was done last
 	const busy = -1
 	idle := int64(busy)  // if nothing was due at the last look: messages settled by then
 	var looked time.Time // for paused queues
 	for {
 		due, err := s.due(ctx)
 		stats := s.worker.Stats()
+		if n := settled(stats); n != before || stats.Running > 0 {
+			before, progress, said = n, time.Now(), time.Now()
+		}
+		if time.Since(said) > drainSay {
+			said = time.Now()
+			s.log.Warn("the drain waits: nothing was done for a while", "due_on_queue", due, "outcomes_not_recorded", stats.NotRecorded,
+				"for", time.Since(progress).Round(time.Second), "err", err)
+		}
+		if time.Since(progress) > drainPatience && due != "" && stats.NotRecorded > 0 {
+			return fmt.Errorf("queue %s has messages, and the broker has recorded no outcome for %v", due, drainPatience)
+		}
 		if err == nil && due != "" && stats.Running == 0 && time.Since(looked) > probeInterval {
 			if err = s.lookForPaused(ctx); err == nil {
 				looked = time.Now()
@@ -80,6 +120,7 @@ func (s *service) awaitDrained(ctx context.Context, seen func(dtask.WorkerStats)
 		case err != nil:
 		case seen(stats), due != "", stats.Running > 0:
 			idle, answered = busy, time.Now()
+		case idle == settled(stats) && stats.NotRecorded > 0 && time.Since(progress) < drainPatience:
 		case idle == settled(stats):
 			return nil
 		default:

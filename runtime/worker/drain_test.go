@@ -101,8 +101,8 @@ func TestDrainPaused(t *testing.T) {
 		b.delay(noteTask, "x")
 		b.delay(otherTask, "x")
 		p := b.start(nil, "-drain")
-		if code := p.exit(t); code != exitOK {
-			t.Errorf("exit code %d", code)
+		if code := p.exit(t); code != exitLeft {
+			t.Errorf("exit code %d, want %d", code, exitLeft)
 		}
 		if out := p.stdout.String(); !strings.Contains(out, "work is paused, left alone\n") || strings.Contains(out, "other is paused") {
 			t.Errorf("summary:\n%s", out)

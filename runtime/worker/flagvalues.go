@@ -31,7 +31,7 @@ func (l *queueList) Set(s string) error {
 		if counted {
 			var err error
 			if n, err = strconv.Atoi(number); err != nil || n < 1 {
-				return fmt.Errorf("queue %q has concurrency %q; use 1 or more", queue, number)
+				return fmt.Errorf("queue %s has concurrency %s; use 1 or more", quoted(queue), quotedPart(part, number))
 			}
 		}
 		if queue == "" {

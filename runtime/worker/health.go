@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 )
@@ -45,11 +47,11 @@ func newHealthServer(addr string, log *slog.Logger) (*healthServer, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) {
 		r := h.report()
-		answer(w, r.Live, r.Problem)
+		answer(w, r.Live, r)
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		r := h.report()
-		answer(w, r.Ready, r.Problem)
+		answer(w, r.Ready, r)
 	})
 	mux.HandleFunc("GET /debug/vars", h.vars)
 	h.server = &http.Server{
@@ -67,15 +69,18 @@ func newHealthServer(addr string, log *slog.Logger) (*healthServer, error) {
 	return h, nil
 }
 
-func answer(w http.ResponseWriter, ok bool, problem string) {
+func answer(w http.ResponseWriter, ok bool, r report) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
 	if !ok {
 		w.WriteHeader(http.StatusServiceUnavailable)
-		fmt.Fprintln(w, problem)
-		return
+		fmt.Fprintln(w, printable(r.Problem))
+	} else {
+		fmt.Fprintln(w, "ok")
 	}
-	fmt.Fprintln(w, "ok")
+	for _, q := range slices.Sorted(maps.Keys(r.Neglected)) {
+		fmt.Fprintf(w, "queue %s has %d messages and no consumer\n", printable(q), r.Neglected[q])
+	}
 }
 
 // vars answers with the report and what the server knows.

@@ -20,7 +20,11 @@ const (
 	exitFailed = 1
 	exitUsage  = 2
 	exitDead   = 3 // drained, and something was moved to the dead letters
+	exitLeft   = 4 // drained or stopped, and something is left, or not recorded
 )
+
+// A leftError says what a drain or a stop in good order has left undone.
+type leftError struct{ error }
 
 // Main runs the program that the command line asks for, on the given tables,
 // and exits: by default a worker that runs until it is told to stop. It is
@@ -128,10 +132,17 @@ func (p *program) fail(err error) int {
 	case err == nil:
 		return exitOK
 	case errors.As(err, new(usageError)):
-		fmt.Fprintf(p.status, "%s: %v (-h explains the use)\n", p.name, err)
+		fmt.Fprintf(p.status, "%s: %v (-h explains the use)\n", p.name, shown(err))
 		return exitUsage
+	case errors.As(err, new(leftError)):
+		fmt.Fprintf(p.status, "%s: %v\n", p.name, shown(err))
+		return exitLeft
 	}
-	fmt.Fprintf(p.status, "%s: %v\n", p.name, err)
+	text := shown(err)
+	if p.config != nil && len(p.config.command) > 0 {
+		text = escaped(err.Error(), "\n\t") // of the user's own task
+	}
+	fmt.Fprintf(p.status, "%s: %s\n", p.name, text)
 	return exitFailed
 }
 
@@ -149,7 +160,7 @@ func (p *program) command(args []string) error {
 		}
 		return p.runTask(args[1], append(args[2:], "{}")[0])
 	}
-	return usagef("unknown command %q; use list, run TASK JSON, or none", args[0])
+	return usagef("unknown command %s; use list, run TASK JSON, or none (the URL of the broker goes behind -url, or better into DTASK_URL)", quoted(args[0]))
 }
 
 // openTimeout is how long the broker may take to answer.

@@ -25,6 +25,9 @@ type report struct {
 	// Stats and Tasks count what became of messages.
 	Stats dtask.WorkerStats     `json:"stats"`
 	Tasks map[string]taskCounts `json:"tasks"`
+
+	// Neglected are the messages by queue that nobody takes, at the last look.
+	Neglected map[string]int `json:"neglected,omitempty"`
 }
 
 // plus adds the counts and the memory of s to those of r.
@@ -36,6 +39,7 @@ func (r report) plus(s report) report {
 	r.Stats.Snoozed += s.Stats.Snoozed
 	r.Stats.HandedBack += s.Stats.HandedBack
 	r.Stats.GivenUp += s.Stats.GivenUp
+	r.Stats.NotRecorded += s.Stats.NotRecorded
 	r.Stats.Running += s.Stats.Running
 	tasks := maps.Clone(r.Tasks)
 	if tasks == nil {
@@ -45,10 +49,13 @@ func (r report) plus(s report) report {
 		tasks[name] = tasks[name].plus(c)
 	}
 	r.Tasks = tasks
+	if r.Neglected == nil {
+		r.Neglected = s.Neglected
+	}
 	return r
 }
 
 // settled returns how many messages a worker has settled.
 func settled(s dtask.WorkerStats) int64 {
-	return s.Done + s.Retried + s.Dead + s.Snoozed + s.HandedBack
+	return s.Done + s.Retried + s.Dead + s.Snoozed + s.HandedBack + s.NotRecorded
 }

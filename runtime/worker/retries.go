@@ -17,16 +17,24 @@ const (
 	// what is due.
 	drainPatience = time.Minute
 
+	// drainSay is how often a drain that waits says for what.
+	drainSay = 10 * time.Second
+
 	// retryLate is how long a drain waits for a retry beyond its time. A retry
 	// that has not come by then went to another worker.
 	retryLate = 5 * time.Second
 )
 
-// retries remembers when the retries that this process has scheduled are due.
+// retries remembers what this process has put off: retries, with when they are
+// due, and what was snoozed or handed back.
 type retries struct {
-	mu  sync.Mutex
-	due map[string]time.Time // by message id
+	mu   sync.Mutex
+	due  map[string]time.Time // by message id; the zero time if it is no retry
+	more int                  // beyond maxPutOff
 }
+
+// maxPutOff bounds how many messages are remembered.
+const maxPutOff = 100_000
 
 func newRetries() *retries { return &retries{due: make(map[string]time.Time)} }
 
@@ -39,11 +47,24 @@ func (r *retries) middleware(next dtask.HandleFunc) dtask.HandleFunc {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		delete(r.due, m.ID)
-		if o.Kind == dtask.OutcomeRetried {
+		switch {
+		case o.Kind == dtask.OutcomeDone, o.Kind == dtask.OutcomeDead:
+		case len(r.due) >= maxPutOff:
+			r.more++
+		case o.Kind == dtask.OutcomeRetried:
 			r.due[m.ID] = time.Now().Add(o.In)
+		default:
+			r.due[m.ID] = time.Time{}
 		}
 		return o
 	}
+}
+
+// pending returns how many messages were put off and have not come again.
+func (r *retries) pending() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.due) + r.more
 }
 
 // dueWithin reports whether a retry is due within d from now.

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/dtaskhq/dtask/runtime/broker"
 	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/runtime/internal/inside"
 )
 
 // serve runs tasks in this process until a signal stops it.
@@ -46,11 +48,21 @@ func (p *program) work(stop *stopper, interval time.Duration, publish func(repor
 	running, ended := context.WithCancel(ctx)
 	defer ended()
 	using.Go(func() { v.watch(running, s) })
+	using.Go(func() { s.neglect.watch(running, s.worker.Ready()) })
 	scheduling, stopScheduling := context.WithCancel(stop.ctx)
 	defer stopScheduling()
 	using.Go(func() { s.scheduler.run(scheduling) })
-	return s.run(stop.ctx, stop)
+	if err := s.run(stop.ctx, stop); err != nil {
+		return err
+	}
+	if n := s.worker.Stats().NotRecorded; n > 0 {
+		return leftError{fmt.Errorf("stopped, and the outcomes of %d tasks are not recorded; these tasks may run again", n)}
+	}
+	return nil
 }
+
+// unrecorded returns the outcomes that the broker has not recorded.
+func (s *service) unrecorded() []broker.Unrecorded { return inside.Unrecorded(s.worker) }
 
 // A service is what runs the tasks of one process.
 type service struct {
@@ -60,6 +72,7 @@ type service struct {
 	scheduler *scheduler
 	queues    []string
 	counts    *counts
+	neglect   *neglect
 	log       *slog.Logger
 
 	paused map[string]bool // by queue, as lookForPaused found them last
@@ -71,7 +84,7 @@ func (p *program) newService(ctx context.Context, middleware ...dtask.Middleware
 	if err != nil {
 		return nil, err
 	}
-	s := &service{client: client, queues: p.queueNames(), counts: newCounts(), log: p.log}
+	s := &service{client: client, queues: p.queueNames(), counts: newCounts(p.boundTasks()), log: p.log}
 	if err := s.prepare(p, middleware); err != nil {
 		s.close()
 		return nil, err
@@ -84,6 +97,7 @@ func (s *service) prepare(p *program, middleware []dtask.Middleware) (err error)
 	if s.admin, err = s.client.Admin(); err != nil {
 		return err
 	}
+	s.neglect = newNeglect(s.client, p.log)
 	if p.config.scheduler {
 		if s.scheduler, err = newScheduler(s.client, p.schedules, p.log); err != nil {
 			return err

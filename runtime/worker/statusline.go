@@ -48,6 +48,7 @@ func (s *statusLine) Write(p []byte) (int, error) {
 
 // show replaces the line; an empty one ends it.
 func (s *statusLine) show(line string) {
+	line = printable(line)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if line != s.line {

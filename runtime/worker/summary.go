@@ -16,14 +16,14 @@ func printSummary(w io.Writer, tasks map[string]taskCounts, short map[string]str
 		return
 	}
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(tw, "done\tretried\tdead\tsnoozed\thanded back\ttime\t  task")
+	fmt.Fprintln(tw, "done\tretried\tdead\tsnoozed\thanded back\tnot recorded\ttime\t  task")
 	line := func(name string, c taskCounts) {
-		fmt.Fprintf(tw, "%d\t%d\t%d\t%d\t%d\t%v\t  %s\n",
-			c.Done, c.Retried, c.Dead, c.Snoozed, c.HandedBack, c.Took.Round(time.Millisecond), name)
+		fmt.Fprintf(tw, "%d\t%d\t%d\t%d\t%d\t%d\t%v\t  %s\n",
+			c.Done, c.Retried, c.Dead, c.Snoozed, c.HandedBack, c.NotRecorded, c.Took.Round(time.Millisecond), name)
 	}
 	var total taskCounts
 	for _, name := range slices.Sorted(maps.Keys(tasks)) {
-		line(cmp.Or(short[name], name), tasks[name])
+		line(printable(cmp.Or(short[name], name)), tasks[name])
 		total = total.plus(tasks[name])
 	}
 	if len(tasks) > 1 {

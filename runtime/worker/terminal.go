@@ -50,7 +50,7 @@ func (h *terminalHandler) Handle(ctx context.Context, r slog.Record) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.line.Reset()
-	fmt.Fprintf(&s.line, "%s %-5s %s ", r.Time.Local().Format(time.TimeOnly), r.Level, r.Message)
+	fmt.Fprintf(&s.line, "%s %-5s %s ", r.Time.Local().Format(time.TimeOnly), r.Level, printable(r.Message))
 	fields := r.Clone()
 	fields.Time, fields.Message = time.Time{}, ""
 	if err := h.inner.Handle(ctx, fields); err != nil {

@@ -95,7 +95,8 @@ func (v *vitals) report(now time.Time) report {
 		r.Problem = "the broker has not answered yet"
 		return r
 	}
-	r.Stats, r.Tasks = v.service.worker.Stats(), v.service.counts.all()
+	r.Stats, r.Tasks = v.service.worker.Stats(), v.service.counts.all(v.service.unrecorded())
+	r.Neglected = v.service.neglect.last()
 	switch stalled := v.stalled(now, r.Stats); {
 	case v.stop.Err() != nil:
 		r.Problem = "stopping"

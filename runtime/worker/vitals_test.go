@@ -27,7 +27,7 @@ func TestVitals(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v.service = &service{worker: worker, counts: newCounts()}
+	v.service = &service{worker: worker, counts: newCounts(nil), neglect: &neglect{}}
 	check := func(what string, live, ready bool, problem string) {
 		t.Helper()
 		if r := v.report(now); r.Live != live || r.Ready != ready || !strings.Contains(r.Problem, problem) || (problem == "") != (r.Problem == "") {
@@ -72,7 +72,7 @@ func TestReportPlus(t *testing.T) {
 // The late return of a task that was given up is not counted, and a drain does not
 // expect a retry of it.
 func TestGivenUpCountsAsNothing(t *testing.T) {
-	c, r := newCounts(), newRetries()
+	c, r := newCounts(dtask.Table{{Name: "mail.Greet"}}), newRetries()
 	kinds := []dtask.OutcomeKind{dtask.OutcomeRetried, dtask.OutcomeGivenUp}
 	handle := c.middleware(r.middleware(func(context.Context, *dtask.Message) dtask.Outcome {
 		o := dtask.Outcome{Kind: kinds[0], Err: errors.New("late"), In: time.Minute}
@@ -82,10 +82,10 @@ func TestGivenUpCountsAsNothing(t *testing.T) {
 	for range 2 {
 		handle(t.Context(), &dtask.Message{ID: "1", Task: "mail.Greet"})
 	}
-	got := c.all()["mail.Greet"]
+	got := c.all(nil)["mail.Greet"]
 	got.Took = 0
-	if got != (taskCounts{Retried: 1}) || len(c.all()) != 1 {
-		t.Errorf("counts %+v, want one retry", c.all())
+	if got != (taskCounts{Retried: 1}) || len(c.all(nil)) != 1 {
+		t.Errorf("counts %+v, want one retry", c.all(nil))
 	}
 	if !r.dueWithin(time.Minute) {
 		t.Error("the retry is forgotten")
