@@ -33,5 +33,8 @@ type TickStore interface {
 	// Tick records that a schedule ticked at to, and enqueues m unless that is
 	// nil. It does both or neither, and only if the newest tick is still from. It
 	// reports whether it did. After an error it may have happened: ask LastTick.
+	//
+	// A tick at a time before from resets a newest tick that a wrong clock made:
+	// from then on, to is the newest one.
 	Tick(ctx context.Context, schedule string, from, to time.Time, m *Message) (bool, error)
 }

@@ -93,9 +93,7 @@ func (b *Broker) Tick(ctx context.Context, schedule string, from, to time.Time, 
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if to.After(p.newest) {
-		p.newest = time.UnixMilli(to.UnixMilli())
-	}
+	p.newest = time.UnixMilli(to.UnixMilli())
 	return true, nil
 }
 

@@ -24,6 +24,10 @@ const (
 	// system's clock is noticed.
 	lookAfter = 30 * time.Second
 
+	// farAhead is how far in the future the newest tick may be, as clocks differ. One
+	// further ahead was made by a clock that was wrong.
+	farAhead = time.Hour
+
 	// stepTimeout bounds one step of a schedule.
 	stepTimeout = 30 * time.Second
 
@@ -185,6 +189,14 @@ func (s *scheduler) step(ctx context.Context, sch schedule) (next time.Time, err
 				return time.Time{}, err
 			}
 			continue
+		}
+		if last.Sub(now) > farAhead { // without this the task would be silent until then
+			s.log.Warn("the newest tick of a periodic task is in the future, made by a clock that was wrong; it ticks from now on",
+				"task", sch.task.Name, "tick", last, "now", now)
+			if _, err := s.store.Tick(ctx, sch.task.Name, last, now, nil); err != nil {
+				return time.Time{}, err
+			}
+			return sch.when.Next(now), nil
 		}
 		tick := sch.due(last, now)
 		if tick.IsZero() {

@@ -245,6 +245,34 @@ func TestDowntime(t *testing.T) {
 	}
 }
 
+// A clock that was wrong for a moment has ticked years ahead. This is said, and
+// does not silence its task, nor another one.
+func TestTickInTheFuture(t *testing.T) {
+	for name, ahead := range map[string]time.Duration{"years": 5 * 365 * 24 * time.Hour, "hours": 3 * time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			var log bytes.Buffer
+			b := &ticks{last: map[string]time.Time{"pkg.Purge": time.Now().Add(ahead)}}
+			wrong, right := periodic(t, "0 * * * *", false), periodic(t, "0 * * * *", false)
+			right.task.Name = "pkg.Other"
+			s, err := newScheduler(dtask.NewClient(b), []schedule{wrong, right}, slog.New(slog.NewTextHandler(&log, nil)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithTimeout(context.Background(), 150*time.Minute)
+			defer cancel()
+			s.run(ctx)
+			got := b.times()
+			slices.Sort(got)
+			if want := []string{"2000-01-01T01:00:00Z", "2000-01-01T01:00:00Z", "2000-01-01T02:00:00Z", "2000-01-01T02:00:00Z"}; !slices.Equal(got, want) {
+				t.Errorf("%s ahead: ticks %v, want %v", name, got, want)
+			}
+			if n := strings.Count(log.String(), "made by a clock that was wrong"); n != 1 {
+				t.Errorf("%s ahead: said %d times, want once", name, n)
+			}
+		})
+	}
+}
+
 // A broker that is away at a tick, or that loses the answer, delays the tick
 // and does not double it.
 func TestBrokerAway(t *testing.T) {
