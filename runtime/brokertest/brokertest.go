@@ -131,6 +131,7 @@ var resultStoreTests = []test{
 
 var tickStoreTests = []test{
 	{"Schedule", testSchedule},
+	{"ScheduleReset", testScheduleReset},
 	{"ScheduleContended", testScheduleContended},
 	{"ModulesPeriodic", testModulesPeriodic},
 	{"Ways", testWays(tickWay)},

@@ -178,3 +178,39 @@ func testScheduleContended(t *testing.T, store Store) {
 	}
 	Drained(t, b, c, "q")
 }
+
+// A newest tick that a wrong clock has made can be taken back, and stays so for
+// those that come later; the schedule beside it is not concerned.
+func testScheduleReset(t *testing.T, store Store) {
+	url := store(t)
+	b := open(t, url)
+	now := time.Now().Truncate(time.Second)
+	future := now.AddDate(5, 0, 0)
+	for _, schedule := range []string{"pkg.Wrong", "pkg.WrongToo", "pkg.Right"} {
+		lastTick(t, b, schedule)
+		if !tick(t, b, schedule, time.Time{}, future, nil) {
+			t.Fatalf("the first tick of %s is refused", schedule)
+		}
+	}
+	for _, schedule := range []string{"pkg.Wrong", "pkg.WrongToo"} {
+		if !tick(t, b, schedule, future, now, nil) {
+			t.Errorf("%s cannot be reset", schedule)
+		}
+		if last := lastTick(t, b, schedule); !last.Equal(now) {
+			t.Errorf("last tick of %s after the reset: %v, want %v", schedule, last, now)
+		}
+		m := Message(schedule)
+		if !tick(t, b, schedule, now, now.Add(time.Minute), m) {
+			t.Errorf("%s does not tick after the reset", schedule)
+		}
+	}
+	next := open(t, url)
+	if err := b.Close(); err != nil {
+		t.Errorf("close: %v", err)
+	}
+	for schedule, want := range map[string]time.Time{"pkg.Wrong": now.Add(time.Minute), "pkg.WrongToo": now.Add(time.Minute), "pkg.Right": future} {
+		if last := lastTick(t, next, schedule); !last.Equal(want) {
+			t.Errorf("last tick of %s in another process: %v, want %v", schedule, last, want)
+		}
+	}
+}

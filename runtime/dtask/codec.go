@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 
 	// encoding/json of Go 1.27 is built on this implementation. It has the
 	// semantics of version 1 and about twice its speed. It is the only dependency
@@ -33,20 +34,21 @@ func encode(args any) (body []byte, err error) {
 
 // nothingLost has the semantics of version 1, but refuses what comes back as
 // something else: two keys of a map with the same text, and text that is no UTF-8.
-var nothingLost = jsonv2.JoinOptions(json.DefaultOptionsV1(), json.ReportErrorsWithLegacySemantics(false),
+var nothingLost = jsonv2.JoinOptions(json.DefaultOptionsV1(),
 	jsontext.AllowDuplicateNames(false), jsontext.AllowInvalidUTF8(false))
 
 // marshal is json.Marshal for values that are to come back.
 func marshal(v any) ([]byte, error) {
 	text, err := jsonv2.Marshal(v, nothingLost)
-	switch {
-	case err == nil:
+	if err == nil {
 		return text, survives(v)
-	case errors.Is(err, jsontext.ErrDuplicateName):
-		return nil, fmt.Errorf("two keys of a map have the same text, so one would be lost: %w", err)
 	}
 	if _, other := json.Marshal(v); other != nil {
-		return nil, other // in the words of version 1
+		return nil, other // version 1 refuses it, too
+	}
+	// With the errors of version 1 the reason is in the text only.
+	if strings.Contains(err.Error(), "duplicate") {
+		return nil, fmt.Errorf("two keys of a map have the same text, so one would be lost: %w", err)
 	}
 	return nil, fmt.Errorf("a text is not valid UTF-8; pass binary data as []byte: %w", err)
 }

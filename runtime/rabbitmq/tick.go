@@ -74,9 +74,12 @@ func (b *Broker) Tick(ctx context.Context, schedule string, from, to time.Time, 
 		return false, broker.ErrNotScheduler
 	}
 	p.mu.Lock()
-	newest := p.newest
+	isNewest := unixMilli(p.newest) == unixMilli(from)
+	if isNewest && to.Before(p.newest) {
+		p.newest = to // a reset: else its token would be taken for an outdated one
+	}
 	p.mu.Unlock()
-	if unixMilli(newest) != unixMilli(from) {
+	if !isNewest {
 		return false, nil
 	}
 	key, message := p.queue, token(to)

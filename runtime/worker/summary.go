@@ -15,19 +15,27 @@ func printSummary(w io.Writer, tasks map[string]taskCounts, short map[string]str
 	if len(tasks) == 0 {
 		return
 	}
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(tw, "done\tretried\tdead\tsnoozed\thanded back\tnot recorded\ttime\t  task")
-	line := func(name string, c taskCounts) {
-		fmt.Fprintf(tw, "%d\t%d\t%d\t%d\t%d\t%d\t%v\t  %s\n",
-			c.Done, c.Retried, c.Dead, c.Snoozed, c.HandedBack, c.NotRecorded, c.Took.Round(time.Millisecond), name)
-	}
 	var total taskCounts
+	for _, c := range tasks {
+		total = total.plus(c)
+	}
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	line := func(notRecorded, took, name string, counts ...any) {
+		if total.NotRecorded == 0 { // as it should be
+			notRecorded = ""
+		}
+		fmt.Fprintf(tw, "%v\t%v\t%v\t%v\t%v\t%s%s\t  %s\n", append(counts, notRecorded, took, name)...)
+	}
+	line("not recorded\t", "time", "task", "done", "retried", "dead", "snoozed", "handed back")
+	row := func(name string, c taskCounts) {
+		line(fmt.Sprintf("%d\t", c.NotRecorded), c.Took.Round(time.Millisecond).String(), name,
+			c.Done, c.Retried, c.Dead, c.Snoozed, c.HandedBack)
+	}
 	for _, name := range slices.Sorted(maps.Keys(tasks)) {
-		line(printable(cmp.Or(short[name], name)), tasks[name])
-		total = total.plus(tasks[name])
+		row(printable(cmp.Or(short[name], name)), tasks[name])
 	}
 	if len(tasks) > 1 {
-		line("all", total)
+		row("all", total)
 	}
 	tw.Flush()
 }
