@@ -31,7 +31,7 @@ func TestParseURLErrors(t *testing.T) {
 	for raw, want := range map[string]string{
 		"amqp://u:geheim@h:x/":                      "port",
 		"amqp://u:geheim?x@h":                       "port",
-		"amqp://u:geheim/x@h":                       "port",
+		"amqp://u:geheim/x@h":                       "percent-encoded",
 		"amqp://u:geheim%zz@h":                      "%25",
 		"amqp://u:geheim@::1/":                      "write it as [::1]",
 		"amqp://u:geheim@fe80::a:5672":              "write it as [::1]",
