@@ -199,7 +199,7 @@ func TestSchedule(t *testing.T) {
 func TestTickInMiddleware(t *testing.T) {
 	for want, middleware := range map[string]dtask.EnqueueFunc{
 		"periodic task dropped by middleware": func(context.Context, []*dtask.Message) []error { return []error{nil} },
-		"panic: no tenant":                    func(context.Context, []*dtask.Message) []error { panic("no tenant") },
+		"panicked: no tenant":                    func(context.Context, []*dtask.Message) []error { panic("no tenant") },
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			var text bytes.Buffer
