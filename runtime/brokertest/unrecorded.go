@@ -20,7 +20,10 @@ func testUnrecorded(t *testing.T, store Store) {
 		var consumers []broker.Consumer
 		recorded := make(map[string]bool)
 		for _, queue := range []string{"a", "b"} {
-			c := Consume(t, b, queue, n)
+			c, err := b.Consume(Context(t), broker.ConsumeOptions{Queue: queue, Concurrency: n})
+			if err != nil {
+				t.Fatal(err)
+			}
 			consumers = append(consumers, c)
 			for range n {
 				d := Receive(t, c)

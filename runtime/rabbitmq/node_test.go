@@ -17,10 +17,6 @@ func TestNodes(t *testing.T) {
 		t.Parallel()
 		testCluster(t)
 	})
-	t.Run("Partition", func(t *testing.T) {
-		t.Parallel()
-		testPartition(t)
-	})
 	for name, tests := range map[string]map[string]func(*testing.T, *rabbittest.Node){
 		"Alarms": {
 			"Blocked":          testBlocked,

@@ -138,7 +138,8 @@ func testThenRefused(t *testing.T, url, namespace string) {
 }
 
 // If the connection is lost after what follows was confirmed, and before the
-// message is acknowledged, all of it comes again, under the same ids.
+// message is acknowledged, all of it comes again, under the same ids. That is for
+// another process: this one knows that it has executed the message.
 func TestThenUnacknowledged(t *testing.T) {
 	noLeaks(t)
 	direct := rabbittest.URL(t)
@@ -157,9 +158,11 @@ func TestThenUnacknowledged(t *testing.T) {
 	if r, err := other.Result(testContext(t), m.ID); string(r.Value) != "1" || err != nil {
 		t.Errorf("result %+v, %v", r, err) // recorded, but not acknowledged
 	}
+	proxy.Refuse()
 	proxy.Cut()
 
-	again := receive(t, c)
+	taker := consume(t, other, "q", 1)
+	again := receive(t, taker)
 	if got := again.Message(); got.ID != m.ID || got.Attempt != 2 {
 		t.Errorf("delivered %s at attempt %d, want %s at 2", got.ID, got.Attempt, m.ID)
 	}
@@ -173,7 +176,8 @@ func TestThenUnacknowledged(t *testing.T) {
 		t.Errorf("result of what follows: %+v, %v", r, err)
 	}
 	second.Settle(broker.Settlement{Verdict: broker.Done, Result: []byte("2")})
-	if err := errors.Join(c.Close(testContext(t)), followers.Close(testContext(t))); err != nil {
+	proxy.Resume()
+	if err := errors.Join(taker.Close(testContext(t)), c.Close(testContext(t)), followers.Close(testContext(t))); err != nil {
 		t.Error(err)
 	}
 	for _, q := range []string{"q", "next"} {

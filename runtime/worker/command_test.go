@@ -229,7 +229,7 @@ func TestBrokerSilent(t *testing.T) {
 	}
 	defer l.Close()
 	code, _, stderr := runProgram(nil, "", "-drain", "-url", "amqp://guest:secret@"+l.Addr().String())
-	if code != exitFailed || !strings.Contains(stderr, "RabbitMQ does not answer") || strings.Contains(stderr, "secret") {
+	if code != exitFailed || !strings.Contains(stderr, "no answer within") || strings.Contains(stderr, "secret") {
 		t.Errorf("exit code %d, error %q", code, stderr)
 	}
 }

@@ -199,7 +199,7 @@ func TestSchedule(t *testing.T) {
 func TestTickInMiddleware(t *testing.T) {
 	for want, middleware := range map[string]dtask.EnqueueFunc{
 		"periodic task dropped by middleware": func(context.Context, []*dtask.Message) []error { return []error{nil} },
-		"panicked: no tenant":                    func(context.Context, []*dtask.Message) []error { panic("no tenant") },
+		"panicked: no tenant":                 func(context.Context, []*dtask.Message) []error { panic("no tenant") },
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			var text bytes.Buffer
@@ -211,7 +211,7 @@ func TestTickInMiddleware(t *testing.T) {
 			if err := Schedule(ctx, client, dtask.Table{purgeTask.Bind(nil)}); err != nil {
 				t.Error(err)
 			}
-			if n := len(b.times()); n > 0 || !strings.Contains(text.String(), want) || strings.Contains(text.String(), "enqueued") {
+			if n := len(b.times()); n > 0 || !strings.Contains(text.String(), want) || strings.Contains(text.String(), "periodic task enqueued") {
 				t.Errorf("%d enqueued, the log does not say %s:\n%s", n, want, text.String())
 			}
 		})
