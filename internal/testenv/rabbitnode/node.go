@@ -29,9 +29,6 @@ type Options struct {
 	// Config is text for the node's rabbitmq.conf.
 	Config string
 
-	// Args are for the Erlang of the node.
-	Args string
-
 	// Plugins are the plugins to enable.
 	Plugins []string
 
@@ -180,7 +177,7 @@ func (n *Node) configure(o Options) error {
 		"RABBITMQ_LOGS=" + filepath.Join(n.dir, "log", "rabbit.log"),
 		// If the node of a target crashes while RabbitMQ dead-letters a message
 		// to it, RabbitMQ tries again after this timeout, by default three minutes.
-		"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=-kernel inet_dist_use_interface {127,0,0,1} -rabbit dead_letter_worker_publisher_confirm_timeout 5000 " + o.Args,
+		"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=-kernel inet_dist_use_interface {127,0,0,1} -rabbit dead_letter_worker_publisher_confirm_timeout 5000",
 		// The start script replaces itself by the node, whose process id the
 		// guardian then knows.
 		"RUNNING_UNDER_SYSTEMD=1",
