@@ -20,8 +20,19 @@ func TestPasswordsAreNotShown(t *testing.T) {
 		"sqlite://u:SECRET@host/x", "sqlite:x.db?password=SECRET", "host=h password=SECRET", "amqp://x/SECRET@host", "SECRET@h:x://",
 	} {
 		for _, args := range [][]string{
-			{url}, {"run", url}, {"-url", url}, {"-" + url}, {"-queues", url, "-url", "none:x"}, {"-queues=a," + url, "-url", "none:x"},
-			{"-concurrency", url}, {"-grace", url}, {"-log", url}, {"-max-memory", url}, {"-scheduler", url}, {"-drain=" + url}, {"-log-level", url},
+			{url},
+			{"run", url},
+			{"-url", url},
+			{"-" + url},
+			{"-queues", url, "-url", "none:x"},
+			{"-queues=a," + url, "-url", "none:x"},
+			{"-concurrency", url},
+			{"-grace", url},
+			{"-log", url},
+			{"-max-memory", url},
+			{"-scheduler", url},
+			{"-drain=" + url},
+			{"-log-level", url},
 		} {
 			for _, env := range []map[string]string{nil, {"DTASK_URL": url}, {"DTASK_GRACE": url}, {"DTASK_QUEUES": url}} {
 				var out bytes.Buffer
