@@ -46,6 +46,11 @@ func (j *Judge) keyReason(key types.Type) (reason, hint string) {
 		return fmt.Sprintf("a key of type %s would be encoded as the string that it is, but decoded by its UnmarshalText", j.typeString(t)), "use string for key"
 	case c.own():
 		return j.misfit(t, c, false)
+	}
+	if reason, hint := j.version2Flaw(t, c); reason != "" {
+		return reason, hint
+	}
+	switch {
 	case isString || basic != nil && basic.Info()&types.IsInteger != 0 && basic.Kind() != types.Uintptr:
 		return "", ""
 	}

@@ -115,6 +115,7 @@ func (c *fieldCollector) field(v *types.Var, tag string, in nesting) {
 			f.name = v.Name()
 		}
 		f.options = fieldOptionsOf(v.Type(), options)
+		f.options.version2 = version2Option(tag)
 		c.fields = append(c.fields, f)
 	}
 }

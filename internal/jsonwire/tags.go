@@ -23,8 +23,9 @@ func embeddedStruct(v *types.Var) (t types.Type, pointer bool) {
 
 // fieldOptions are the options in the tag of a field.
 type fieldOptions struct {
-	optional bool // omitempty or omitzero
-	quoted   bool // string
+	optional bool   // omitempty or omitzero
+	quoted   bool   // string
+	version2 string // see version2Option
 }
 
 // fieldOptionsOf reads the options of a field of type t.

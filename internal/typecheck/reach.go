@@ -28,6 +28,7 @@ type name struct {
 // wireMethods are the methods that decide what a type is on the wire.
 var wireMethods = map[string]bool{
 	"MarshalJSON": true, "UnmarshalJSON": true, "MarshalText": true, "UnmarshalText": true,
+	"MarshalJSONTo": true, "UnmarshalJSONFrom": true, "AppendText": true,
 	"Error": true, "ProtoReflect": true,
 }
 
