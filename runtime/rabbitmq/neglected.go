@@ -33,13 +33,22 @@ func (b *Broker) Neglected(ctx context.Context) ([]broker.QueueState, error) {
 
 // consumersOf counts the consumers of all classes of a queue.
 func (b *Broker) consumersOf(ctx context.Context, s *session, queue string) (n int, err error) {
+	for _, c := range b.consumersNow() {
+		if c.queue == queue { // it may fetch nothing at this moment, see gate.go
+			return 1, nil
+		}
+	}
 	for _, c := range consumed {
+		found := make(chan int, 1) // Declare may return before the function does
 		err := s.Declare(ctx, func(ch *amqp.Channel) error {
 			q, err := ch.QueueDeclarePassive(b.topology.queue(c, queue), true, false, false, false, nil)
-			n += q.Consumers
+			found <- q.Consumers
 			return err
 		})
-		if err != nil && !isCode(err, amqp.NotFound) {
+		switch {
+		case err == nil:
+			n += <-found
+		case !isCode(err, amqp.NotFound):
 			return 0, err
 		}
 	}

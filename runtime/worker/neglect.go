@@ -54,7 +54,10 @@ func (n *neglect) watch(ctx context.Context, ready <-chan struct{}) {
 	said := make(map[string]time.Time)
 	for {
 		found, err := n.look(ctx)
-		if err == nil && len(found) > 0 && wait(ctx, neglectConfirm) {
+		if err == nil && len(found) > 0 {
+			if !wait(ctx, neglectConfirm) {
+				return
+			}
 			found, err = n.look(ctx)
 		}
 		if err == nil {
