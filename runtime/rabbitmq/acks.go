@@ -31,7 +31,7 @@ type acker struct {
 	executed []finished // the last messages that were; at least as many as prefetch
 	prefetch int        // of all fetchers together, at its largest
 
-	paused bool // nothing is acknowledged for now
+	paused int // by how many: while there are any, nothing is acknowledged
 	closed bool
 
 	kick  chan struct{} // there is something to acknowledge

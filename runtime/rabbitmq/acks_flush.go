@@ -46,7 +46,7 @@ func (a *acker) run() {
 func (a *acker) flush(all bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.closed || a.paused && !all {
+	if a.closed || a.paused > 0 && !all {
 		return
 	}
 	var last uint64 // RabbitMQ knows no tag that was acknowledged already
@@ -99,11 +99,15 @@ func (a *acker) single(tags []uint64) {
 	}
 }
 
-// pause stops acknowledging, or goes on.
+// pause stops acknowledging, or goes on when all who have paused go on.
 func (a *acker) pause(on bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.paused = on
+	if on {
+		a.paused++
+	} else {
+		a.paused--
+	}
 	signal(a.kick)
 }
 

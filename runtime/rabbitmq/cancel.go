@@ -24,6 +24,7 @@ const (
 
 // cancelAll cancels all fetchers. What they have fetched stays fetched.
 func (sub *subscription) cancelAll() error {
+	sub.setShedding(false, time.Now())
 	sub.acks.pause(true)
 	defer sub.acks.pause(false)
 	deadline := time.Now().Add(cancelWait)

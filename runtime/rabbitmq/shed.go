@@ -85,14 +85,9 @@ func (sub *subscription) shed(now time.Time) error {
 			}
 		}
 	}
-	sub.shedding = len(surplus) > 0
-	sub.acks.pause(sub.shedding)
+	sub.setShedding(len(surplus) > 0, now)
 	if !sub.shedding {
-		sub.shedSince = time.Time{}
 		return nil
-	}
-	if sub.shedSince.IsZero() {
-		sub.shedSince = now
 	}
 	quiet := calm
 	if now.Sub(sub.shedSince) >= calm {
@@ -113,9 +108,16 @@ func (sub *subscription) shed(now time.Time) error {
 	}
 	c.log.Debug("messages that wait for a slot go back to the queue; another worker may be idle", "messages", n)
 	c.pace.ahead = 0
-	sub.shedding, sub.shedSince = false, time.Time{}
-	sub.acks.pause(false)
+	sub.setShedding(false, now)
 	return nil
+}
+
+// setShedding begins to hand back, or ends it. Nothing is acknowledged in between.
+func (sub *subscription) setShedding(on bool, now time.Time) {
+	if on != sub.shedding {
+		sub.shedding, sub.shedSince = on, now
+		sub.acks.pause(on)
+	}
 }
 
 // surplus returns what of a source waits in vain. If slots become free, the
