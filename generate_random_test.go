@@ -138,10 +138,56 @@ type typeSource struct {
 
 func (s *typeSource) pick(words ...string) string { return words[s.r.IntN(len(words))] }
 
+// randomHead begins the file. Beside the types of roundtrip.txtar it declares some
+// with methods that only version 2 of encoding/json knows: Twice has them beside
+// those of version 1, the other two are refused.
+const randomHead = "package a\n" + `
+import (
+	"fmt"
+	"strconv"
+	"time"
+)
+
+var _ time.Time
+
+type G[T any] struct {
+	V T ` + "`json:\"v\"`" + `
+	More []G[T]
+}
+
+type Twice int64
+
+func (t Twice) AppendText(b []byte) ([]byte, error) { return strconv.AppendInt(b, int64(t), 10), nil }
+
+func (t Twice) MarshalText() ([]byte, error) { return t.AppendText(nil) }
+
+func (t *Twice) UnmarshalText(b []byte) error {
+	n, err := strconv.ParseInt(string(b), 10, 64)
+	*t = Twice(n)
+	return err
+}
+
+type Adder struct{ N int }
+
+func (a Adder) AppendText(b []byte) ([]byte, error) { return append(b, 'x'), nil }
+
+type Carrier struct {
+	Twice
+	Port int
+}
+
+func (c Carrier) MarshalText() ([]byte, error) { return fmt.Appendf(nil, "%d:%d", c.Twice, c.Port), nil }
+
+func (c *Carrier) UnmarshalText(b []byte) error {
+	_, err := fmt.Sscanf(string(b), "%d:%d", (*int64)(&c.Twice), &c.Port)
+	return err
+}
+`
+
 // declare writes the exported and the unexported struct number i.
 func (s *typeSource) declare(i int) {
 	if i == 0 {
-		s.WriteString("package a\n\nimport \"time\"\n\ntype G[T any] struct {\n\tV T `json:\"v\"`\n\tMore []G[T]\n}\n\nvar _ time.Time\n")
+		s.WriteString(randomHead)
 	}
 	for _, name := range []string{"S", "s"} {
 		fmt.Fprintf(s, "\ntype %s%d struct {\n", name, i)
@@ -185,10 +231,13 @@ func (s *typeSource) tag(typ string) string {
 	case 2:
 		return "`json:\",string\"`"
 	case 3:
+		if s.r.IntN(6) == 0 {
+			return "`json:\"" + s.pick(",format:hex", ",case:strict", ",embed", ",string;x", "™", "it's", ",omitempty x") + "\"`"
+		}
 		// Other types do not come back equal then, and need not: an empty slice
 		// becomes nil, and a negative zero a positive one.
 		if slices.Contains([]string{"bool", "int64", "string", "Kind", "Level"}, typ) || strings.HasPrefix(typ, "*") {
-			return "`json:\",omitempty\"`"
+			return "`json:\"," + s.pick("omitempty", "omitzero") + "\"`"
 		}
 	}
 	return ""
@@ -196,9 +245,12 @@ func (s *typeSource) tag(typ string) string {
 
 // typ returns a type.
 func (s *typeSource) typ(depth int) string {
+	if s.r.IntN(60) == 0 {
+		return s.pick("Adder", "Carrier", "map[Adder]int", "map[Carrier]int")
+	}
 	if depth == 0 || s.r.IntN(3) == 0 {
 		return s.pick("bool", "int64", "uint8", "float64", "string", "rune", "Kind", "Name", "Bytes", "Octets",
-			"time.Time", "time.Duration", "Level", "Point", "*Opaque", "Opaque")
+			"time.Time", "time.Duration", "Level", "Point", "*Opaque", "Opaque", "Twice")
 	}
 	switch s.r.IntN(8) {
 	case 0:
@@ -206,7 +258,7 @@ func (s *typeSource) typ(depth int) string {
 	case 1:
 		return "[2]" + s.typ(depth-1)
 	case 2, 3:
-		return "map[" + s.pick("string", "int", "uint8", "Kind", "Name", "Level", "Point") + "]" + s.typ(depth-1)
+		return "map[" + s.pick("string", "int", "uint8", "Kind", "Name", "Level", "Point", "Twice") + "]" + s.typ(depth-1)
 	case 4:
 		return "*" + s.typ(depth-1)
 	case 5:

@@ -45,9 +45,12 @@ func (j *Judge) keyReason(key types.Type) (reason, hint string) {
 		// The encoder takes the string as it is. The decoder calls UnmarshalText.
 		return fmt.Sprintf("a key of type %s would be encoded as the string that it is, but decoded by its UnmarshalText", j.typeString(t)), "use string for key"
 	case c.own():
-		return j.misfit(t, c, false)
+		if reason, hint := j.misfit(t, c, false); reason != "" {
+			return reason, hint
+		}
+		return j.version2Flaw(t, c, true)
 	}
-	if reason, hint := j.version2Flaw(t, c); reason != "" {
+	if reason, hint := j.version2Flaw(t, c, true); reason != "" {
 		return reason, hint
 	}
 	switch {

@@ -39,11 +39,15 @@ func (c *check) value(at *place, typ types.Type, addressable bool) {
 		c.refuse(at, reason, hint)
 	case isTime(t):
 	case codec.own():
-		if reason, hint := c.misfit(t, codec, addressable); reason != "" {
+		reason, hint := c.misfit(t, codec, addressable)
+		if reason == "" {
+			reason, hint = c.version2Flaw(t, codec, false)
+		}
+		if reason != "" {
 			c.refuse(at, reason, hint)
 		}
 	default:
-		if reason, hint := c.version2Flaw(t, codec); reason != "" {
+		if reason, hint := c.version2Flaw(t, codec, false); reason != "" {
 			c.refuse(at, reason, hint)
 			return
 		}
@@ -115,10 +119,6 @@ func (c *check) structure(at *place, t types.Type, st *types.Struct, addressable
 	}
 	for _, f := range fields {
 		field := at.fieldOf(f.path, f.v)
-		if f.options.version2 != "" {
-			c.refuse(field, fmt.Sprintf("only version 2 of encoding/json understands %s in a json tag", f.options.version2), "take it out of the tag")
-			continue
-		}
 		if f.options.quoted && c.codecOf(types.Unalias(f.v.Type())).own() {
 			c.refuse(field, "the json option string does not go with a type that encodes itself", "drop the option")
 			continue

@@ -100,7 +100,10 @@ func (c *fieldCollector) field(v *types.Var, tag string, in nesting) {
 		name = ""
 	}
 	embedded, pointer := embeddedStruct(v)
+	flaw, hint := tagFlaw(tag)
 	switch {
+	case flaw != "" && (v.Exported() || embedded != nil):
+		c.lose(path, v, flaw, hint)
 	case embedded == nil && !v.Exported():
 		c.lose(path, v, "the field is unexported, so it would be lost", "")
 	case !v.Exported() && pointer:
@@ -115,7 +118,6 @@ func (c *fieldCollector) field(v *types.Var, tag string, in nesting) {
 			f.name = v.Name()
 		}
 		f.options = fieldOptionsOf(v.Type(), options)
-		f.options.version2 = version2Option(tag)
 		c.fields = append(c.fields, f)
 	}
 }

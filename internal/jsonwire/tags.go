@@ -23,9 +23,8 @@ func embeddedStruct(v *types.Var) (t types.Type, pointer bool) {
 
 // fieldOptions are the options in the tag of a field.
 type fieldOptions struct {
-	optional bool   // omitempty or omitzero
-	quoted   bool   // string
-	version2 string // see version2Option
+	optional bool // omitempty or omitzero
+	quoted   bool // string
 }
 
 // fieldOptionsOf reads the options of a field of type t.

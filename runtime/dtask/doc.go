@@ -26,7 +26,8 @@
 //	names.go                         short names; tasks that this build does not have
 //	client.go                        clients, the default one, the one of a context
 //	delay.go, options.go             Delay and DelayMany, and what a call may set
-//	enqueue.go                       the one way to make and to enqueue a message
+//	enqueue.go, enqueue_through.go   the one way to make and to enqueue a message; middleware around it
+//	limit.go                         how long an enqueue may take
 //	tick.go                          the message of a periodic task
 //	id.go, codec.go                  ids; arguments and results as JSON
 //	survive.go, comesback.go         values that would not come back from JSON
@@ -35,12 +36,14 @@
 //	result.go                        Handle and Wait
 //	worker.go, workerconfig.go       a worker and its settings
 //	run.go, slot.go                  consuming, concurrency, stopping
-//	execute.go, context.go           one attempt; its context and timeout
+//	execute.go, context.go,
+//	lazycontext.go                   one attempt; its context and timeout
 //	stuck.go                         tasks that ignore the end of their contexts
 //	outcome.go, decide.go, steer.go  what follows from an attempt
 //	backoff.go                       the pause before a retry
 //	failure.go                       the history of failures in a message
-//	middleware.go, log.go, stats.go  what sees, logs and counts outcomes
+//	middleware.go, log.go, stats.go,
+//	once.go                          what sees, logs and counts outcomes
 //	warnings.go                      what a worker warns of when it starts
 //	errors.go, batcherror.go         the errors of Delay and Wait
 //	broker.go, inside.go             names of package broker; access for package dtasktest

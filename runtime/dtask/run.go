@@ -45,10 +45,10 @@ func (w *Worker) Run(ctx context.Context) error {
 		w.mu.Lock()
 		w.consumers = append(w.consumers, c)
 		w.mu.Unlock()
+		w.log.Info("consuming", "queue", q, "concurrency", w.queues[q])
 		for range w.queues[q] {
 			w.openSlot(tasksCtx, c.Deliveries())
 		}
-		w.log.Info("consuming", "queue", q, "concurrency", w.queues[q])
 	}
 
 	close(w.ready)

@@ -78,14 +78,18 @@
 // until it is confirmed, on the channel of publisher.go; what an answer means is
 // in publish_outcome.go and publish_refused.go, and the way through delays in
 // delay.go; arrival.go has where delays end, lost.go what finds no queue there, and
-// watch.go looks whether the delays move. It goes out through consume.go and serve.go, which merge the classes
-// of a queue (classes.go); subscription.go has the channel, prefetch.go how much
-// is fetched, shed.go what goes back because it waits in vain, cancel.go how fetching
-// ends, and receive.go decides what is for the worker. delivery.go settles,
-// move.go publishes what takes its place, and acks.go acknowledges. closing.go
-// ends all that. Three files serve the exceptions: executed.go keeps what was
-// executed from running again, quarantine.go and gate.go deal with messages that kill their
-// workers, and renew.go with tasks that outlast RabbitMQ's consumer_timeout.
+// watch.go looks whether the delays move.
+//
+// It goes out through consume.go and serve.go, which merge the classes of a queue
+// (classes.go). subscription.go has the channel, prefetch.go how much is fetched,
+// shed.go what goes back because it waits in vain, and cancel.go how fetching ends.
+// receive.go decides what is for the worker, delivery.go settles, move.go publishes
+// what takes its place, and acks.go acknowledges. closing.go ends all that, and
+// unrecorded.go knows which outcomes are not recorded yet.
+//
+// The exceptions: executed.go keeps what was executed from running again,
+// quarantine.go and gate.go deal with messages that kill their workers, and renew.go
+// with tasks that outlast RabbitMQ's consumer_timeout.
 //
 // tick.go has the schedules, results.go the results, and admin.go, dead_letters.go,
 // purge.go and pause.go what operators ask for. url.go reads the URL, tls.go the

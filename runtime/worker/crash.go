@@ -13,6 +13,7 @@ import (
 func (s *supervisor) exited(c *child, err error) {
 	c.report.Memory, c.report.Stats.Running = 0, 0
 	s.past = s.past.plus(c.report)
+	s.past.Neglected = nil // that is no count, and nobody would take it back
 	p := c.place
 	log := s.log.With("child", p.number, "pid", c.pid())
 	replaced := s.leaving[c]

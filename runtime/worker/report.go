@@ -30,7 +30,8 @@ type report struct {
 	Neglected map[string]int `json:"neglected,omitempty"`
 }
 
-// plus adds the counts and the memory of s to those of r.
+// plus adds the counts and the memory of s to those of r, and what s has found that
+// nobody takes.
 func (r report) plus(s report) report {
 	r.Memory += s.Memory
 	r.Stats.Done += s.Stats.Done
@@ -49,10 +50,21 @@ func (r report) plus(s report) report {
 		tasks[name] = tasks[name].plus(c)
 	}
 	r.Tasks = tasks
-	if r.Neglected == nil {
-		r.Neglected = s.Neglected
-	}
+	r.Neglected = neglectedByAny(r.Neglected, s.Neglected)
 	return r
+}
+
+// neglectedByAny returns the findings of two processes, which have looked at the
+// same queues at different times.
+func neglectedByAny(a, b map[string]int) map[string]int {
+	if len(a) == 0 {
+		return b
+	}
+	both := maps.Clone(a)
+	for queue, n := range b {
+		both[queue] = max(both[queue], n)
+	}
+	return both
 }
 
 // settled returns how many messages a worker has settled.
