@@ -297,18 +297,6 @@ func (n *Node) Kill() error {
 	return err
 }
 
-// Name returns the name of the node, as Erlang knows it.
-func (n *Node) Name() string { return n.name }
-
-// Pid returns the process id of the node, to stop and continue it.
-func (n *Node) Pid() (int, error) {
-	b, err := os.ReadFile(filepath.Join(n.dir, "pid"))
-	if err != nil {
-		return 0, err
-	}
-	return strconv.Atoi(strings.TrimSpace(string(b)))
-}
-
 // Stop kills the node and removes every trace of it. It waits for that.
 func (n *Node) Stop() {
 	n.orders.Close()
