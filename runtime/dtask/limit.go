@@ -23,8 +23,8 @@ func WithEnqueueTimeout(d time.Duration) ClientOption {
 // An enqueueLimit gives a deadline to enqueues whose contexts have none.
 //
 // Making a context with a timer costs more than the rest of Delay. So enqueues that
-// begin within a tenth of the timeout share one, which ends after the last of them
-// has had its time. Those whose contexts can end by themselves have one of their own.
+// begin within a tenth of the timeout share a timer, which fires after the last of
+// them has had its time.
 type enqueueLimit struct {
 	timeout time.Duration
 	shared  atomic.Pointer[sharedDeadline]
@@ -33,8 +33,9 @@ type enqueueLimit struct {
 // A sharedDeadline is the deadline of enqueues that begin before a time.
 type sharedDeadline struct {
 	context.Context
-	cancel context.CancelFunc
-	before time.Time
+	cancel   context.CancelFunc
+	before   time.Time
+	deadline time.Time
 }
 
 // apply returns ctx with a deadline, and what is to be ended after the enqueue. It
@@ -43,34 +44,29 @@ func (l *enqueueLimit) apply(ctx context.Context) (limited context.Context, own 
 	if _, ok := ctx.Deadline(); ok || l.timeout < 0 {
 		return ctx, nil
 	}
-	if ctx.Done() != nil {
-		own = new(lazyContext)
-		own.init(ctx, l.timeout)
-		return own, own
-	}
 	now := time.Now()
 	s := l.shared.Load()
 	if s == nil || !now.Before(s.before) {
 		window := l.timeout / 10
-		next := &sharedDeadline{before: now.Add(window)}
-		next.Context, next.cancel = context.WithDeadline(context.Background(), now.Add(l.timeout+window))
+		next := &sharedDeadline{before: now.Add(window), deadline: now.Add(l.timeout + window)}
+		next.Context, next.cancel = context.WithDeadline(context.Background(), next.deadline)
 		l.shared.Store(next)
 		s = next
 	}
-	return limitedContext{s, ctx}, nil
+	c := &limitedContext{shared: s}
+	c.parent, c.deadline = ctx, s.deadline
+	return c, &c.lazyContext
 }
 
-// A limitedContext ends at a shared deadline, and has the values of another context.
+// A limitedContext is a context with a deadline that it shares with others.
 type limitedContext struct {
-	*sharedDeadline
-	values context.Context
+	lazyContext
+	shared *sharedDeadline
 }
 
-func (c limitedContext) Value(key any) any {
-	if v := c.values.Value(key); v != nil {
-		return v
-	}
-	return c.sharedDeadline.Value(key) // package context looks for itself
+// Ends implements [broker.Ender]: these channels exist, that of Done would be made.
+func (c *limitedContext) Ends() (first, second <-chan struct{}) {
+	return c.parent.Done(), c.shared.Done()
 }
 
 // explain adds to the error of an enqueue where the deadline came from that apply

@@ -37,10 +37,12 @@ func (b *Broker) enqueueChunk(ctx context.Context, ms []*broker.Message) []error
 	if err := b.writer.put(func(box *inbox) { box.inserts = append(box.inserts, in) }); err != nil {
 		return in.fail(err)
 	}
+	first, second := broker.Ends(ctx)
 	select {
 	case <-in.done:
 		return in.errs
-	case <-ctx.Done():
+	case <-first:
+	case <-second:
 	}
 	if err := b.writer.gaveUp(ctx); b.writer.takeBack(in, err) {
 		return in.fail(err)

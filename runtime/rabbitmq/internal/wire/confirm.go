@@ -3,6 +3,8 @@ package wire
 import (
 	"context"
 	"sync"
+
+	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
 // An Outcome is what became of a published message.
@@ -36,12 +38,14 @@ func newConfirmation(exchange, key, id string, size int) *Confirmation {
 // Wait waits for the outcome, which is Lost if ctx ends first. It is called
 // once.
 func (c *Confirmation) Wait(ctx context.Context) Outcome {
+	first, second := broker.Ends(ctx)
 	select {
 	case o := <-c.done:
 		c.exchange, c.key, c.id = "", "", ""
 		confirmations.Put(c)
 		return o
-	case <-ctx.Done():
-		return Lost
+	case <-first:
+	case <-second:
 	}
+	return Lost
 }
