@@ -41,10 +41,13 @@ func (s *scanner) scanPackage(c *candidate, loaded *packages.Package) (*Package,
 		loaded:    loaded,
 		judge:     s.encoding.Judge(loaded.Types, c.Module),
 		pkg: &Package{
-			Path:    c.Path,
-			Name:    loaded.Name,
-			Dir:     c.Dir,
-			Imports: make(map[string]string),
+			Path: c.Path,
+			Name: loaded.Name,
+			Dir:  c.Dir,
+
+			Module:    c.Module,
+			ModuleDir: c.ModuleDir,
+			Imports:   make(map[string]string),
 		},
 	}
 	if p.syntaxErrors() {
@@ -53,9 +56,14 @@ func (s *scanner) scanPackage(c *candidate, loaded *packages.Package) (*Package,
 	for _, f := range loaded.Syntax {
 		file := directive.Read(p.Reporter, f)
 		for _, fn := range file.Functions {
-			if t := p.task(fn); t != nil {
+			if _, ok := fn.Directives[directive.Upcast]; ok {
+				p.upcaster(fn)
+			} else if t := p.task(fn); t != nil {
 				p.pkg.Tasks = append(p.pkg.Tasks, t)
 			}
+		}
+		for _, d := range file.Package {
+			p.retired(d)
 		}
 		for _, d := range file.Main {
 			p.table(d)

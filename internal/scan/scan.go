@@ -33,6 +33,9 @@ type Result struct {
 	// Stale are the generated files of packages that have no task any more.
 	Stale []string
 
+	// Retired are the tasks that are no more, as the packages say.
+	Retired []Retired
+
 	// Diagnostics are sorted by position. If one of them is not a warning,
 	// nothing may be generated.
 	Diagnostics []*diagnostic.Diagnostic
@@ -101,6 +104,7 @@ func (s *scanner) finish(candidates []*candidate) *Result {
 	s.fillTables(candidates)
 	result := new(Result)
 	for _, c := range candidates {
+		result.Retired = append(result.Retired, c.pkg.Retired...)
 		switch {
 		case c.extra:
 		case c.Foreign && len(c.Hits) > 0:
