@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"path"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -19,10 +20,10 @@ type Definition struct {
 
 // Definitions returns the definitions in a generated file by the names of their
 // tasks. A damaged file has none.
-func Definitions(path string, src []byte) map[string]Definition {
+func Definitions(filename string, src []byte) map[string]Definition {
 	found := make(map[string]Definition)
 	fset := token.NewFileSet()
-	f, err := parser.ParseFile(fset, filepath.Base(path), src, parser.ParseComments|parser.SkipObjectResolution)
+	f, err := parser.ParseFile(fset, filepath.Base(filename), src, parser.ParseComments|parser.SkipObjectResolution)
 	if err != nil {
 		return found
 	}
@@ -40,7 +41,7 @@ func Definitions(path string, src []byte) map[string]Definition {
 			continue
 		}
 		pos := fset.Position(call.Args[0].Pos())
-		pos.Filename = path
+		pos.Filename = filename
 		d := Definition{Pos: pos, Schema: schemaField(call.Args[1])}
 		if gen.Doc != nil {
 			for _, c := range gen.Doc.List {
@@ -52,6 +53,25 @@ func Definitions(path string, src []byte) map[string]Definition {
 		found[stringValue(call.Args[0])] = d
 	}
 	delete(found, "")
+	return found
+}
+
+// importNames returns the names of the imports in a generated file by their paths.
+// A file that is damaged above the end of its imports has none.
+func importNames(src []byte) map[string]string {
+	found := make(map[string]string)
+	f, err := parser.ParseFile(token.NewFileSet(), "", src, parser.ImportsOnly)
+	if err != nil {
+		return found
+	}
+	for _, spec := range f.Imports {
+		importPath, _ := strconv.Unquote(spec.Path.Value)
+		if spec.Name != nil {
+			found[importPath] = spec.Name.Name
+		} else {
+			found[importPath] = path.Base(importPath)
+		}
+	}
 	return found
 }
 

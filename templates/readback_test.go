@@ -18,7 +18,7 @@ func TestDefinitions(t *testing.T) {
 		Wire:   []string{"to string", "cc []string"},
 		Schema: "0123456789abcdef",
 	}
-	src, err := templates.Render(&scan.Package{Path: "example.com/mail", Name: "mail", Tasks: []*scan.Task{task}})
+	src, err := templates.Render(&scan.Package{Path: "example.com/mail", Name: "mail", Tasks: []*scan.Task{task}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,34 +29,35 @@ func render(result *scan.Result) ([]*file, error) {
 	}
 	var files []*file
 	for _, p := range result.Packages {
-		src, err := templates.Render(p)
+		f, err := read(filepath.Join(p.Dir, generated.File))
 		if err != nil {
 			return nil, err
 		}
-		files = append(files, &file{path: filepath.Join(p.Dir, generated.File), new: src})
-	}
-	for _, path := range result.Stale {
-		files = append(files, &file{path: path})
-	}
-	for _, f := range files {
-		if err := f.read(); err != nil {
+		if f.new, err = templates.Render(p, f.old); err != nil {
 			return nil, err
 		}
+		files = append(files, f)
+	}
+	for _, path := range result.Stale {
+		f, err := read(path)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, f)
 	}
 	return files, nil
 }
 
-// read reads the file as it is.
-func (f *file) read() error {
-	old, err := os.ReadFile(f.path)
+// read returns a file as it is, and not yet as it should be.
+func read(path string) (*file, error) {
+	old, err := os.ReadFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil
+		return &file{path: path}, nil
 	case err != nil:
-		return fmt.Errorf("cannot read the generated file: %w", err)
+		return nil, fmt.Errorf("cannot read the generated file: %w", err)
 	}
-	f.old = old
-	return nil
+	return &file{path: path, old: old}, nil
 }
 
 // write makes the files what they should be. It touches only what changes.

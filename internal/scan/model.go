@@ -39,6 +39,11 @@ type Package struct {
 	// their names. Those that it needs in any case are left out.
 	Imports map[string]string
 
+	// ImportNames maps the paths of the packages that its files import to the names
+	// that most of them give to it, sorted. There are several if as many files give
+	// one as another.
+	ImportNames map[string][]string
+
 	// Scope holds the names that the package declares itself, outside the
 	// generated file.
 	Scope []string

@@ -2,6 +2,7 @@ package scan
 
 import (
 	"fmt"
+	"go/ast"
 	"go/token"
 	"go/types"
 	"slices"
@@ -53,8 +54,10 @@ func (s *scanner) scanPackage(c *candidate, loaded *packages.Package) (*Package,
 	if p.syntaxErrors() {
 		return p.pkg, nil
 	}
+	marked := make(map[*ast.File]bool)
 	for _, f := range loaded.Syntax {
 		file := directive.Read(p.Reporter, f)
+		marked[f] = len(file.Functions)+len(file.Main) > 0
 		for _, fn := range file.Functions {
 			if _, ok := fn.Directives[directive.Upcast]; ok {
 				p.upcaster(fn)
@@ -69,6 +72,7 @@ func (s *scanner) scanPackage(c *candidate, loaded *packages.Package) (*Package,
 			p.table(d)
 		}
 	}
+	p.countImportNames(func(f *ast.File) bool { return marked[f] })
 	slices.SortFunc(p.pkg.Tasks, func(a, b *Task) int { return strings.Compare(a.Names.Task, b.Names.Task) })
 	p.pkg.Scope = p.scope().Names()
 	p.collectReceivers()
