@@ -58,6 +58,9 @@ func generatedIdentifiers(pkg *scan.Package) []string {
 	for _, t := range pkg.Tasks {
 		all = append(all, t.Names.Args, t.Names.Task, t.Names.Delay)
 	}
+	for _, o := range pkg.OldArgs {
+		all = append(all, o.Name)
+	}
 	return all
 }
 

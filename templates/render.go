@@ -21,6 +21,7 @@ const (
 	contextPath = "context"
 	timePath    = "time"
 	slicesPath  = "slices"
+	jsonPath    = scan.RawJSON
 )
 
 // Render returns the generated file of a package. The same package gives the same
@@ -35,6 +36,11 @@ func Render(pkg *scan.Package, old []byte) ([]byte, error) {
 	for _, t := range pkg.Tasks {
 		if !t.OwnArgs {
 			f.Add(w.argsStruct(t)).Line()
+		}
+		for _, o := range pkg.OldArgs {
+			if o.Task == t {
+				f.Add(w.oldArgs(o))
+			}
 		}
 		f.Add(w.definition(t)).Line()
 		f.Add(w.delayFunc(t)).Line()

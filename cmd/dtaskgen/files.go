@@ -22,8 +22,9 @@ type file struct {
 
 func (f *file) changes() bool { return !bytes.Equal(f.old, f.new) || (f.old == nil) != (f.new == nil) }
 
-// render returns the files of the packages, and those to be removed.
-func render(result *scan.Result) ([]*file, error) {
+// render returns the files of the packages, those to be removed, and the locks of
+// the modules.
+func render(result *scan.Result, modules []*lockedModule) ([]*file, error) {
 	if result.Failed() {
 		return nil, nil
 	}
@@ -45,6 +46,9 @@ func render(result *scan.Result) ([]*file, error) {
 		}
 		files = append(files, f)
 	}
+	for _, m := range modules {
+		files = append(files, m.file)
+	}
 	return files, nil
 }
 
@@ -55,7 +59,7 @@ func read(path string) (*file, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return &file{path: path}, nil
 	case err != nil:
-		return nil, fmt.Errorf("cannot read the generated file: %w", err)
+		return nil, fmt.Errorf("cannot read a generated file: %w", err)
 	}
 	return &file{path: path, old: old}, nil
 }
@@ -73,7 +77,7 @@ func write(files []*file) error {
 			continue
 		}
 		if err := f.replace(); err != nil {
-			return fmt.Errorf("cannot write the generated file: %w", err)
+			return fmt.Errorf("cannot write a generated file: %w", err)
 		}
 	}
 	return nil
@@ -87,7 +91,7 @@ func (f *file) replace() error {
 		mode = info.Mode().Perm()
 	}
 	// If the file is left behind, Go ignores it by its name.
-	temp, err := os.CreateTemp(filepath.Dir(f.path), "."+generated.File+".*")
+	temp, err := os.CreateTemp(filepath.Dir(f.path), "."+filepath.Base(f.path)+".*")
 	if err != nil {
 		return err
 	}

@@ -127,7 +127,13 @@ func oldType(t *scan.Task, n int) string { return fmt.Sprintf("%sV%d", t.Names.A
 func (a *application) need(t *scan.Task, v *lock.Version) {
 	name := oldType(t, v.N)
 	if !slices.ContainsFunc(a.pkg.OldArgs, func(o scan.OldArgs) bool { return o.Name == name }) {
+		if slices.Contains(a.pkg.Scope, name) {
+			a.Report(t.Pos, diagnostic.NameTaken, "rename it", "%s is a name that dtaskgen needs for v%d of %s", name, v.N, t.Function())
+		}
 		a.pkg.OldArgs = append(a.pkg.OldArgs, scan.OldArgs{Name: name, Task: t, N: v.N, Schema: v.Schema})
+		if v.Schema.HasRaw() {
+			a.pkg.Imports[scan.RawJSON] = "json"
+		}
 	}
 }
 

@@ -6,7 +6,7 @@
 //	module github.com/acme/shop
 //
 //	task github.com/acme/shop/mail.SendWelcome
-//		package github.com/acme/shop/mail
+//		package ./mail
 //		queue mail
 //		args v2 2b7c6c0e5d3f4a11
 //			to string
@@ -43,7 +43,7 @@ type Lock struct {
 // A Task is what is known of the messages of one task.
 type Task struct {
 	Name    string
-	Package string   // import path
+	Package string   // its directory, from the root of the module: ./mail
 	Was     []string // names that it had before, newest first
 	Queue   string   // on which it is enqueued
 	Gone    string   // the day on which it was not found any more, or empty

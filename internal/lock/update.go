@@ -92,9 +92,6 @@ func (l *Lock) renamed(module string) (*Lock, error) {
 				t.Was = append([]string{t.Name}, t.Was...)
 				t.Name = name
 			}
-			if pkg, ok := moved(t.Package, l.Was, module); ok {
-				t.Package = pkg
-			}
 		}
 	case l.Module != "" && l.Module != module:
 		return nil, &Error{l.line, fmt.Sprintf("it is of module %s, and this module is %s", l.Module, module),

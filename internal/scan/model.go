@@ -130,6 +130,10 @@ type Retired struct {
 	Pos  token.Position
 }
 
+// RawJSON is the package of the type that old arguments have for JSON whose form
+// nobody knows.
+const RawJSON = "encoding/json"
+
 // An OldArgs is the type of earlier arguments.
 type OldArgs struct {
 	Name   string // SendArgsV1

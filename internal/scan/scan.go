@@ -33,6 +33,9 @@ type Result struct {
 	// Stale are the generated files of packages that have no task any more.
 	Stale []string
 
+	// StaleModules are the roots of the modules that Stale are in.
+	StaleModules []string
+
 	// Retired are the tasks that are no more, as the packages say.
 	Retired []Retired
 
@@ -114,6 +117,9 @@ func (s *scanner) finish(candidates []*candidate) *Result {
 			result.Packages = append(result.Packages, c.pkg)
 		case c.Generated:
 			result.Stale = append(result.Stale, c.GeneratedPath())
+			if c.ModuleDir != "" {
+				result.StaleModules = append(result.StaleModules, c.ModuleDir)
+			}
 		}
 	}
 	result.Diagnostics = s.Sorted()

@@ -13,6 +13,8 @@
 // struct is first mentioned. Type says how types are written.
 package schema
 
+import "slices"
+
 // A Schema is the fields of a value, and of the structs that they lead to.
 type Schema struct {
 	Fields  []Field
@@ -63,8 +65,8 @@ type Type struct {
 	Fields []Field
 }
 
-// structNamed returns the fields of a named struct.
-func (s *Schema) structNamed(name string) []Field {
+// Struct returns the fields of a named struct, which may have none.
+func (s *Schema) Struct(name string) []Field {
 	for _, st := range s.Structs {
 		if st.Name == name {
 			return st.Fields
@@ -76,7 +78,37 @@ func (s *Schema) structNamed(name string) []Field {
 // fields returns the fields of a struct type.
 func (s *Schema) fields(t *Type) []Field {
 	if t.Kind == Ref {
-		return s.structNamed(t.Name)
+		return s.Struct(t.Name)
 	}
 	return t.Fields
+}
+
+// HasRaw reports whether there is a value of whose JSON the schema says nothing.
+func (s *Schema) HasRaw() bool {
+	raw := anyRaw(s.Fields)
+	for _, st := range s.Structs {
+		raw = raw || anyRaw(st.Fields)
+	}
+	return raw
+}
+
+func anyRaw(fields []Field) bool {
+	return slices.ContainsFunc(fields, func(f Field) bool { return f.Type.hasRaw() })
+}
+
+func (t *Type) hasRaw() bool {
+	return t.Kind == JSON || t.Kind == Outer || t.Elem != nil && t.Elem.hasRaw() || anyRaw(t.Fields)
+}
+
+// References returns the names of the structs that the schema mentions, in that
+// order. Some may have no fields.
+func (s *Schema) References() []string {
+	var names []string
+	s.lines(func(name string) string {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+		return name
+	})
+	return names
 }

@@ -30,6 +30,19 @@ func (t Table) ShortNames() map[string]string {
 	return short
 }
 
+// shortNames returns the short names of the tasks of several tables, also by the
+// names that the tasks had before.
+func shortNames(tables []Table) map[string]string {
+	all := slices.Concat(tables...)
+	short := all.ShortNames()
+	for _, b := range all {
+		for _, was := range b.Spec.Was {
+			short[was] = short[b.Name]
+		}
+	}
+	return short
+}
+
 // nameEnds yields the ends of a name that begin after a slash, the shortest
 // first, and the name itself.
 func nameEnds(name string) func(yield func(string) bool) {

@@ -3,6 +3,7 @@ package dtask
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
 )
@@ -13,11 +14,12 @@ type Handle[R any] struct {
 	// ID identifies the task from Delay to its outcome, over every retry.
 	ID string
 
+	spec *Spec
 	task string
 }
 
 // Handle returns the handle of a task that was delayed elsewhere.
-func (t Task[A, R]) Handle(id string) Handle[R] { return Handle[R]{ID: id, task: t.name} }
+func (t Task[A, R]) Handle(id string) Handle[R] { return Handle[R]{ID: id, task: t.name, spec: t.spec} }
 
 // Wait waits until the task has its outcome or ctx ends, and returns the value
 // that the function returned. The broker is that of ctx, as with Delay.
@@ -40,7 +42,7 @@ func (h Handle[R]) Wait(ctx context.Context) (R, error) {
 	switch {
 	case err != nil:
 		return value, fmt.Errorf("dtask: wait for %s: %w", h.ID, err)
-	case h.task != "" && r.Task != h.task:
+	case h.task != "" && r.Task != h.task && !slices.Contains(h.spec.Was, r.Task):
 		return value, fmt.Errorf("dtask: wait for %s: it is a task %s, not %s", h.ID, r.Task, h.task)
 	case r.Failure != nil:
 		return value, &TaskError{Task: r.Task, ID: h.ID, Failure: *r.Failure}

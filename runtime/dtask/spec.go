@@ -43,7 +43,13 @@ type Spec struct {
 	Module string
 
 	// Schema is the fingerprint of the argument type: a hash of the names and
-	// types of its fields, recursively. A message with another fingerprint is
-	// run only if its body decodes exactly.
+	// types of its fields, recursively.
 	Schema string
+
+	// Was are names that the task had before. Messages that have one are run.
+	Was []string
+
+	// Earlier are the versions that the arguments had before. A message whose
+	// fingerprint is neither Schema nor that of one of them is handed back.
+	Earlier []Earlier
 }

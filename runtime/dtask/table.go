@@ -68,5 +68,15 @@ func merge(tables []Table) (dispatch, error) {
 			d[h.Name] = &h
 		}
 	}
+	for _, t := range tables {
+		for _, h := range t {
+			for _, was := range h.Spec.Was {
+				if other := d[was]; other != nil && other.Name != h.Name {
+					return nil, fmt.Errorf("task %q was %q, as its directive says, but that is a task, too, or was another one; remove was=%s from one", h.Name, was, was)
+				}
+				d[was] = d[h.Name]
+			}
+		}
+	}
 	return d, nil
 }

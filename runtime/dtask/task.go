@@ -38,7 +38,7 @@ func (t Task[A, R]) Bind(fn func(context.Context, A) (R, error)) BoundTask {
 		Spec: *t.spec,
 		run: func(ctx context.Context, m *Message) (result []byte, err error) {
 			var args A
-			if err := decode(ctx, m, t.spec.Schema, &args); err != nil {
+			if err := decode(ctx, m, t.spec, &args); err != nil {
 				return nil, err
 			}
 			r, err := fn(ctx, args)

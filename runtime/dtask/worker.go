@@ -60,7 +60,7 @@ func NewWorker(c *Client, config WorkerConfig, tables ...Table) (*Worker, error)
 	w := &Worker{
 		client:  c,
 		tasks:   tasks,
-		short:   slices.Concat(tables...).ShortNames(),
+		short:   shortNames(tables),
 		modules: tasks.modules(),
 		queues:  make(map[string]int),
 		config:  config,

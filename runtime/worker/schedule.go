@@ -174,6 +174,26 @@ func (s *scheduler) catchUp(ctx context.Context) error {
 	return nil
 }
 
+// lastTickBefore returns the newest tick of a task under names that it had before,
+// or now if there is none: a renamed task goes on with its ticks, and a new one ticks
+// from now on.
+func (s *scheduler) lastTickBefore(ctx context.Context, was []string, now time.Time) (time.Time, error) {
+	var newest time.Time
+	for _, name := range was {
+		last, err := s.store.LastTick(ctx, name)
+		if err != nil {
+			return time.Time{}, err
+		}
+		if last.After(newest) {
+			newest = last
+		}
+	}
+	if newest.IsZero() {
+		return now, nil
+	}
+	return newest, nil
+}
+
 // step enqueues the task for every tick that is due, and returns the next one.
 func (s *scheduler) step(ctx context.Context, sch schedule) (next time.Time, err error) {
 	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
@@ -184,8 +204,12 @@ func (s *scheduler) step(ctx context.Context, sch schedule) (next time.Time, err
 			return time.Time{}, err
 		}
 		now := time.Now()
-		if last.IsZero() { // the first start of this schedule: it ticks from now on
-			if _, err := s.store.Tick(ctx, sch.task.Name, last, now, nil); err != nil {
+		if last.IsZero() { // the first start of this schedule
+			from, err := s.lastTickBefore(ctx, sch.task.Spec.Was, now)
+			if err != nil {
+				return time.Time{}, err
+			}
+			if _, err := s.store.Tick(ctx, sch.task.Name, last, from, nil); err != nil {
 				return time.Time{}, err
 			}
 			continue
