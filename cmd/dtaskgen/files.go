@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,6 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/dtaskhq/dtask/internal/generated"
+	"github.com/dtaskhq/dtask/internal/lock"
 	"github.com/dtaskhq/dtask/internal/scan"
 	"github.com/dtaskhq/dtask/templates"
 )
@@ -64,8 +66,19 @@ func read(path string) (*file, error) {
 	return &file{path: path, old: old}, nil
 }
 
-// write makes the files what they should be. It touches only what changes.
+// errOverlap: another run wrote a file that this one has read.
+var errOverlap = errors.New("another dtaskgen writes at the same time; run it again")
+
+// write makes the files what they should be. It touches only what changes. The lock
+// of a module comes from what it was, so it must be that still.
 func write(files []*file) error {
+	for _, f := range files {
+		if filepath.Base(f.path) == lock.File {
+			if now, err := read(f.path); err != nil || !bytes.Equal(now.old, f.old) {
+				return cmp.Or(err, errOverlap)
+			}
+		}
+	}
 	for _, f := range files {
 		if !f.changes() {
 			continue

@@ -88,6 +88,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitTrouble
 	}
 	found, err := generate(ctx, o, stdout, stderr)
+	for try := 1; errors.Is(err, errOverlap) && try < 5; try++ {
+		found, err = generate(ctx, o, stdout, stderr)
+	}
 	switch {
 	case err != nil:
 		(&printer{json: o.json, out: stderr}).trouble(err)

@@ -111,6 +111,7 @@ var adminTests = []test{
 	{"Closed", testAdminClosed},
 	{"WorkerOutcomes", testWorkerOutcomes},
 	{"WorkerUnknown", testWorkerUnknown},
+	{"WorkerEarlier", testWorkerEarlier},
 	{"WorkerStop", testWorkerStop},
 	{"WorkerKilled", testWorkerKilled},
 	{"WorkerPoison", testWorkerPoison},
