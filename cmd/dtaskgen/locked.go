@@ -96,7 +96,10 @@ func (m *lockedModule) run(result *scan.Result) lock.Run {
 	seen := make(map[string]bool)
 	for _, p := range m.pkgs {
 		rel, _ := filepath.Rel(m.dir, p.Dir)
-		dir := "./" + filepath.ToSlash(rel)
+		dir := filepath.ToSlash(rel)
+		if dir != "." {
+			dir = "./" + dir
+		}
 		seen[dir] = true
 		for _, t := range p.Tasks {
 			run.Module = t.Module

@@ -110,9 +110,10 @@ func (r *report) history(t *scan.Task, old, now lock.History, result string) {
 	if o == nil || n == nil || o.Fingerprint == n.Fingerprint {
 		return
 	}
-	upcast := result == "" && slices.ContainsFunc(t.Earlier, func(e scan.Earlier) bool {
-		return e.Schema == o.Fingerprint && len(e.Upcast) > 0
-	})
+	var upcast []*scan.Upcaster
+	if i := slices.IndexFunc(t.Earlier, func(e scan.Earlier) bool { return e.Schema == o.Fingerprint }); i >= 0 && result == "" {
+		upcast = t.Earlier[i].Upcast
+	}
 	changes := schema.Compare(o.Schema, n.Schema)
 	if len(changes) == 0 {
 		r.change(t.Pos, diagnostic.Code(reordered(result)), WorkersFirst, true, hintOf[WorkersFirst],
@@ -123,10 +124,13 @@ func (r *report) history(t *scan.Task, old, now lock.History, result string) {
 		if result != "" {
 			code = diagnostic.Code(strings.Replace(string(c.Rule), "FIELD", result, 1))
 		}
-		class := classOf(c.Rule, upcast)
+		class := classOf(c.Rule, len(upcast) > 0)
 		hint := hintOf[class]
-		if class == NeedsUpcaster {
+		switch {
+		case class == NeedsUpcaster:
 			hint = remedy(t, o, result)
+		case len(upcast) > 0:
+			hint = fmt.Sprintf("%s converts waiting messages; %s", upcast[0].Func, hint)
 		}
 		r.change(t.Pos, code, class, class != NeedsUpcaster, hint, "%s: %s", t.Function(), text)
 	}
