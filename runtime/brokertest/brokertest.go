@@ -126,6 +126,7 @@ var heavyAdminTests = []test{
 
 var resultStoreTests = []test{
 	{"Results", testResults},
+	{"ResultsOfWrongClock", testResultsOfWrongClock},
 	{"ThenKeep", testThenKeep},
 	{"ThenInvalid", testThenInvalid},
 }
