@@ -94,8 +94,10 @@ func (l *Lock) renamed(module string) (*Lock, error) {
 			}
 		}
 	case l.Module != "" && l.Module != module:
-		return nil, &Error{l.line, fmt.Sprintf("it is of module %s, and this module is %s", l.Module, module),
-			fmt.Sprintf("if the module was renamed, write here: module %s was %s; if the file was copied, delete it", module, l.Module)}
+		return nil, &Error{
+			l.line, fmt.Sprintf("it is of module %s, and this module is %s", l.Module, module),
+			fmt.Sprintf("if the module was renamed, write here: module %s was %s; if the file was copied, delete it", module, l.Module),
+		}
 	}
 	return next, nil
 }

@@ -30,6 +30,7 @@
 //	limit.go                         how long an enqueue may take
 //	tick.go                          the message of a periodic task
 //	id.go, codec.go                  ids; arguments and results as JSON
+//	earlier.go                       messages of earlier versions
 //	survive.go, comesback.go         values that would not come back from JSON
 //	exact.go, exactfields.go,
 //	fields.go                        whether a body of another build fits exactly
