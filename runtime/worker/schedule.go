@@ -41,13 +41,13 @@ const (
 var parseSchedule = crontab.Parse
 
 // Schedule enqueues the periodic tasks of the tables at their times, until ctx
-// ends. It is for programs that run a [dtask.Worker] of their own, with
-// Scheduled set: [Main] does the same by itself. Any number of processes may
-// call it; each tick is enqueued once however many do.
+// ends. It is for programs that run a [dtask.Worker] themselves, with Scheduled
+// set; [Main] does the same by itself. Many processes may call it: each tick is
+// enqueued once.
 //
-// It returns nil at the end of ctx. It returns an error at once if the client is
-// nil, a schedule is wrong, or the broker keeps no ticks. If the broker does not
-// answer, it tries again.
+// Schedule returns nil when ctx ends. It returns an error at once if the client is
+// nil, if a schedule is wrong, or if the broker keeps no ticks. If the broker does
+// not answer, it tries again.
 func Schedule(ctx context.Context, client *dtask.Client, tables ...dtask.Table) error {
 	if client == nil {
 		return errors.New("the client is nil; check the error of dtask.Open")
