@@ -31,7 +31,7 @@ func (s *Selection) Has(state State) bool {
 }
 
 // HasQueue reports whether messages of a queue may be selected.
-func (s *Selection) HasQueue(queue string) bool { return anyMatches(s.Queues, queue, matches) }
+func (s *Selection) HasQueue(queue string) bool { return anyMatches(s.Queues, queue, MatchPattern) }
 
 // Matches reports whether a message is selected. It says what a selection means:
 // a broker that selects in its own way selects the same.
@@ -39,7 +39,7 @@ func (s *Selection) Matches(m Stored) bool {
 	return s.Has(m.State) &&
 		s.HasQueue(m.Message.Queue) &&
 		anyMatches(s.Tasks, m.Message.Task, matchesTask) &&
-		anyMatches(s.Schemas, m.Message.Schema, matches) &&
+		anyMatches(s.Schemas, m.Message.Schema, MatchPattern) &&
 		(len(s.IDs) == 0 || slices.Contains(s.IDs, m.Message.ID)) &&
 		(s.EnqueuedAfter.IsZero() || m.Message.EnqueuedAt.After(s.EnqueuedAfter)) &&
 		(s.EnqueuedBefore.IsZero() || m.Message.EnqueuedAt.Before(s.EnqueuedBefore)) &&
@@ -54,7 +54,7 @@ func anyMatches(patterns []string, text string, matches func(pattern, text strin
 // github.com/acme/shop/mail.Send too.
 func matchesTask(pattern, name string) bool {
 	for {
-		if matches(pattern, name) {
+		if MatchPattern(pattern, name) {
 			return true
 		}
 		_, rest, ok := strings.Cut(name, "/")
@@ -65,8 +65,9 @@ func matchesTask(pattern, name string) bool {
 	}
 }
 
-// matches reports whether a pattern matches the whole of a text.
-func matches(pattern, text string) bool {
+// MatchPattern reports whether a pattern, as [Selection] has them, matches the whole
+// of a text.
+func MatchPattern(pattern, text string) bool {
 	first, rest, ok := strings.Cut(pattern, "*")
 	if !ok {
 		return pattern == text

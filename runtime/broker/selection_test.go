@@ -50,7 +50,7 @@ func TestSelectionMatches(t *testing.T) {
 }
 
 // A pattern means what the same means to package regexp.
-func FuzzMatches(f *testing.F) {
+func FuzzMatchPattern(f *testing.F) {
 	for _, s := range []string{"*", "", "a*", "*a", "a*a", "**", "a*b*c", "ab*ba", "aba", "aXbXc"} {
 		f.Add(s, "aba")
 		f.Add(s, "abXbXc")
@@ -60,8 +60,8 @@ func FuzzMatches(f *testing.F) {
 		if pattern != strings.ToValidUTF8(pattern, "?") || text != strings.ToValidUTF8(text, "?") {
 			t.Skip("not for package regexp")
 		}
-		if got := matches(pattern, text); got != want.MatchString(text) {
-			t.Errorf("matches(%q, %q) = %v", pattern, text, got)
+		if got := MatchPattern(pattern, text); got != want.MatchString(text) {
+			t.Errorf("MatchPattern(%q, %q) = %v", pattern, text, got)
 		}
 	})
 }
