@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/codec"
@@ -109,18 +108,20 @@ func (b *Broker) takeEach(ctx context.Context, rs []broker.Ref, f func(queue str
 // for which f returns no error. It returns how many.
 func (b *Broker) takeListed(ctx context.Context, rs []broker.Ref, f func([]*wire.Delivery) []error) (int, error) {
 	queue := rs[0].Queue
-	at := make(map[string]time.Time, len(rs))
+	seen := make(map[listed]bool, len(rs))
 	for _, r := range rs {
 		if err := onlyDead(r.State); err != nil {
 			return 0, err
 		}
-		at[r.ID] = r.At
+		seen[listed{r.ID, r.At.UnixNano()}] = true
 	}
-	return b.takeDead(ctx, queue, func(d *wire.Delivery) bool { return asListed(d, queue, at) }, f)
+	return b.takeDead(ctx, queue, func(d *wire.Delivery) bool {
+		return seen[listed{d.MessageID, storedDead(d, queue).At.UnixNano()}]
+	}, f)
 }
 
-// asListed says whether a dead letter is still as it was listed.
-func asListed(d *wire.Delivery, queue string, at map[string]time.Time) bool {
-	since, ok := at[d.MessageID]
-	return ok && storedDead(d, queue).At.Equal(since)
+// A listed is a dead letter as it was listed: one that has died again is another.
+type listed struct {
+	id string
+	at int64
 }
