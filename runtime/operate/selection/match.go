@@ -11,7 +11,10 @@ import (
 
 // lookUp adds the term to what the broker looks up itself, if it can.
 func (t term) lookUp(s *broker.Selection, now time.Time) bool {
-	values := strings.Split(t.value, ",")
+	values := t.ids
+	if values == nil {
+		values = strings.Split(t.value, ",")
+	}
 	switch {
 	case t.not:
 		return false
@@ -28,7 +31,7 @@ func (t term) lookUp(s *broker.Selection, now time.Time) bool {
 	case list != nil && *list == nil:
 		*list = values
 		return true
-	case t.field == "id" && s.IDs == nil && !strings.Contains(t.value, "*"):
+	case t.field == "id" && s.IDs == nil && (t.ids != nil || !strings.Contains(t.value, "*")):
 		s.IDs = values
 		return true
 	case t.field == "state" && s.States == nil:
@@ -53,6 +56,9 @@ func (t term) condition(now time.Time) func(broker.Stored) bool {
 func (t term) positive(now time.Time) func(broker.Stored) bool {
 	if path, ok := strings.CutPrefix(t.field, argument); ok {
 		return func(m broker.Stored) bool { return t.ofArgument(m.Message.Body, strings.Split(path, ".")) }
+	}
+	if t.ids != nil {
+		return func(m broker.Stored) bool { return slices.Contains(t.ids, m.Message.ID) }
 	}
 	switch t.field {
 	case "task", "queue", "schema", "state":
