@@ -38,6 +38,12 @@ var (
 	// longer kept.
 	ErrNoResult = errors.New("no result is kept under this id; tasks keep one by the option keep= or dtask.Keep")
 
+	// ErrNoMessage: no message has that id. It may have been executed or deleted.
+	ErrNoMessage = errors.New("no message has this id")
+
+	// ErrChanged: the message has changed since it was looked at.
+	ErrChanged = errors.New("the message has changed since it was looked at")
+
 	// ErrNotScheduler: another process watches the clock for this schedule.
 	ErrNotScheduler = errors.New("another process is the scheduler")
 )

@@ -38,6 +38,9 @@ func Run(t *testing.T, store Store) {
 	}
 	runPart[broker.Broker](t, b, store, brokerTests)
 	runPart[broker.Admin](t, b, store, adminTests, heavyAdminTests...)
+	runPart[broker.Counter](t, b, store, counterTests)
+	runPart[broker.Lister](t, b, store, listerTests)
+	runPart[broker.Editor](t, b, store, editorTests)
 	runPart[broker.ResultStore](t, b, store, resultStoreTests)
 	runPart[broker.TickStore](t, b, store, tickStoreTests)
 	runPart[broker.Overseer](t, b, store, overseerTests)
@@ -122,6 +125,24 @@ var adminTests = []test{
 var heavyAdminTests = []test{
 	{"RetryDeadFailing", testRetryDeadFailing},
 	{"PurgeUnderLoad", testPurgeUnderLoad},
+}
+
+// counterTests and editorTests need a [broker.Lister] and a [broker.Admin], too.
+var counterTests = []test{
+	{"Counts", testCounts},
+}
+
+var listerTests = []test{
+	{"List", testList},
+	{"Stored", testStored},
+}
+
+var editorTests = []test{
+	{"Edit", testEdit},
+	{"Move", testMove},
+	{"Delete", testDelete},
+	{"Retry", testRetry},
+	{"TwoOperators", testTwoOperators},
 }
 
 var resultStoreTests = []test{

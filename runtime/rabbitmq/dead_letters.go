@@ -44,15 +44,18 @@ func decodeDead(d *wire.Delivery, queue string) broker.Message {
 
 // RetryDead implements broker.Admin. It finds ids among the oldest 65,535.
 func (b *Broker) RetryDead(ctx context.Context, queue string, ids ...string) (int, error) {
-	return b.takeDead(ctx, queue, ids, func(ds []*wire.Delivery) []error {
-		as := make([]admission, len(ds))
-		errs := make([]error, len(ds))
-		for i, d := range ds {
-			as[i], errs[i] = b.revive(d, queue)
-		}
-		b.admitMany(ctx, as, errs)
-		return errs
-	})
+	return b.takeDead(ctx, queue, withIDs(ids), func(ds []*wire.Delivery) []error { return b.reviveMany(ctx, ds, queue) })
+}
+
+// reviveMany returns dead letters to their queue.
+func (b *Broker) reviveMany(ctx context.Context, ds []*wire.Delivery, queue string) []error {
+	as := make([]admission, len(ds))
+	errs := make([]error, len(ds))
+	for i, d := range ds {
+		as[i], errs[i] = b.revive(d, queue)
+	}
+	b.admitMany(ctx, as, errs)
+	return errs
 }
 
 // revive returns a dead letter on its way back to its queue.
@@ -78,21 +81,29 @@ func (b *Broker) revive(d *wire.Delivery, queue string) (admission, error) {
 
 // DeleteDead implements broker.Admin. It finds ids among the oldest 65,535.
 func (b *Broker) DeleteDead(ctx context.Context, queue string, ids ...string) (int, error) {
-	return b.takeDead(ctx, queue, ids, func(ds []*wire.Delivery) []error { return make([]error, len(ds)) })
+	return b.takeDead(ctx, queue, withIDs(ids), func(ds []*wire.Delivery) []error { return make([]error, len(ds)) })
 }
 
-// takeDead removes those dead letters from a queue, of the given ids or all that
-// there are, for which f returns no error. It returns how many.
-func (b *Broker) takeDead(ctx context.Context, queue string, ids []string, f func([]*wire.Delivery) []error) (int, error) {
+// withIDs says which dead letters are wanted; without ids it is nil, for all.
+func withIDs(ids []string) (wanted func(*wire.Delivery) bool) {
+	if len(ids) == 0 {
+		return nil
+	}
+	return func(d *wire.Delivery) bool { return slices.Contains(ids, d.MessageID) }
+}
+
+// takeDead removes those dead letters from a queue that are wanted, or all if
+// wanted is nil, and for which f returns no error. It returns how many.
+func (b *Broker) takeDead(ctx context.Context, queue string, wanted func(*wire.Delivery) bool, f func([]*wire.Delivery) []error) (int, error) {
 	name := b.topology.queue(classDead, queue)
 	return b.act(ctx, func(s *session, taken *atomic.Int64) error {
 		left, _, err := queueLength(ctx, s, name)
-		if len(ids) > 0 {
+		if wanted != nil {
 			left = min(left, maxBrowse)
 		}
 		for left > 0 && err == nil {
 			before := taken.Load()
-			err = b.takeDeadOnce(ctx, s, name, min(left, maxBrowse), ids, f, taken)
+			err = b.takeDeadOnce(ctx, s, name, min(left, maxBrowse), wanted, f, taken)
 			if taken.Load() == before {
 				break
 			}
@@ -103,11 +114,11 @@ func (b *Broker) takeDead(ctx context.Context, queue string, ids []string, f fun
 }
 
 // takeDeadOnce is takeDead of the oldest dead letters, at most maxBrowse.
-func (b *Broker) takeDeadOnce(ctx context.Context, s *session, name string, limit int, ids []string, f func([]*wire.Delivery) []error, taken *atomic.Int64) error {
+func (b *Broker) takeDeadOnce(ctx context.Context, s *session, name string, limit int, wanted func(*wire.Delivery) bool, f func([]*wire.Delivery) []error, taken *atomic.Int64) error {
 	var tooLarge error // stays, and is in nobody's way
 	err := b.browse(ctx, s, name, limit, arrivalGap, func(ds []*wire.Delivery) (remove []uint64, failed error) {
-		if len(ids) > 0 {
-			ds = slices.DeleteFunc(ds, func(d *wire.Delivery) bool { return !slices.Contains(ids, d.MessageID) })
+		if wanted != nil {
+			ds = slices.DeleteFunc(ds, func(d *wire.Delivery) bool { return !wanted(d) })
 		}
 		for i, err := range f(ds) {
 			switch {

@@ -93,7 +93,8 @@
 // with tasks that outlast RabbitMQ's consumer_timeout.
 //
 // tick.go has the schedules, results.go the results, and admin.go, dead_letters.go,
-// purge.go and pause.go what operators ask for. url.go reads the URL, tls.go the
+// purge.go and pause.go what operators ask for; lister.go and editor.go show and change
+// dead letters. url.go reads the URL, tls.go the
 // certificates. link.go keeps connections open (session.go), on the hosts
 // that work (hosts.go, proof.go), trouble.go says what was wrong, and topology.go and
 // declare.go declare what names.go names. Package codec has the form of a message,

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"errors"
-	"sync"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
 	"github.com/dtaskhq/dtask/runtime/internal/safelog"
@@ -23,9 +22,8 @@ type Broker struct {
 
 	writer *writer
 
-	readerMu sync.Mutex
-	reader   *conn // for inspection; nil until needed
-	closed   bool
+	quick  reader // for what is asked every second
+	survey reader // for what may look at every message
 }
 
 var _ broker.Broker = (*Broker)(nil)
@@ -64,13 +62,5 @@ func Open(ctx context.Context, url string, config broker.Config) (*Broker, error
 // Close waits until what was enqueued and settled is durable, and closes the
 // file. Consumers that are still open give up their deliveries.
 func (b *Broker) Close() error {
-	err := b.writer.close()
-	b.readerMu.Lock()
-	defer b.readerMu.Unlock()
-	b.closed = true
-	if b.reader != nil {
-		err = errors.Join(err, b.reader.close())
-		b.reader = nil
-	}
-	return err
+	return errors.Join(b.writer.close(), b.quick.close(), b.survey.close())
 }

@@ -32,8 +32,11 @@ const (
 	allWaiting = "SELECT seq FROM dtask_messages INDEXED BY dtask_waiting WHERE state = 0 AND quarantine = 0 AND queue = ?1" +
 		" UNION ALL SELECT seq FROM dtask_messages INDEXED BY dtask_quarantine WHERE state = 0 AND quarantine > 0 AND queue = ?1"
 
-	retryDead = "UPDATE dtask_messages SET state = 0, due = ?1, expires = CASE WHEN expires > ?1 THEN expires END, attempt = 1, crashes = 0, quarantine = 0, handed_back = 0, handed_back_since = NULL" +
-		" WHERE state = 2 AND queue = ?"
+	// revived makes a dead letter a message that is due now, which is its argument
+	// twice.
+	revived = "state = 0, due = ?, expires = CASE WHEN expires > ? THEN expires END, attempt = 1, crashes = 0, quarantine = 0, handed_back = 0, handed_back_since = NULL"
+
+	retryDead     = "UPDATE dtask_messages SET " + revived + " WHERE state = 2 AND queue = ?"
 	deleteDead    = "DELETE FROM dtask_messages WHERE state = 2 AND queue = ?"
 	deleteWaiting = "DELETE FROM dtask_messages WHERE state = 0 AND queue = ?"
 	withSeq       = " AND seq = ?"
@@ -44,9 +47,9 @@ const (
 func (b *Broker) RetryDead(ctx context.Context, queue string, ids ...string) (int, error) {
 	now := time.Now().UnixMilli()
 	if len(ids) == 0 {
-		return b.changeAll(ctx, allDead, queue, retryDead, now, queue)
+		return b.changeAll(ctx, allDead, queue, retryDead, now, now, queue)
 	}
-	return changeEach(ctx, b, ids, retryDead+withID, now, queue)
+	return changeEach(ctx, b, ids, retryDead+withID, now, now, queue)
 }
 
 // DeleteDead implements [broker.Admin].

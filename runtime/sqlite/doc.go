@@ -87,5 +87,6 @@
 // vacuum.go deletes what has expired, repair.go finds what damage has hidden,
 // salvage.go goes on after a transaction that failed, and trouble.go says so.
 // ticks.go has the schedules, result.go the results; queues.go, dead.go and
-// pause.go are for operators. url.go, file.go and conn.go open the file.
+// pause.go are for operators, and so are counts.go, list.go and editor.go: what they
+// look at walk.go reads, along the lanes of lanes.go. url.go, file.go and conn.go open the file.
 package sqlite

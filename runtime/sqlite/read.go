@@ -2,25 +2,40 @@ package sqlite
 
 import (
 	"context"
+	"sync"
+	"sync/atomic"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
-// read runs f on the connection for reading, which sees what is committed and
-// keeps no writer waiting.
+// A reader is a connection for reading, which sees what is committed and keeps no
+// writer waiting. A broker has one for questions with a quick answer, and one for
+// those that take long.
+type reader struct {
+	mu     sync.Mutex
+	conn   *conn // nil until needed
+	closed atomic.Bool
+}
+
+// read runs f on the connection for quick answers.
 func (b *Broker) read(ctx context.Context, f func(*conn) error) error {
+	return b.readOn(ctx, &b.quick, f)
+}
+
+// readOn runs f on a connection for reading.
+func (b *Broker) readOn(ctx context.Context, r *reader, f func(*conn) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	b.readerMu.Lock()
-	defer b.readerMu.Unlock()
-	if b.closed {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed.Load() {
 		return broker.ErrClosed
 	}
 	if err := b.writer.usable(); err != nil {
 		return err
 	}
-	if b.reader == nil {
+	if r.conn == nil {
 		c, err := connect(ctx, b.target)
 		if err != nil {
 			return explain(b.file, err)
@@ -29,24 +44,41 @@ func (b *Broker) read(ctx context.Context, f func(*conn) error) error {
 			c.close()
 			return explain(b.file, err)
 		}
-		b.reader = c
+		r.conn = c
 	}
-	err := f(b.reader)
+	err := f(r.conn)
 	b.writer.judge(err)
 	return explain(b.file, err)
 }
 
-// busyTimeout is how long the connection for reading waits for another process,
-// in milliseconds.
+// busyTimeout is how long a connection for reading waits for another process, in
+// milliseconds.
 const busyTimeout = "5000"
 
 // readSnapshot is like read, and all that f reads is of one moment.
 func (b *Broker) readSnapshot(ctx context.Context, f func(*conn) error) error {
-	return b.read(ctx, func(c *conn) error {
+	return b.snapshotOn(ctx, &b.quick, f)
+}
+
+// snapshotOn is like readOn, and all that f reads is of one moment.
+func (b *Broker) snapshotOn(ctx context.Context, r *reader, f func(*conn) error) error {
+	return b.readOn(ctx, r, func(c *conn) error {
 		if _, err := c.exec("BEGIN"); err != nil {
 			return err
 		}
 		defer c.exec("ROLLBACK") // nothing was written
 		return f(c)
 	})
+}
+
+// close ends what is being read, and closes the connection.
+func (r *reader) close() (err error) {
+	r.closed.Store(true)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.conn != nil {
+		err = r.conn.close()
+		r.conn = nil
+	}
+	return err
 }

@@ -44,6 +44,15 @@ func TestPlans(t *testing.T) {
 		retryDead + withSeq:     "SEARCH dtask_messages USING INTEGER PRIMARY KEY (rowid=?)",
 		retryDead + withID:      "SEARCH dtask_messages USING INDEX sqlite_autoindex_dtask_messages_1 (id=?)",
 		deleteWaiting + withSeq: "SEARCH dtask_messages USING INTEGER PRIMARY KEY (rowid=?)",
+		selectStored:            "SEARCH dtask_messages USING INDEX sqlite_autoindex_dtask_messages_1 (id=?)",
+	}
+	for _, change := range []string{editMessage, moveMessage, hastenMessage, deleteMessage, reviveMessage} {
+		statements[change] = "SEARCH dtask_messages USING INDEX sqlite_autoindex_dtask_messages_1 (id=?)"
+	}
+	for s, key := range map[shelf]string{waiting: "queue=? AND priority=?", quarantined: "queue=?", dead: "queue=?"} {
+		l := lane{shelf: s}
+		statements[l.later(briefColumns)] = "USING INDEX " + shelves[s].index + " (" + key + " AND due>? AND due<?)"
+		statements[l.sameDue(briefColumns)] = "USING INDEX " + shelves[s].index + " (" + key + " AND due=? AND rowid>?)"
 	}
 	for class, q := range queries {
 		index, key := "dtask_waiting", "queue=? AND priority=?"

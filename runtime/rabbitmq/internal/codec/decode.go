@@ -31,7 +31,7 @@ func Decode(d *wire.Delivery, queue string) (broker.Message, error) {
 			continue // as good as absent
 		}
 		switch name {
-		case headerSchema:
+		case HeaderSchema:
 			r.Text(name, v, &m.Schema)
 		case HeaderPriority:
 			n, _ := r.Int(name, v)

@@ -59,7 +59,7 @@ func encodeHeaders(m *broker.Message) (wire.Table, error) {
 		return "", fmt.Errorf("%w: %d bytes of headers, at most %d", broker.ErrTooLarge, size, maxUserHeaders)
 	}
 	if m.Schema != "" {
-		h.Text(headerSchema, m.Schema)
+		h.Text(HeaderSchema, m.Schema)
 	}
 	if m.Priority != broker.PriorityDefault {
 		h.Int(HeaderPriority, int64(m.Priority))

@@ -6,7 +6,7 @@ import "strings"
 
 // The headers of a message.
 const (
-	headerSchema          = "dtask-schema"
+	HeaderSchema          = "dtask-schema"
 	HeaderPriority        = "dtask-priority" // 1 or -1
 	HeaderAttempt         = "dtask-attempt"
 	headerAttempts        = "dtask-attempts"

@@ -1,0 +1,168 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dtaskhq/dtask/runtime/broker"
+	"github.com/dtaskhq/dtask/runtime/operate"
+	"github.com/dtaskhq/dtask/runtime/operate/selection"
+)
+
+func (p *Program) message() *cobra.Command {
+	message := &cobra.Command{
+		Use:     "message",
+		Short:   "Show, edit, retry, delete or move messages by their ids",
+		Example: "  dtask message show 0199c3a1-7f2e-7c11-9a55-3f0e5b7a9d21",
+	}
+	message.AddCommand(p.show(), p.edit(),
+		p.changeIDs("retry", "Make delayed messages due now, and return dead letters to their queues", operate.Retry),
+		p.changeIDs("delete", "Delete messages that do not run", operate.Delete),
+		p.move(),
+	)
+	return message
+}
+
+func (p *Program) show() *cobra.Command {
+	return &cobra.Command{
+		Use:     "show ID",
+		Short:   "Show all of a message: its arguments, and what went wrong",
+		Example: "  dtask message show 0199c3a1-7f2e-7c11-9a55-3f0e5b7a9d21\n  dtask message show 0199c3a1-7f2e-7c11-9a55-3f0e5b7a9d21 -o json",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return p.with(c.Context(), func(o *operate.Operator) error {
+				m, err := o.Message(c.Context(), args[0])
+				if err != nil {
+					return err
+				}
+				if p.format == "table" {
+					return p.showMessage(m)
+				}
+				return writeAll(p, []broker.Stored{m}, nil, messageColumns, func(m broker.Stored) any { return wholeRecordOf(m) })
+			})
+		},
+	}
+}
+
+// changeIDs is a command for messages that are named, or selected.
+func (p *Program) changeIDs(name, short string, a operate.Action) *cobra.Command {
+	var f changeFlags
+	var text string
+	c := &cobra.Command{
+		Use:     name + " ID… | --select SELECT",
+		Short:   short,
+		Long:    short + ".\n\n" + aboutChanges,
+		Example: "  dtask message " + name + " 0199c3a1-7f2e-7c11-9a55-3f0e5b7a9d21\n  dtask message " + name + " --select 'state:delayed args.user.id:7'",
+		RunE: func(c *cobra.Command, ids []string) error {
+			s, err := named(ids, text)
+			if err != nil {
+				return err
+			}
+			return p.change(c.Context(), s, a, f)
+		},
+	}
+	f.add(c)
+	p.addSelect(c, &text)
+	return c
+}
+
+func (p *Program) move() *cobra.Command {
+	var f changeFlags
+	var text, to string
+	c := &cobra.Command{
+		Use:     "move ID… | --select SELECT --to QUEUE",
+		Short:   "Move messages that do not run to another queue",
+		Long:    "Move messages that do not run to another queue. They stay what they are: a dead letter\nis then one of that queue.\n\n" + aboutChanges,
+		Example: "  dtask message move --select 'queue:old' --to mail",
+		RunE: func(c *cobra.Command, ids []string) error {
+			s, err := named(ids, text)
+			if err != nil {
+				return err
+			}
+			if err := broker.ValidateQueue(to); err != nil {
+				return usagef("--to: %w", err)
+			}
+			return p.change(c.Context(), s, operate.Move(to), f)
+		},
+	}
+	f.add(c)
+	p.addSelect(c, &text)
+	c.Flags().StringVar(&to, "to", "", "the `QUEUE` to move to")
+	c.RegisterFlagCompletionFunc("to", func(c *cobra.Command, _ []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		return p.completeQueue(c, nil, typed)
+	})
+	return c
+}
+
+func (p *Program) addSelect(c *cobra.Command, text *string) {
+	c.Flags().StringVar(text, "select", "", "the messages that `SELECT` means, instead of ids")
+	c.RegisterFlagCompletionFunc("select", p.completeSelect)
+}
+
+// named returns the selection of ids or of a text: exactly one of them, so that nobody
+// changes all messages by leaving something out.
+func named(ids []string, text string) (selection.Selection, error) {
+	switch {
+	case len(ids) > 0 && text == "":
+		return selection.IDs(ids...), nil
+	case len(ids) == 0 && text != "":
+		return parse([]string{text})
+	}
+	return selection.Selection{}, usagef("name messages by their ids, or by --select SELECT")
+}
+
+func (p *Program) edit() *cobra.Command {
+	var retry bool
+	c := &cobra.Command{
+		Use:   "edit ID",
+		Short: "Edit the arguments of a message that does not run",
+		Long: `Open the arguments of a message in $VISUAL or $EDITOR, and store them if they were
+changed to another JSON object. If they are no JSON object, or if the message has moved
+on meanwhile, nothing is stored, and the text is kept in a file.`,
+		Example: "  dtask message edit 0199c3a1-7f2e-7c11-9a55-3f0e5b7a9d21 --retry",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return p.with(c.Context(), func(o *operate.Operator) error { return p.editMessage(c.Context(), o, args[0], retry) })
+		},
+	}
+	c.Flags().BoolVar(&retry, "retry", false, "then make it due now, or return the dead letter to its queue")
+	return c
+}
+
+func (p *Program) editMessage(ctx context.Context, o *operate.Operator, id string, retry bool) error {
+	m, err := o.Message(ctx, id)
+	if err != nil {
+		return err
+	}
+	if m.State == broker.StateRunning {
+		return fmt.Errorf("%.100q: %w: it is running", id, broker.ErrChanged)
+	}
+	arguments, file, err := p.inEditor(ctx, m)
+	if err != nil {
+		return err
+	}
+	switch err := o.Edit(ctx, m, arguments); {
+	case errors.Is(err, operate.ErrUnchanged):
+		fmt.Fprintln(p.Err, "the arguments are what they were")
+	case err != nil:
+		return fmt.Errorf("nothing was stored: %w; your text is in %s", err, file)
+	default:
+		fmt.Fprintln(p.Err, "1 message edited")
+	}
+	removeText(file)
+	if !retry {
+		return nil
+	}
+	plan, err := o.Plan(ctx, selection.IDs(id), operate.Retry)
+	if err == nil && plan.Messages == 0 {
+		fmt.Fprintln(p.Err, "it was due already")
+		return nil
+	}
+	if err == nil {
+		err = p.do(ctx, plan, operate.Retry, changeFlags{})
+	}
+	return err
+}

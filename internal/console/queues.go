@@ -1,0 +1,129 @@
+package console
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dtaskhq/dtask/runtime/broker"
+	"github.com/dtaskhq/dtask/runtime/operate"
+)
+
+func (p *Program) queues() *cobra.Command {
+	return &cobra.Command{
+		Use:     "queues",
+		Short:   "List the queues with what is ready, running, delayed and dead",
+		Example: "  dtask queues\n  dtask queues -o json",
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return p.with(c.Context(), func(o *operate.Operator) error {
+				states, err := o.Queues(c.Context())
+				return writeAll(p, states, err, queueColumns, func(s broker.QueueState) any { return queueRecordOf(s) })
+			})
+		},
+	}
+}
+
+func (p *Program) orphans() *cobra.Command {
+	return &cobra.Command{
+		Use:     "orphans",
+		Short:   "List the queues that have messages and no worker",
+		Long:    "List the queues that have messages waiting and no consumer in any process. Paused\nqueues are not among them.",
+		Example: "  dtask orphans",
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return p.with(c.Context(), func(o *operate.Operator) error {
+				states, err := o.Orphans(c.Context())
+				return writeAll(p, states, err, queueColumns, func(s broker.QueueState) any { return queueRecordOf(s) })
+			})
+		},
+	}
+}
+
+func (p *Program) queue() *cobra.Command {
+	queue := &cobra.Command{
+		Use:     "queue",
+		Short:   "Pause, resume or purge a queue",
+		Example: "  dtask queue pause mail",
+	}
+	queue.AddCommand(
+		p.switchQueue("pause NAME", "Stop the delivery of a queue, for all workers", "What runs goes on. The queue need not exist yet.", "paused", (*operate.Operator).Pause),
+		p.switchQueue("resume NAME", "Deliver the messages of a paused queue again", "", "resumed", (*operate.Operator).Resume),
+		p.purge(),
+	)
+	return queue
+}
+
+// switchQueue is a command that changes one queue.
+func (p *Program) switchQueue(use, short, long, done string, change func(*operate.Operator, context.Context, string) error) *cobra.Command {
+	name := use[:len(use)-len(" NAME")]
+	return &cobra.Command{
+		Use:               use,
+		Short:             short,
+		Long:              short + ". " + long,
+		Example:           "  dtask queue " + name + " mail",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: p.completeQueue,
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := broker.ValidateQueue(args[0]); err != nil {
+				return usageError{err}
+			}
+			return p.with(c.Context(), func(o *operate.Operator) error {
+				if err := change(o, c.Context(), args[0]); err != nil {
+					return err
+				}
+				fmt.Fprintf(p.Err, "queue %s is %s\n", args[0], done)
+				return nil
+			})
+		},
+	}
+}
+
+func (p *Program) purge() *cobra.Command {
+	var yes bool
+	c := &cobra.Command{
+		Use:               "purge NAME",
+		Short:             "Delete what is ready and delayed of a queue",
+		Long:              "Delete what is ready and delayed of a queue. What runs goes on, and dead letters\nstay: dead delete deletes them.",
+		Example:           "  dtask queue purge mail",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: p.completeQueue,
+		RunE: func(c *cobra.Command, args []string) error {
+			return p.with(c.Context(), func(o *operate.Operator) error {
+				states, err := o.Queues(c.Context())
+				if err != nil {
+					return err
+				}
+				for _, s := range states {
+					if s.Queue == args[0] {
+						return p.purgeQueue(c.Context(), o, s, yes)
+					}
+				}
+				return fmt.Errorf("%w: there is no queue %.100q", errNothing, args[0])
+			})
+		},
+	}
+	c.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	return c
+}
+
+func (p *Program) purgeQueue(ctx context.Context, o *operate.Operator, s broker.QueueState, yes bool) error {
+	n, text := s.Ready+max(s.Delayed, 0), ""
+	text = strconv.Itoa(n) + " messages"
+	if s.Delayed < 0 {
+		n, text = s.Ready, strconv.Itoa(s.Ready)+" messages, and an unknown number of delayed ones,"
+	} else if n == 0 {
+		return fmt.Errorf("%w: queue %s has none that is ready or delayed", errNothing, s.Queue)
+	}
+	if err := p.confirm(n, text+" of queue "+s.Queue+" are to be deleted", yes); err != nil {
+		return err
+	}
+	done, err := o.Purge(ctx, s.Queue)
+	if err != nil {
+		return fmt.Errorf("%d messages were deleted, and then: %w", done, err)
+	}
+	fmt.Fprintf(p.Err, "%d messages deleted\n", done)
+	return nil
+}
