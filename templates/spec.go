@@ -11,7 +11,7 @@ import (
 )
 
 // spec emits the policy of a task: the options of its directives, its module, the
-// fingerprint of its arguments, and its past.
+// fingerprints of its arguments and its result, and its past.
 func spec(t *scan.Task) *Statement {
 	fields := settings(t.Options)
 	if t.Cron != nil {
@@ -20,6 +20,9 @@ func spec(t *scan.Task) *Statement {
 	}
 	fields = append(fields, Id("Module").Op(":").Lit(t.Module))
 	fields = append(fields, Id("Schema").Op(":").Lit(t.Args.Fingerprint()))
+	if t.Returns != nil {
+		fields = append(fields, Id("Result").Op(":").Lit(t.Returns.Fingerprint()))
+	}
 	if len(t.Was) > 0 {
 		fields = append(fields, Id("Was").Op(":").Index().String().ValuesFunc(func(g *Group) {
 			for _, name := range t.Was {
@@ -28,7 +31,10 @@ func spec(t *scan.Task) *Statement {
 		}))
 	}
 	if len(t.Earlier) > 0 {
-		fields = append(fields, Id("Earlier").Op(":").Add(earlier(t)))
+		fields = append(fields, Id("Earlier").Op(":").Add(earlier(t.Earlier)))
+	}
+	if len(t.EarlierResults) > 0 {
+		fields = append(fields, Id("EarlierResults").Op(":").Add(earlier(t.EarlierResults)))
 	}
 	return Custom(Options{Open: "{", Close: "}", Separator: ",", Multi: true}, fields...)
 }

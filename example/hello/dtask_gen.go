@@ -25,6 +25,7 @@ var GreetTask = dtask.Define[GreetArgs, string]("github.com/dtaskhq/dtask/exampl
 	Keep:    time.Hour,
 	Module:  "github.com/dtaskhq/dtask",
 	Schema:  "3aadaf3011b52a6d",
+	Result:  "1476a2d3b63993f6",
 })
 
 // DelayGreet enqueues Greet(name) on queue "default".

@@ -25,6 +25,7 @@ var SendReceiptTask = dtask.Define[SendReceiptArgs, string]("github.com/dtaskhq/
 	Keep:    time.Hour,
 	Module:  "github.com/dtaskhq/dtask",
 	Schema:  "3ca6de843af97735",
+	Result:  "1476a2d3b63993f6",
 })
 
 // DelaySendReceipt enqueues SendReceipt(order) on queue "default".

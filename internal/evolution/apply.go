@@ -49,6 +49,13 @@ func (a *application) task(t *scan.Task, known *lock.Task) {
 		}
 		t.Earlier = append(t.Earlier, e)
 	}
+	if result := known.Result.Present(); result != nil {
+		for _, v := range known.Result.Earlier() {
+			t.EarlierResults = append(t.EarlierResults, scan.Earlier{
+				N: v.N, Schema: v.Fingerprint, Refused: refusal(v, schema.Compare(v.Schema, result.Schema)),
+			})
+		}
+	}
 	slices.SortFunc(a.pkg.OldArgs, func(x, y scan.OldArgs) int { return strings.Compare(x.Name, y.Name) })
 }
 

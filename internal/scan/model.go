@@ -87,10 +87,12 @@ type Task struct {
 	// Module is the path of the module that has the task, without a major version.
 	Module string
 
-	// Was are names that the task had, newest first, and Earlier are the versions
-	// that its arguments had, newest first. Package evolution fills them in.
-	Was     []string
-	Earlier []Earlier
+	// Was are names that the task had, newest first; Earlier and EarlierResults are
+	// the versions that its arguments and its result had, newest first. Package
+	// evolution fills them in.
+	Was            []string
+	Earlier        []Earlier
+	EarlierResults []Earlier
 
 	// Args is what the arguments look like in a message, and Returns what the
 	// result looks like there, or nil.
@@ -105,7 +107,7 @@ func (t *Task) Function() string {
 	return t.Func
 }
 
-// An Earlier is an earlier version of the arguments of a task.
+// An Earlier is an earlier version of the arguments or of the result of a task.
 type Earlier struct {
 	N      int
 	Schema string // its fingerprint

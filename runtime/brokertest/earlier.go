@@ -96,8 +96,8 @@ func testWorkerEarlier(t *testing.T, store Store) {
 		{"shop.Pay", "v2", `{"cents":1,"more":1}`, nil, "has field more, which this build does not know"},
 		{"shop.Pay", "v2", `{"cents":`, nil, "cannot be decoded"},
 		{"shop.Pay", "v0", `{"cents":"7"}`, nil, "it is of v0, and since then: cents: string became int64"},
-		{"shop.Pay", "v4", `{"cents":8,"currency":"EUR"}`, nil, "has the schema v4, which this build does not know"},
-		{"shop.Note", "v3", `{"text":"nine"}`, nil, "has the schema v3, which this build does not know"},
+		{"shop.Pay", "v4", `{"cents":8,"currency":"EUR"}`, nil, "have the schema v4, which this build does not know"},
+		{"shop.Note", "v3", `{"text":"nine"}`, nil, "have the schema v3, which this build does not know"},
 		{"shop.Note", "v1", `{"text":7}`, nil, "field text is a number, this build wants string"},
 	} {
 		m := Message("work")

@@ -203,7 +203,7 @@ func testWorkerUnknown(t *testing.T, store Store) {
 	start(t, b, dtask.WorkerConfig{KeepUnknown: time.Nanosecond}, dtask.Table{handler})
 	dead := deadLetters(t, b, "work", 1)[0]
 	reason := dead.Failures[len(dead.Failures)-1].Error
-	if dead.ID != renamed.ID || !strings.Contains(reason, "has the schema text base64, which this build does not know") {
+	if dead.ID != renamed.ID || !strings.Contains(reason, "have the schema text base64, which this build does not know") {
 		t.Errorf("dead letter %s says %q", dead.ID, reason)
 	}
 }

@@ -98,14 +98,6 @@ func encodeResult(result any) ([]byte, error) {
 	return value, nil
 }
 
-// decodeResult is the reverse of encodeResult.
-func decodeResult(value []byte, result any) error {
-	if err := json.Unmarshal(value, result); err != nil {
-		return fmt.Errorf("it does not decode, so another build may have written it: %w", err)
-	}
-	return nil
-}
-
 // An undecodableError is final: no build can decode the body.
 type undecodableError struct{ err error }
 

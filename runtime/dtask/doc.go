@@ -34,7 +34,7 @@
 //	survive.go, comesback.go         values that would not come back from JSON
 //	exact.go, exactfields.go,
 //	fields.go                        whether a body of another build fits exactly
-//	result.go                        Handle and Wait
+//	result.go, keptresult.go         Handle and Wait; results as brokers keep them
 //	worker.go, workerconfig.go       a worker and its settings
 //	run.go, slot.go                  consuming, concurrency, stopping
 //	execute.go, context.go,

@@ -183,5 +183,9 @@ func (w *Worker) settle(d broker.Delivery, o Outcome) {
 	case OutcomeHandedBack:
 		w.stats.handedBack.Add(1)
 	}
-	d.Settle(o.settlement())
+	s := o.settlement()
+	if h := w.tasks[d.Message().Task]; h != nil && s.Result != nil {
+		s.Result = keepResult(&h.Spec, s.Result)
+	}
+	d.Settle(s)
 }

@@ -20,6 +20,7 @@ func init() {
 	inside.Unrecorded = func(worker any) []broker.Unrecorded { return worker.(*Worker).unrecorded() }
 	inside.Attempt = func(ctx context.Context, client, task any, m *Message) ([]byte, error) {
 		b := task.(BoundTask)
-		return run(ctx, client.(*Client), &b, m)
+		result, err := run(ctx, client.(*Client), &b, m)
+		return keepResult(&b.Spec, result), err
 	}
 }

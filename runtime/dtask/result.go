@@ -47,7 +47,7 @@ func (h Handle[R]) Wait(ctx context.Context) (R, error) {
 	case r.Failure != nil:
 		return value, &TaskError{Task: r.Task, ID: h.ID, Failure: *r.Failure}
 	}
-	if err := decodeResult(r.Value, &value); err != nil {
+	if err := decodeResult(ctx, h.spec, r.Value, &value); err != nil {
 		return value, fmt.Errorf("dtask: result of %s (%s): %w", r.Task, h.ID, err)
 	}
 	return value, nil

@@ -46,10 +46,17 @@ type Spec struct {
 	// all fields.
 	Schema string
 
+	// Result is the fingerprint of the result, or empty if there is none.
+	Result string
+
 	// Was are names that the task had before. Messages that have one are run.
 	Was []string
 
 	// Earlier are the versions that the arguments had before. A message whose
 	// fingerprint is neither Schema nor that of one of them is handed back.
 	Earlier []Earlier
+
+	// EarlierResults are the versions that the result had before. [Handle.Wait]
+	// returns an error for a result that is of none of them.
+	EarlierResults []Earlier
 }

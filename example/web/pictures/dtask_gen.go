@@ -28,6 +28,7 @@ var ThumbnailTask = dtask.Define[ThumbnailArgs, Size]("github.com/dtaskhq/dtask/
 	Backoff: time.Second,
 	Module:  "github.com/dtaskhq/dtask",
 	Schema:  "b4637fe5d999c962",
+	Result:  "8d93771385f17cfe",
 })
 
 // DelayThumbnail enqueues Thumbnail(original, thumbnail, box) on queue
