@@ -81,7 +81,7 @@ func (c *testCase) generate(t *testing.T) []txtar.File {
 		args = strings.Fields(text)
 	}
 	// Cases are modules on their own: no workspace, and nothing from the net.
-	env := []string{"GOWORK=off", "GOPROXY=off", "GOFLAGS=-mod=mod"}
+	env := []string{"GOWORK=off", "GOPROXY=off", "GOFLAGS=-mod=mod", "SOURCE_DATE_EPOCH=1764115200"}
 	if text, ok := c.get("env"); ok {
 		env = append(env, strings.Fields(text)...)
 	}

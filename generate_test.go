@@ -48,7 +48,7 @@ func TestMain(m *testing.M) {
 //	want/stdout  what it prints
 //	want/stderr
 //	want/run     what the function Main of package run prints after it
-//	want/PATH    a generated file
+//	want/PATH    a generated file, and dtask.lock if the module has one
 //
 // If want/exit is 1 or more, no file may change.
 type testCase struct {
@@ -121,12 +121,14 @@ func (c *testCase) write(t *testing.T, name, text string) {
 	}
 }
 
-// files returns the Go files of the module by their paths.
+// files returns the Go files of the module by their paths, and its dtask.lock if the
+// case brings one.
 func (c *testCase) files(t *testing.T) map[string]string {
 	t.Helper()
 	files := make(map[string]string)
 	err := filepath.WalkDir(c.dir, func(file string, d os.DirEntry, err error) error {
-		if err != nil || d.IsDir() || !strings.HasSuffix(file, ".go") {
+		_, locked := c.get(d.Name())
+		if err != nil || d.IsDir() || !strings.HasSuffix(file, ".go") && !(locked && d.Name() == "dtask.lock") {
 			return err
 		}
 		data, err := os.ReadFile(file)

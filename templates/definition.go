@@ -36,12 +36,12 @@ func (w *writer) definition(t *scan.Task) *Statement {
 
 func definitionDoc(t *scan.Task) string {
 	head := fmt.Sprintf("%s is the definition of %s.", t.Names.Task, t.Function())
-	if len(t.Wire) == 0 {
+	lines := t.Args.Lines()
+	if len(lines) == 0 {
 		return head
 	}
-	lines := t.Wire
-	if len(lines) > maxWireLines {
-		lines = append(lines[:maxWireLines:maxWireLines], fmt.Sprintf("... and %d more lines", len(t.Wire)-maxWireLines))
+	if more := len(lines) - maxWireLines; more > 0 {
+		lines = append(lines[:maxWireLines:maxWireLines], fmt.Sprintf("... and %d more lines", more))
 	}
 	return wrap(head+" Its arguments in a message:") + "\n\n\t" + strings.Join(lines, "\n\t")
 }

@@ -2,12 +2,8 @@ package templates
 
 import (
 	"go/token"
-	"go/types"
-	"maps"
 	"path"
-	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/dave/jennifer/jen"
 
@@ -23,12 +19,11 @@ type names struct {
 	ctx, args, opts string
 }
 
-func newNames(pkg *scan.Package) *names {
+func newNames(pkg *scan.Package, held map[string]string) *names {
 	n := &names{
-		imports:   make(map[string]string),
+		imports:   chooseImports(pkg, held),
 		receivers: make(map[string]string),
 	}
-	n.chooseImports(pkg)
 
 	// A local variable may hide a name of the package, such as ctx, if no
 	// generated function mentions that.
@@ -47,55 +42,6 @@ func newNames(pkg *scan.Package) *names {
 	return n
 }
 
-// chooseImports gives every import a name that is free in the whole package, as
-// Go does not let an import have the name of a declaration. The imports that are
-// always there come first, and the others follow in the order of their paths.
-func (n *names) chooseImports(pkg *scan.Package) {
-	taken := make(map[string]bool)
-	for _, name := range types.Universe.Names() {
-		taken[name] = true
-	}
-	taken["err"] = true // jennifer reserves it
-	for _, name := range pkg.Scope {
-		taken[name] = true
-	}
-	for _, name := range generatedIdentifiers(pkg) {
-		taken[name] = true
-	}
-	choose := func(importPath string, candidates ...string) {
-		for _, name := range candidates {
-			if !taken[name] && token.IsIdentifier(name) {
-				n.imports[importPath] = name
-				taken[name] = true
-				return
-			}
-		}
-		name := unused(candidates[0], taken)
-		n.imports[importPath] = name
-		taken[name] = true
-	}
-	choose(contextPath, "context")
-	choose(timePath, "time")
-	choose(slicesPath, "slices")
-	choose(runtimePath, "dtask")
-	for _, p := range slices.Sorted(maps.Keys(pkg.Imports)) {
-		if n.imports[p] == "" {
-			choose(p, pkg.Imports[p], parentPrefix(p)+pkg.Imports[p])
-		}
-	}
-}
-
-// parentPrefix returns the second last element of a path as the first part of
-// an identifier: core for k8s.io/api/core/v1.
-func parentPrefix(importPath string) string {
-	return strings.Map(func(r rune) rune {
-		if 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' {
-			return r
-		}
-		return -1
-	}, path.Base(path.Dir(importPath)))
-}
-
 // unused returns name, or else name with the first number that is free.
 func unused(name string, taken map[string]bool) string {
 	for i, candidate := 2, name; ; i++ {
@@ -111,6 +57,9 @@ func generatedIdentifiers(pkg *scan.Package) []string {
 	all := []string{scan.TasksFunc, scan.TableFunc}
 	for _, t := range pkg.Tasks {
 		all = append(all, t.Names.Args, t.Names.Task, t.Names.Delay)
+	}
+	for _, o := range pkg.OldArgs {
+		all = append(all, o.Name)
 	}
 	return all
 }

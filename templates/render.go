@@ -21,19 +21,26 @@ const (
 	contextPath = "context"
 	timePath    = "time"
 	slicesPath  = "slices"
+	jsonPath    = scan.RawJSON
 )
 
-// Render returns the generated file of a package. The same package gives the
-// same bytes.
-func Render(pkg *scan.Package) ([]byte, error) {
+// Render returns the generated file of a package. The same package gives the same
+// bytes, except that imports whose names collide keep those that they have in old,
+// the file as it is now. It may be nil.
+func Render(pkg *scan.Package, old []byte) ([]byte, error) {
 	f := NewFilePathName(pkg.Path, pkg.Name)
 	f.HeaderComment(generated.Header)
-	w := &writer{pkg: pkg, names: newNames(pkg)}
+	w := &writer{pkg: pkg, names: newNames(pkg, importNames(old))}
 	w.names.declareImports(f)
 
 	for _, t := range pkg.Tasks {
 		if !t.OwnArgs {
 			f.Add(w.argsStruct(t)).Line()
+		}
+		for _, o := range pkg.OldArgs {
+			if o.Task == t {
+				f.Add(w.oldArgs(o))
+			}
 		}
 		f.Add(w.definition(t)).Line()
 		f.Add(w.delayFunc(t)).Line()

@@ -10,8 +10,8 @@ import (
 	"github.com/dtaskhq/dtask/internal/scan"
 )
 
-// spec emits the policy of a task: the options of its directives, its module, and
-// the fingerprint of its arguments.
+// spec emits the policy of a task: the options of its directives, its module, the
+// fingerprint of its arguments, and its past.
 func spec(t *scan.Task) *Statement {
 	fields := settings(t.Options)
 	if t.Cron != nil {
@@ -19,7 +19,17 @@ func spec(t *scan.Task) *Statement {
 		fields = append(fields, settings(t.Cron.Options)...)
 	}
 	fields = append(fields, Id("Module").Op(":").Lit(t.Module))
-	fields = append(fields, Id("Schema").Op(":").Lit(t.Schema))
+	fields = append(fields, Id("Schema").Op(":").Lit(t.Args.Fingerprint()))
+	if len(t.Was) > 0 {
+		fields = append(fields, Id("Was").Op(":").Index().String().ValuesFunc(func(g *Group) {
+			for _, name := range t.Was {
+				g.Lit(name)
+			}
+		}))
+	}
+	if len(t.Earlier) > 0 {
+		fields = append(fields, Id("Earlier").Op(":").Add(earlier(t)))
+	}
 	return Custom(Options{Open: "{", Close: "}", Separator: ",", Multi: true}, fields...)
 }
 

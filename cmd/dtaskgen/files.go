@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,6 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/dtaskhq/dtask/internal/generated"
+	"github.com/dtaskhq/dtask/internal/lock"
 	"github.com/dtaskhq/dtask/internal/scan"
 	"github.com/dtaskhq/dtask/templates"
 )
@@ -22,45 +24,61 @@ type file struct {
 
 func (f *file) changes() bool { return !bytes.Equal(f.old, f.new) || (f.old == nil) != (f.new == nil) }
 
-// render returns the files of the packages, and those to be removed.
-func render(result *scan.Result) ([]*file, error) {
+// render returns the files of the packages, those to be removed, and the locks of
+// the modules.
+func render(result *scan.Result, modules []*lockedModule) ([]*file, error) {
 	if result.Failed() {
 		return nil, nil
 	}
 	var files []*file
 	for _, p := range result.Packages {
-		src, err := templates.Render(p)
+		f, err := read(filepath.Join(p.Dir, generated.File))
 		if err != nil {
 			return nil, err
 		}
-		files = append(files, &file{path: filepath.Join(p.Dir, generated.File), new: src})
-	}
-	for _, path := range result.Stale {
-		files = append(files, &file{path: path})
-	}
-	for _, f := range files {
-		if err := f.read(); err != nil {
+		if f.new, err = templates.Render(p, f.old); err != nil {
 			return nil, err
 		}
+		files = append(files, f)
+	}
+	for _, path := range result.Stale {
+		f, err := read(path)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, f)
+	}
+	for _, m := range modules {
+		files = append(files, m.file)
 	}
 	return files, nil
 }
 
-// read reads the file as it is.
-func (f *file) read() error {
-	old, err := os.ReadFile(f.path)
+// read returns a file as it is, and not yet as it should be.
+func read(path string) (*file, error) {
+	old, err := os.ReadFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil
+		return &file{path: path}, nil
 	case err != nil:
-		return fmt.Errorf("cannot read the generated file: %w", err)
+		return nil, fmt.Errorf("cannot read a generated file: %w", err)
 	}
-	f.old = old
-	return nil
+	return &file{path: path, old: old}, nil
 }
 
-// write makes the files what they should be. It touches only what changes.
+// errOverlap: another run wrote a file that this one has read.
+var errOverlap = errors.New("another dtaskgen writes at the same time; run it again")
+
+// write makes the files what they should be. It touches only what changes. The lock
+// of a module comes from what it was, so it must be that still.
 func write(files []*file) error {
+	for _, f := range files {
+		if filepath.Base(f.path) == lock.File {
+			if now, err := read(f.path); err != nil || !bytes.Equal(now.old, f.old) {
+				return cmp.Or(err, errOverlap)
+			}
+		}
+	}
 	for _, f := range files {
 		if !f.changes() {
 			continue
@@ -72,7 +90,7 @@ func write(files []*file) error {
 			continue
 		}
 		if err := f.replace(); err != nil {
-			return fmt.Errorf("cannot write the generated file: %w", err)
+			return fmt.Errorf("cannot write a generated file: %w", err)
 		}
 	}
 	return nil
@@ -86,7 +104,7 @@ func (f *file) replace() error {
 		mode = info.Mode().Perm()
 	}
 	// If the file is left behind, Go ignores it by its name.
-	temp, err := os.CreateTemp(filepath.Dir(f.path), "."+generated.File+".*")
+	temp, err := os.CreateTemp(filepath.Dir(f.path), "."+filepath.Base(f.path)+".*")
 	if err != nil {
 		return err
 	}

@@ -59,7 +59,7 @@ func (p *printer) taskJSON(pkg *scan.Package, t *scan.Task) object {
 		o = append(o, settings(t.Cron.Options)...)
 	}
 	return append(o,
-		member{"schema", t.Schema},
+		member{"schema", t.Args.Fingerprint()},
 		member{"function", pkg.Path + "." + t.Function()},
 		member{"position", p.position(t.Pos)},
 	)

@@ -10,7 +10,9 @@
 //	func SendWelcome(ctx context.Context, to string, user User) error
 //
 // in the packages that match the patterns (by default the one in the current
-// directory), and writes a file dtask_gen.go into each package that has some.
+// directory), and writes a file dtask_gen.go into each package that has some. In
+// dtask.lock, in the root of the module, it keeps what messages look like and looked
+// like before.
 // One run on ./... serves a module:
 //
 //	//go:generate go tool dtaskgen ./...
@@ -22,8 +24,13 @@
 // The flags are:
 //
 //	-check
-//		Write nothing. Print a diff of what would change, warn of each task
-//		whose messages change, and exit with 1 if there is a diff.
+//		Write nothing. Print a diff of what would change, say what a deploy
+//		means for waiting messages, and exit with 1 if there is a diff or if
+//		messages would be stranded.
+//	-against REF
+//		With -check: compare dtask.lock with the one of this revision of git,
+//		or with this file. Without it, with the one of the commit where the
+//		branch left the main one.
 //	-list, -n
 //		Write nothing. List the tasks.
 //	-json

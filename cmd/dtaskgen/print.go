@@ -26,6 +26,9 @@ func (p *printer) diagnostics(diags []*diagnostic.Diagnostic) {
 			continue
 		}
 		message := d.Message
+		if d.Class != "" {
+			message = string(d.Code) + " " + message
+		}
 		if d.Warning {
 			message = "warning: " + message
 		}
@@ -83,6 +86,7 @@ type diagnosticJSON struct {
 	Column   int             `json:"column"`
 	Severity string          `json:"severity"`
 	Code     diagnostic.Code `json:"code"`
+	Class    string          `json:"class,omitempty"`
 	Message  string          `json:"message"`
 	Chain    []stepJSON      `json:"chain,omitempty"`
 	Hint     string          `json:"hint,omitempty"`
@@ -95,6 +99,7 @@ func (p *printer) diagnosticJSON(d *diagnostic.Diagnostic) diagnosticJSON {
 		Column:   d.Pos.Column,
 		Severity: "error",
 		Code:     d.Code,
+		Class:    d.Class,
 		Message:  d.Message,
 		Hint:     d.Hint,
 	}

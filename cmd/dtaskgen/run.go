@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"github.com/dtaskhq/dtask/internal/diagnostic"
+	"github.com/dtaskhq/dtask/internal/lock"
 	"github.com/dtaskhq/dtask/internal/scan"
 )
 
@@ -25,6 +26,7 @@ type options struct {
 	list     bool
 	json     bool
 	quiet    bool
+	against  string
 	tags     string
 	patterns []string
 }
@@ -36,7 +38,10 @@ Dtaskgen writes dtask_gen.go into every package that has functions marked
 and the default is the package in the current directory.
 
 flags:
-  -check       write nothing; print a diff and exit with 1 if something would change
+  -check       write nothing; print a diff and exit with 1 if something would change,
+               or if a deploy would strand waiting messages
+  -against REF with -check: the revision or the dtask.lock to compare with, by
+               default the commit where this branch left the main one
   -list, -n    write nothing; list the tasks
   -json        print diagnostics, the summary and the list as JSON lines
   -q           print no summary
@@ -53,12 +58,16 @@ func parse(args []string) (options, error) {
 	flags.BoolVar(&o.list, "n", false, "")
 	flags.BoolVar(&o.json, "json", false, "")
 	flags.BoolVar(&o.quiet, "q", false, "")
+	flags.StringVar(&o.against, "against", "", "")
 	flags.StringVar(&o.tags, "tags", "", "")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
 	if o.check && o.list {
 		return o, errors.New("-check and -list exclude each other")
+	}
+	if o.against != "" && !o.check {
+		return o, errors.New("-against needs -check")
 	}
 	o.patterns = flags.Args()
 	if len(o.patterns) == 0 {
@@ -79,6 +88,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitTrouble
 	}
 	found, err := generate(ctx, o, stdout, stderr)
+	for try := 1; errors.Is(err, errOverlap) && try < 5; try++ {
+		found, err = generate(ctx, o, stdout, stderr)
+	}
 	switch {
 	case err != nil:
 		(&printer{json: o.json, out: stderr}).trouble(err)
@@ -100,17 +112,23 @@ func generate(ctx context.Context, o options, stdout, stderr io.Writer) (found b
 	if err != nil {
 		return false, err
 	}
-	files, err := render(result)
+	modules, err := lockedModules(result)
 	if err != nil {
 		return false, err
 	}
-	if o.check {
-		result.Diagnostics = diagnostic.Sorted(append(result.Diagnostics, wireChanges(result.Packages, files)...))
+	files, err := render(result, modules)
+	if err != nil {
+		return false, err
+	}
+	failed := result.Failed()
+	stranded, err := report(result, modules, o)
+	if err != nil {
+		return false, err
 	}
 	(&printer{dir: dir, json: o.json, out: stderr}).diagnostics(result.Diagnostics)
 	p := printer{dir: dir, json: o.json, out: stdout}
 	switch {
-	case result.Failed():
+	case failed:
 		return true, nil
 	case o.list:
 		return false, p.tasks(result.Packages)
@@ -121,8 +139,36 @@ func generate(ctx context.Context, o options, stdout, stderr io.Writer) (found b
 	} else {
 		err = write(files)
 	}
-	if err == nil && !found && !o.quiet {
+	if err == nil && !found && !stranded && !o.quiet {
 		p.summary(did)
 	}
-	return found, err
+	return found || stranded, err
+}
+
+// report adds to the diagnostics what a deploy of the changes means. With -check
+// they are those since another version, and the result tells whether a change would
+// strand messages. Otherwise they are those of this run, and all are warnings: to
+// generate code is no deploy.
+func report(result *scan.Result, modules []*lockedModule, o options) (stranded bool, err error) {
+	if result.Failed() || o.list {
+		return false, nil
+	}
+	for _, m := range modules {
+		var base *lock.Lock
+		if o.check {
+			if base, err = m.base(o.against); err != nil {
+				return false, err
+			}
+		}
+		for _, d := range m.changes(base) {
+			if !d.Warning && o.check {
+				stranded = true
+			} else {
+				d.Warning = true
+			}
+			result.Diagnostics = append(result.Diagnostics, d)
+		}
+	}
+	result.Diagnostics = diagnostic.Sorted(result.Diagnostics)
+	return stranded, nil
 }

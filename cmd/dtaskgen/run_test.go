@@ -106,7 +106,7 @@ func TestSummary(t *testing.T) {
 		want string
 	}{
 		{[]string{"./c"}, "no function is marked //dtask:task; nothing to write\n"},
-		{[]string{"./..."}, "3 tasks in 2 packages; wrote a/dtask_gen.go, b/dtask_gen.go\n"},
+		{[]string{"./..."}, "3 tasks in 2 packages; wrote a/dtask_gen.go, b/dtask_gen.go, dtask.lock\n"},
 		{[]string{"./..."}, "3 tasks in 2 packages; nothing to write\n"},
 		{[]string{"-check", "./..."}, "3 tasks in 2 packages; nothing to write\n"},
 		{[]string{"-json", "./b"}, `{"tasks":1,"packages":1,"wrote":[],"removed":[]}` + "\n"},
@@ -118,7 +118,7 @@ func TestSummary(t *testing.T) {
 	}
 	writeFile(t, "a/a.go", "package a\n")
 	writeFile(t, "b/b.go", "package b\n\n//dtask:task\nfunc C(n int) {}\n")
-	want := "1 task in 1 package; wrote b/dtask_gen.go; removed a/dtask_gen.go\n"
+	want := "1 task in 1 package; wrote b/dtask_gen.go, dtask.lock; removed a/dtask_gen.go\n"
 	if code, stdout, stderr := dtaskgen(t, "./..."); code != 0 || stdout != want {
 		t.Errorf("exit %d\n%s%s", code, stdout, stderr)
 	}
@@ -149,7 +149,7 @@ func TestCheckSeesChange(t *testing.T) {
 	before := readFile(t, filepath.Join(dir, "dtask_gen.go"))
 	writeFile(t, filepath.Join(dir, "m.go"), strings.Replace(task, "n int", "count int", 1))
 	code, stdout, stderr := dtaskgen(t, "-check")
-	if code != 1 || !strings.HasPrefix(stderr, "m.go:4:6: warning: the message of example.com/m.Task changes") {
+	if code != 1 || !strings.HasPrefix(stderr, "m.go:4:6: FIELD_ADDED Task: count is new\n") {
 		t.Errorf("exit %d, %s", code, stderr)
 	}
 	for _, want := range []string{"--- dtask_gen.go\n", "-//\tn int\n", "+//\tcount int\n"} {
@@ -166,7 +166,9 @@ func TestFileIsRemovedWithTheLastTask(t *testing.T) {
 	dir := module(t, map[string]string{"m.go": task, "other/o.go": "package other\n"})
 	mustGenerate(t, "./...")
 	writeFile(t, filepath.Join(dir, "m.go"), "package m\n")
-	mustGenerate(t, "./...")
+	if code, _, stderr := dtaskgen(t, "./..."); code != 0 || !strings.Contains(stderr, "warning: TASK_REMOVED task example.com/m.Task is gone") {
+		t.Errorf("exit %d\n%s", code, stderr)
+	}
 	if _, err := os.Stat(filepath.Join(dir, "dtask_gen.go")); !os.IsNotExist(err) {
 		t.Errorf("the generated file is still there: %v", err)
 	}
@@ -215,7 +217,7 @@ func TestModeOfTheFile(t *testing.T) {
 	if err := os.Chmod(generated, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	writeFile(t, filepath.Join(dir, "m.go"), strings.Replace(task, "n int", "n string", 1))
+	writeFile(t, filepath.Join(dir, "m.go"), strings.Replace(task, "dtask:task", "dtask:task retries=2", 1))
 	mustGenerate(t)
 	if mode() != 0o600 {
 		t.Errorf("mode %v of a file that had 0600", mode())
@@ -233,7 +235,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	for _, e := range entries {
 		names = append(names, e.Name())
 	}
-	if got := strings.Join(names, " "); got != "dtask_gen.go go.mod m.go" {
+	if got := strings.Join(names, " "); got != "dtask.lock dtask_gen.go go.mod m.go" {
 		t.Errorf("the directory holds %s", got)
 	}
 }

@@ -21,8 +21,17 @@ const (
 	Wire             Code = "wire"
 	NameTaken        Code = "name-taken"
 	ForeignFile      Code = "foreign-file"
-	WireChange       Code = "wire-change"
+	Upcast           Code = "upcast"
+	Lock             Code = "lock"
 	Table            Code = "table"
 	DuplicateTask    Code = "duplicate-task"
 	Trouble          Code = "trouble"
+)
+
+// The kinds of changes between two versions of a program, beside the rules of
+// package schema. Those of results begin with RESULT in place of FIELD.
+const (
+	TaskRemoved Code = "TASK_REMOVED"
+	TaskRenamed Code = "TASK_RENAMED"
+	TaskMoved   Code = "TASK_MOVED_QUEUE"
 )

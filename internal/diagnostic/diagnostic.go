@@ -12,6 +12,7 @@ type Diagnostic struct {
 	Message string
 	Chain   []Step // the way to the culprit, from the outside in
 	Hint    string // what to do, or empty if the message says it
+	Class   string // of a change between two versions: what it needs; else empty
 	Warning bool   // the generator goes on
 }
 

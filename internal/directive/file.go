@@ -15,9 +15,10 @@ import (
 type File struct {
 	Functions []*Function
 	Main      []Directive // those with the place OnMain
+	Package   []Directive // those with the place OnPackage
 }
 
-// A Function is a task with its directives.
+// A Function is a function with its directives.
 type Function struct {
 	Decl       *ast.FuncDecl
 	Directives map[string]Directive // by name
@@ -41,10 +42,17 @@ func Read(r diagnostic.Reporter, f *ast.File) *File {
 			if !ok || d.doubt && !endsDoc(fn, c) || !wellFormed(r, d) {
 				continue
 			}
-			if p, _ := place(d.Name); p != OnMain {
+			switch p, _ := place(d.Name); p {
+			case OnMain:
+				if standsInMain(r, f, group, d) {
+					file.Main = append(file.Main, d)
+				}
+			case OnPackage:
+				if standsOnPackage(r, f, group, d) {
+					file.Package = append(file.Package, d)
+				}
+			default:
 				onFunction = append(onFunction, d)
-			} else if standsInMain(r, f, group, d) {
-				file.Main = append(file.Main, d)
 			}
 		}
 		switch {

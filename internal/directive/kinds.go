@@ -7,9 +7,11 @@ package directive
 
 // The names of the directives.
 const (
-	Task  = "task"
-	Cron  = "cron"
-	Table = "table"
+	Task    = "task"
+	Cron    = "cron"
+	Table   = "table"
+	Upcast  = "upcast"
+	Retired = "retired"
 )
 
 // A Kind is a directive.
@@ -21,11 +23,13 @@ type Kind struct {
 // A Place is where a directive can stand.
 type Place int
 
-// The places, each in the comment directly above a declaration.
+// The places, each in the comment directly above a declaration or the package
+// clause.
 const (
 	OnFunction Place = iota // of a function or method
 	OnTask                  // of a function or method that is a task
 	OnMain                  // of anything in a package main
+	OnPackage               // of a package clause
 )
 
 // Kinds are the directives.
@@ -33,6 +37,8 @@ var Kinds = []Kind{
 	{Task, OnFunction},
 	{Cron, OnTask},
 	{Table, OnMain},
+	{Upcast, OnFunction},
+	{Retired, OnPackage},
 }
 
 // tool is what a directive begins with, after the slashes.

@@ -18,6 +18,7 @@ type Option struct {
 // order of the fields of dtask.Spec.
 var Options = []*Option{
 	{Task, "name", "", "", text(limit.Task)},
+	{Task, "was", "", "", text(limit.Task)},
 	{Task, "queue", "Queue", "default", text(limit.Queue)},
 	{Task, "retries", "Retries", "5", number(limit.MaxRetries)},
 	{Task, "timeout", "Timeout", "20m", orNone(duration(0, "use a duration such as 30s or 5m, or none"))},

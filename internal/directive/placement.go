@@ -31,6 +31,16 @@ func standsInMain(r diagnostic.Reporter, f *ast.File, group *ast.CommentGroup, d
 	return true
 }
 
+// standsOnPackage reports whether a directive with the place OnPackage stands
+// there.
+func standsOnPackage(r diagnostic.Reporter, f *ast.File, group *ast.CommentGroup, d Directive) bool {
+	if group != f.Doc {
+		r.ReportAt(d.Pos, diagnostic.Misplaced, "put it directly above the package clause", "dtask:%s is not on the package clause", d.Name)
+		return false
+	}
+	return true
+}
+
 // misplacement says where a comment stands that does not document a function, and
 // what to do about it. The first follows "dtask:task" in a sentence.
 func misplacement(f *ast.File, group *ast.CommentGroup, fset *token.FileSet) (hint, where string) {

@@ -4,74 +4,80 @@ import (
 	"fmt"
 	"go/types"
 	"strings"
+
+	"github.com/dtaskhq/dtask/internal/schema"
 )
 
-// typ returns how a type is written in a line.
-func (s *schema) typ(t types.Type) schemaLine {
+// typ describes a type.
+func (d *description) typ(t types.Type) *schema.Type {
 	t = types.Unalias(t)
-	if isTime(t) || isNamed(t, "time", "Duration") {
-		return same(s.typeString(t))
+	switch {
+	case isTime(t):
+		return &schema.Type{Kind: schema.Time}
+	case isNamed(t, "time", "Duration"):
+		return &schema.Type{Kind: schema.Duration}
 	}
-	if c := s.codecOf(t); c.own() {
+	if c := d.codecOf(t); c.own() {
 		// Nobody knows what its methods write.
-		form := "JSON"
+		kind := schema.JSON
 		if c.text {
-			form = "text"
+			kind = schema.Text
 		}
-		return same(fmt.Sprintf("%s of %s", form, types.TypeString(t, nil)))
+		return &schema.Type{Kind: kind, Name: unquoted(types.TypeString(t, nil))}
 	}
-	if ref, again := s.enter(t); again {
-		return ref
+	if outer := d.enter(t); outer > 0 {
+		return &schema.Type{Kind: schema.Outer, Len: outer}
 	}
-	defer s.leave(t)
+	defer d.leave(t)
 	switch u := t.Underlying().(type) {
 	case *types.Basic:
-		return same(types.Typ[u.Kind()].Name()) // byte is uint8
+		return &schema.Type{Kind: schema.Basic, Name: types.Typ[u.Kind()].Name()} // byte is uint8
 	case *types.Pointer:
-		return s.typ(u.Elem()).behind("*")
+		return &schema.Type{Kind: schema.Pointer, Elem: d.typ(u.Elem())}
 	case *types.Slice:
-		if b, ok := u.Elem().Underlying().(*types.Basic); ok && b.Kind() == types.Byte && !s.codecOf(types.Unalias(u.Elem())).own() {
-			return same("base64")
+		if b, ok := u.Elem().Underlying().(*types.Basic); ok && b.Kind() == types.Byte && !d.codecOf(types.Unalias(u.Elem())).own() {
+			return &schema.Type{Kind: schema.Bytes}
 		}
-		return s.typ(u.Elem()).behind("[]")
+		return &schema.Type{Kind: schema.List, Elem: d.typ(u.Elem())}
 	case *types.Array:
-		return s.typ(u.Elem()).behind(fmt.Sprintf("[%d]", u.Len()))
+		return &schema.Type{Kind: schema.Array, Len: int(u.Len()), Elem: d.typ(u.Elem())}
 	case *types.Map:
-		key, elem := s.typ(u.Key()), s.typ(u.Elem())
-		return schemaLine{
-			"map[" + key.readable + "]" + elem.readable,
-			"map[" + key.fingerprinted + "]" + elem.fingerprinted,
-		}
+		key := d.typ(u.Key())
+		return &schema.Type{Kind: schema.Map, Key: key, Elem: d.typ(u.Elem())}
 	case *types.Struct:
 		if named, ok := t.(*types.Named); ok {
-			return s.reference(named, u)
+			return d.reference(named, u)
 		}
-		return s.inline(u)
+		return &schema.Type{Kind: schema.Inline, Fields: d.fields(u)}
 	}
-	return same(types.TypeString(t, nil)) // it has a flaw, which is reported
+	// It has a flaw, which is reported.
+	return &schema.Type{Kind: schema.Ref, Name: unquoted(types.TypeString(t, nil))}
 }
+
+// unquoted returns a type without the quotes that tags of structs in it have.
+func unquoted(t string) string { return strings.NewReplacer(`"`, "'", "`", "'").Replace(t) }
 
 // enter opens a named type that is written out. If it is open already, as in
 //
 //	type Tree map[string]Tree
 //
-// it returns what to write instead: its name, or how many types further out it is.
-func (s *schema) enter(t types.Type) (ref schemaLine, again bool) {
+// it returns how many types further out it is.
+func (d *description) enter(t types.Type) (outer int) {
 	if !writtenOut(t) {
-		return schemaLine{}, false
+		return 0
 	}
-	for i, outer := range s.open {
-		if types.Identical(outer, t) {
-			return schemaLine{s.typeString(t), fmt.Sprintf("^%d", len(s.open)-i)}, true
+	for i, open := range d.open {
+		if types.Identical(open, t) {
+			return len(d.open) - i
 		}
 	}
-	s.open = append(s.open, t)
-	return schemaLine{}, false
+	d.open = append(d.open, t)
+	return 0
 }
 
-func (s *schema) leave(t types.Type) {
+func (d *description) leave(t types.Type) {
 	if writtenOut(t) {
-		s.open = s.open[:len(s.open)-1]
+		d.open = d.open[:len(d.open)-1]
 	}
 }
 
@@ -84,33 +90,17 @@ func writtenOut(t types.Type) bool {
 }
 
 // reference returns the name of a struct, whose fields follow later.
-func (s *schema) reference(t *types.Named, st *types.Struct) schemaLine {
-	if ref := s.numbers.At(t); ref != nil {
-		return ref.(schemaLine)
+func (d *description) reference(t *types.Named, st *types.Struct) *schema.Type {
+	if ref := d.refs.At(t); ref != nil {
+		return &schema.Type{Kind: schema.Ref, Name: ref.(string)}
 	}
-	name := s.typeString(t)
-	for n := 2; s.names[name] != nil; n++ {
-		name = fmt.Sprintf("%s#%d", s.typeString(t), n)
+	plain := unquoted(d.typeString(t))
+	name := plain
+	for n := 2; d.names[name]; n++ {
+		name = fmt.Sprintf("%s#%d", plain, n)
 	}
-	s.names[name] = t
-	ref := schemaLine{name, fmt.Sprintf("#%d", s.numbers.Len()+1)}
-	s.numbers.Set(t, ref)
-	s.pending = append(s.pending, namedStruct{ref, st})
-	return ref
-}
-
-// inline writes a struct without a name: {a int; b string}.
-func (s *schema) inline(st *types.Struct) schemaLine {
-	var readable, fingerprinted []string
-	for _, l := range s.structLines(st) {
-		readable = append(readable, l.readable)
-		fingerprinted = append(fingerprinted, l.fingerprinted)
-	}
-	return schemaLine{"{" + strings.Join(readable, "; ") + "}", "{" + strings.Join(fingerprinted, "; ") + "}"}
-}
-
-func same(text string) schemaLine { return schemaLine{text, text} }
-
-func (l schemaLine) behind(prefix string) schemaLine {
-	return schemaLine{prefix + l.readable, prefix + l.fingerprinted}
+	d.names[name] = true
+	d.refs.Set(t, name)
+	d.pending = append(d.pending, pendingStruct{name, st})
+	return &schema.Type{Kind: schema.Ref, Name: name}
 }

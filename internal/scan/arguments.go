@@ -4,7 +4,6 @@ import (
 	"go/types"
 
 	"github.com/dtaskhq/dtask/internal/diagnostic"
-	"github.com/dtaskhq/dtask/internal/jsonwire"
 )
 
 // arguments settles what the message holds: the user's own struct if it has the
@@ -19,7 +18,7 @@ func (p *packageScan) arguments(t *Task, sig *types.Signature) {
 	}
 	own := p.ownArguments(t, params)
 	if own == nil {
-		t.describeMessage(p.judge.SchemaOf(params))
+		t.Args = p.judge.SchemaOf(params...)
 		return
 	}
 	t.OwnArgs = true
@@ -28,7 +27,7 @@ func (p *packageScan) arguments(t *Task, sig *types.Signature) {
 			"%s encodes itself; the arguments of a task are encoded field by field", t.Names.Args)
 		return
 	}
-	t.describeMessage(p.judge.SchemaOfStruct(own.Type().Underlying().(*types.Struct)))
+	t.Args = p.judge.SchemaOfStruct(own.Type().Underlying().(*types.Struct))
 }
 
 // ownArguments returns the user's struct that is the arguments, or nil.
@@ -42,5 +41,3 @@ func (p *packageScan) ownArguments(t *Task, params []*types.Var) *types.TypeName
 	}
 	return obj
 }
-
-func (t *Task) describeMessage(s jsonwire.Schema) { t.Wire, t.Schema = s.Lines, s.Fingerprint }

@@ -116,7 +116,7 @@ func FuzzScan(f *testing.F) {
 			return
 		}
 		for _, p := range result.Packages {
-			generated, err := templates.Render(p)
+			generated, err := templates.Render(p, nil)
 			if err != nil {
 				t.Fatalf("%v\n%s", err, src)
 			}

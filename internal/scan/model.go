@@ -4,6 +4,7 @@ import (
 	"go/token"
 
 	"github.com/dtaskhq/dtask/internal/directive"
+	"github.com/dtaskhq/dtask/internal/schema"
 )
 
 // A Package is a package that has tasks.
@@ -11,6 +12,9 @@ type Package struct {
 	Path string // import path
 	Name string
 	Dir  string // absolute
+
+	Module    string // path of its module, or empty
+	ModuleDir string // root of its module, or empty
 
 	// Tasks are its tasks, sorted by the names that are generated for them. So
 	// moving code about in the package does not change the generated file.
@@ -22,9 +26,23 @@ type Package struct {
 	// Table asks for the table of a whole program, or is nil.
 	Table *Table
 
+	// Upcasters convert arguments of earlier versions.
+	Upcasters []*Upcaster
+
+	// Retired are the tasks that are no more, and whose messages may be lost.
+	Retired []Retired
+
+	// OldArgs are the types of earlier arguments that upcasters mention.
+	OldArgs []OldArgs
+
 	// Imports maps the paths of the packages that the generated code needs to
 	// their names. Those that it needs in any case are left out.
 	Imports map[string]string
+
+	// ImportNames maps the paths of the packages that its files import to the names
+	// that most of them give to it, sorted. There are several if as many files give
+	// one as another.
+	ImportNames map[string][]string
 
 	// Scope holds the names that the package declares itself, outside the
 	// generated file.
@@ -69,11 +87,14 @@ type Task struct {
 	// Module is the path of the module that has the task, without a major version.
 	Module string
 
-	// Wire is what the arguments look like in a message, one line a field.
-	Wire []string
+	// Was are names that the task had, newest first, and Earlier are the versions
+	// that its arguments had, newest first. Package evolution fills them in.
+	Was     []string
+	Earlier []Earlier
 
-	// Schema is the fingerprint of the arguments.
-	Schema string
+	// Args is what the arguments look like in a message, and Returns what the
+	// result looks like there, or nil.
+	Args, Returns *schema.Schema
 }
 
 // Function returns the function as its user calls it: Send, or Mailer.Send.
@@ -82,6 +103,43 @@ func (t *Task) Function() string {
 		return t.Receiver.Type + "." + t.Func
 	}
 	return t.Func
+}
+
+// An Earlier is an earlier version of the arguments of a task.
+type Earlier struct {
+	N      int
+	Schema string // its fingerprint
+
+	// Upcast are the functions that convert it, one after the other. If there is
+	// none and Refused is empty, its messages are read as they are.
+	Upcast  []*Upcaster
+	Refused string // why its messages are not run
+}
+
+// An Upcaster is a function that converts the arguments of an earlier version to
+// those of a later one.
+type Upcaster struct {
+	Func     string
+	Pos      token.Position
+	From, To string // types: SendArgsV1, SendArgsV2 or SendArgs
+}
+
+// A Retired names a task that is no more.
+type Retired struct {
+	Name string
+	Pos  token.Position
+}
+
+// RawJSON is the package of the type that old arguments have for JSON whose form
+// nobody knows.
+const RawJSON = "encoding/json"
+
+// An OldArgs is the type of earlier arguments.
+type OldArgs struct {
+	Name   string // SendArgsV1
+	Task   *Task
+	N      int
+	Schema *schema.Schema
 }
 
 // Names are the names that are generated for a task.

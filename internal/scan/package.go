@@ -2,6 +2,7 @@ package scan
 
 import (
 	"fmt"
+	"go/ast"
 	"go/token"
 	"go/types"
 	"slices"
@@ -41,26 +42,37 @@ func (s *scanner) scanPackage(c *candidate, loaded *packages.Package) (*Package,
 		loaded:    loaded,
 		judge:     s.encoding.Judge(loaded.Types, c.Module),
 		pkg: &Package{
-			Path:    c.Path,
-			Name:    loaded.Name,
-			Dir:     c.Dir,
-			Imports: make(map[string]string),
+			Path: c.Path,
+			Name: loaded.Name,
+			Dir:  c.Dir,
+
+			Module:    c.Module,
+			ModuleDir: c.ModuleDir,
+			Imports:   make(map[string]string),
 		},
 	}
 	if p.syntaxErrors() {
 		return p.pkg, nil
 	}
+	marked := make(map[*ast.File]bool)
 	for _, f := range loaded.Syntax {
 		file := directive.Read(p.Reporter, f)
+		marked[f] = len(file.Functions)+len(file.Main) > 0
 		for _, fn := range file.Functions {
-			if t := p.task(fn); t != nil {
+			if _, ok := fn.Directives[directive.Upcast]; ok {
+				p.upcaster(fn)
+			} else if t := p.task(fn); t != nil {
 				p.pkg.Tasks = append(p.pkg.Tasks, t)
 			}
+		}
+		for _, d := range file.Package {
+			p.retired(d)
 		}
 		for _, d := range file.Main {
 			p.table(d)
 		}
 	}
+	p.countImportNames(func(f *ast.File) bool { return marked[f] })
 	slices.SortFunc(p.pkg.Tasks, func(a, b *Task) int { return strings.Compare(a.Names.Task, b.Names.Task) })
 	p.pkg.Scope = p.scope().Names()
 	p.collectReceivers()

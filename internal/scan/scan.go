@@ -33,6 +33,12 @@ type Result struct {
 	// Stale are the generated files of packages that have no task any more.
 	Stale []string
 
+	// StaleModules are the roots of the modules that Stale are in.
+	StaleModules []string
+
+	// Retired are the tasks that are no more, as the packages say.
+	Retired []Retired
+
 	// Diagnostics are sorted by position. If one of them is not a warning,
 	// nothing may be generated.
 	Diagnostics []*diagnostic.Diagnostic
@@ -101,6 +107,7 @@ func (s *scanner) finish(candidates []*candidate) *Result {
 	s.fillTables(candidates)
 	result := new(Result)
 	for _, c := range candidates {
+		result.Retired = append(result.Retired, c.pkg.Retired...)
 		switch {
 		case c.extra:
 		case c.Foreign && len(c.Hits) > 0:
@@ -110,6 +117,9 @@ func (s *scanner) finish(candidates []*candidate) *Result {
 			result.Packages = append(result.Packages, c.pkg)
 		case c.Generated:
 			result.Stale = append(result.Stale, c.GeneratedPath())
+			if c.ModuleDir != "" {
+				result.StaleModules = append(result.StaleModules, c.ModuleDir)
+			}
 		}
 	}
 	result.Diagnostics = s.Sorted()

@@ -97,6 +97,7 @@ func (p *packageScan) results(t *Task, fn *ast.FuncDecl, sig *types.Signature) {
 	case n == 2 && typecheck.IsError(last) && !typecheck.IsError(first):
 		t.Error = true
 		t.Result = p.typeSource(first)
+		t.Returns = p.judge.SchemaOf(types.NewVar(token.NoPos, nil, "result", first))
 		p.checkWire(t, "result", first, fields[0].typ)
 	case n <= 2 && !typecheck.IsError(last) && typecheck.ImplementsError(last):
 		p.ReportAt(fields[n-1].typ.Pos(), diagnostic.Result, "return error: a nil pointer in an error is not nil",

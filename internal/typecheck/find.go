@@ -31,6 +31,7 @@ type Config struct {
 type Candidate struct {
 	Path      string // import path
 	Module    string // path of its module, or empty
+	ModuleDir string // root of its module, or empty
 	Dir       string
 	Files     []string // files of the package, without the generated one
 	Hits      []string // those that mention directives
@@ -103,7 +104,7 @@ func (config Config) buildFlags() []string {
 func newCandidate(p *packages.Package) (*Candidate, error) {
 	c := &Candidate{Path: p.PkgPath, Dir: p.Dir}
 	if p.Module != nil {
-		c.Module = p.Module.Path
+		c.Module, c.ModuleDir = p.Module.Path, p.Module.Dir
 	}
 	entries, err := os.ReadDir(p.Dir)
 	if err != nil {

@@ -2,15 +2,15 @@ package broker
 
 import "context"
 
-// An Overseer is the capability to find what nobody takes.
+// An Overseer is a broker that can find messages that nobody takes.
 type Overseer interface {
-	// Neglected returns the queues, sorted by name, that have messages waiting
-	// and no consumer in any process. Paused queues are not among them. It looks
-	// at every queue: call it every few minutes.
+	// Neglected returns the queues that have messages waiting, but no consumer in
+	// any process, sorted by name. It leaves out queues that are paused. It looks
+	// at every queue, so call it every few minutes at most.
 	Neglected(ctx context.Context) ([]QueueState, error)
 }
 
-// Admin is the capability to look into queues and to act on what is found.
+// Admin is the capability to look into queues, and to change what is in them.
 type Admin interface {
 	// Queues returns the state of all queues, sorted by name.
 	Queues(ctx context.Context) ([]QueueState, error)
@@ -43,8 +43,8 @@ type Admin interface {
 	Resume(ctx context.Context, queue string) error
 }
 
-// QueueState counts the messages of a queue by state. A count that the broker
-// cannot know is -1.
+// QueueState counts the messages of a queue. A count is -1 if the broker cannot
+// know it.
 type QueueState struct {
 	Queue   string
 	Ready   int // due, waiting for a worker

@@ -7,18 +7,18 @@ import (
 
 // A Broker stores messages and hands them to workers.
 //
-// All methods are safe for concurrent use. Brokers reconnect by themselves: a
-// method fails when its context ends, when the message itself is at fault, or
-// when reconnecting cannot help.
+// All methods are safe for concurrent use. Brokers reconnect by themselves. A
+// method fails only if its context ends, if the message is wrong, or if it is of no
+// use to reconnect.
 type Broker interface {
-	// Enqueue returns nil once m is durable and sure to reach its queue. It
-	// does not keep m. A message that [Message.Validate] refuses is an error, here
-	// and wherever else messages come in. The error wraps one of the errors of
-	// this package where one fits.
+	// Enqueue returns nil when m is on disk and sure to reach its queue. It does
+	// not keep m. It returns an error if [Message.Validate] does, and so does every
+	// other method that takes messages. Its error wraps the one of this package
+	// that fits.
 	Enqueue(ctx context.Context, m *Message) error
 
-	// EnqueueMany enqueues all of ms in as few round trips as it can. The
-	// result has an error, or nil, for each.
+	// EnqueueMany enqueues all of ms with few round trips. It returns an error, or
+	// nil, for each.
 	EnqueueMany(ctx context.Context, ms []*Message) []error
 
 	// Consume starts to deliver the messages of a queue. It returns once the
@@ -55,19 +55,19 @@ type Consumer interface {
 	// wait. Deliveries already received can still be settled.
 	Stop()
 
-	// Close stops, waits until every settlement made so far is durable or ctx
-	// ends, and gives up the deliveries that are not settled: another worker
-	// gets them. Its error means that [Consumer.Unrecorded] may name some.
+	// Close stops, and waits until all settlements so far are durable, or ctx ends.
+	// It gives up the deliveries that are not settled: another worker gets them. If
+	// it returns an error, [Consumer.Unrecorded] may name some.
 	Close(ctx context.Context) error
 
-	// Unrecorded returns the settlements that are not known to be durable: until
-	// Close, those that the broker is busy with; after Close, those whose messages
-	// may be delivered again. There are never more of them than deliveries at one
-	// time.
+	// Unrecorded returns the settlements that may not be on disk. Before Close
+	// these are the ones that the broker is busy with. After Close they are the
+	// ones whose messages may be delivered again. There are never more of them than
+	// deliveries at one time.
 	Unrecorded() []Unrecorded
 }
 
-// An Unrecorded is a settlement that is not known to be durable.
+// An Unrecorded is a settlement that may not be on disk.
 type Unrecorded struct {
 	ID, Task string
 	Verdict  Verdict
@@ -80,37 +80,37 @@ type Delivery interface {
 	// broker stores it as it is then.
 	Message() *Message
 
-	// Settle reports what became of the message. It does not wait until that is
-	// durable, and cannot fail: a settlement that is lost with the connection or
-	// the process means that the message is delivered again. Calls after the
-	// first have no effect.
+	// Settle says what is to become of the message. It returns at once, and has no
+	// error. If the settlement is lost, because the connection or the process ends,
+	// the message is delivered again. More calls have no effect.
 	Settle(s Settlement)
 }
 
-// A Settlement is what is to become of a delivered message, and what follows
-// from it. All of it becomes durable together, or the message is delivered
-// again.
+// A Settlement says what is to become of a delivered message, and which messages
+// follow. The broker stores all of it, or delivers the message again.
 type Settlement struct {
 	Verdict Verdict
 
-	// Outcome is the worker's own word for it. Brokers do not store it, but give
-	// it back with [Consumer.Unrecorded].
+	// Outcome is the name that the worker has for it. Brokers do not store it, but
+	// return it from [Consumer.Unrecorded].
 	Outcome string
 
-	// Result is the value that the task returned, in JSON, to be kept if the
-	// verdict is Done and Keep of the message is set.
+	// Result is the value that the task returned, in JSON. The broker keeps it if
+	// the verdict is Done and Keep of the message is set.
 	Result []byte
 
-	// Then are messages to enqueue with the outcome, whatever it is. They are
-	// not to be changed any more. One whose id is enqueued already is no error.
-	// If one can never be enqueued, none is, and the message becomes a dead
-	// letter that says so. A broker without transactions enqueues them before
-	// it settles. If the settlement is lost, the task runs again and they are
-	// enqueued again, under the same ids.
+	// Then are messages to enqueue together with the outcome, whatever that is. Do
+	// not change them afterwards. A message whose id is there already is no error.
+	// If one of them can never be enqueued, none is, and the settled message
+	// becomes a dead letter that says so.
+	//
+	// A broker without transactions enqueues them before it settles. If the
+	// settlement is lost, the task runs again, and they are enqueued again under
+	// the same ids.
 	Then []*Message
 }
 
-// A Verdict is what is to become of a delivered message.
+// A Verdict says what is to become of a delivered message.
 type Verdict int
 
 // The verdicts.
@@ -118,8 +118,8 @@ const (
 	// Done removes the message: the task was executed.
 	Done Verdict = iota + 1
 
-	// Requeue stores the message as the worker changed it, to be delivered
-	// again, not before its NotBefore.
+	// Requeue stores the message as the worker has changed it. It is delivered
+	// again, at NotBefore at the earliest.
 	Requeue
 
 	// Dead moves the message, with its failures, to the dead letters of its

@@ -9,10 +9,11 @@ import (
 // ErrUnsupported: the broker lacks a capability.
 var ErrUnsupported = errors.New("not supported by this broker")
 
-// A Deduplicator is the capability to refuse a message whose id is stored
-// already: Enqueue then returns [ErrDuplicate].
+// A Deduplicator is a broker that refuses a message whose id is stored already:
+// Enqueue then returns [ErrDuplicate].
 type Deduplicator interface {
-	// RefusesDuplicates does nothing. A broker that has it makes the promise.
+	// RefusesDuplicates does nothing. It is a mark: a broker that has this method
+	// promises to refuse duplicates.
 	RefusesDuplicates()
 }
 

@@ -2,15 +2,16 @@ package broker
 
 import "context"
 
-// An Ender is a context that has two channels at hand, one of which is closed when
-// it ends. To make one channel of them, which is what Done does, would cost more than
-// the rest of an enqueue.
+// An Ender is a context with two channels, of which one is closed when it ends.
+// Done would have to make one channel of them, which costs more than the rest of an
+// enqueue.
 type Ender interface {
 	Ends() (first, second <-chan struct{})
 }
 
-// Ends returns the channels to wait for where a broker would wait for ctx.Done() for
-// every message. When either is closed, ctx.Err() says why.
+// Ends returns two channels. The context ends when one of them is closed, and
+// ctx.Err() says why. The second one may be nil. Call it instead of ctx.Done()
+// where a broker waits for every message: Delay makes contexts whose Done is slow.
 func Ends(ctx context.Context) (first, second <-chan struct{}) {
 	if e, ok := ctx.(Ender); ok {
 		return e.Ends()

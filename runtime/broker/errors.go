@@ -2,8 +2,8 @@ package broker
 
 import "errors"
 
-// What can become of an enqueue. Brokers wrap these, so that errors.Is finds
-// them in the error of Delay.
+// These are errors of Enqueue. A broker wraps the one that fits, so that errors.Is
+// finds it in the error of Delay.
 var (
 	// ErrUnknownOutcome: the connection was lost, or the context ended, after
 	// the message was sent and before the broker confirmed it. It may run.

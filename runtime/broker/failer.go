@@ -1,7 +1,7 @@
 package broker
 
-// A Failer is the capability to give up: to notice that the store can no longer do
-// its work, whatever is tried and however long, such as a damaged file.
+// A Failer is a broker that can give up. It does so if its store cannot work any
+// more, however often it tries: the file is damaged, say.
 type Failer interface {
 	// Failed returns a channel that is closed when the broker gives up. From then
 	// on all methods return the reason, and the deliveries of consumers end.

@@ -2,8 +2,8 @@ package broker
 
 import "time"
 
-// A Message is a task on its way: what brokers store and move. docs/wire.md
-// gives its form in each broker.
+// A Message is a task that was enqueued: what brokers store and move. docs/wire.md
+// describes its form in each broker.
 type Message struct {
 	// ID is a UUIDv7 (RFC 9562) given at Delay, the same over every retry.
 	ID string

@@ -2,8 +2,8 @@ package broker
 
 import "fmt"
 
-// A Priority is a class of messages within a queue. A worker takes more
-// messages of a higher class, but never starves a lower one.
+// A Priority is a class of messages within a queue. A worker takes more messages of
+// a higher class, but always some of a lower one too.
 type Priority int8
 
 // The priority classes.

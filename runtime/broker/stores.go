@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// A ResultStore is the capability to keep the outcomes of messages whose Keep
-// is set.
+// A ResultStore is a broker that can keep the outcomes of messages. It keeps those
+// of messages whose Keep is set.
 type ResultStore interface {
 	// Result waits for the outcome of a message, and returns it: the Result of
 	// its settlement as Done, or its newest failure if it is a dead letter. Its
@@ -21,20 +21,21 @@ type Result struct {
 	Failure *Failure // nil if the task is done
 }
 
-// A TickStore is the capability to keep the ticks of schedules: when each one
-// last enqueued its task. It is what makes every tick of a periodic task happen
-// once, however many workers watch the clock.
+// A TickStore is a broker that keeps the ticks of schedules: the times at which
+// periodic tasks were enqueued. So each tick happens once, though many workers look
+// at the clock.
 type TickStore interface {
-	// LastTick returns the newest tick of a schedule, or the zero time if it
-	// never ticked. Its error is [ErrNotScheduler] while another process is the
-	// only one that may tick.
+	// LastTick returns the newest tick of a schedule, or the zero time if there is
+	// none. It returns [ErrNotScheduler] if only another process may tick at the
+	// moment.
 	LastTick(ctx context.Context, schedule string) (time.Time, error)
 
-	// Tick records that a schedule ticked at to, and enqueues m unless that is
-	// nil. It does both or neither, and only if the newest tick is still from. It
-	// reports whether it did. After an error it may have happened: ask LastTick.
+	// Tick records a tick of the schedule at the time to, and enqueues m with it,
+	// unless m is nil. It does so only if the newest tick is still from, and
+	// reports whether it did. It never does one without the other. After an error
+	// it may have happened: ask LastTick.
 	//
-	// A tick at a time before from resets a newest tick that a wrong clock made:
-	// from then on, to is the newest one.
+	// A time to before from takes back a tick that a wrong clock made: then to is
+	// the newest tick.
 	Tick(ctx context.Context, schedule string, from, to time.Time, m *Message) (bool, error)
 }

@@ -2,18 +2,19 @@ package broker
 
 import "context"
 
-// A Transactor is the capability to enqueue in a transaction of the
-// application, in the database of the broker.
+// A Transactor is a broker that can enqueue in a transaction of the application, in
+// the same database.
 type Transactor interface {
-	// EnqueueTx enqueues ms in tx, which [WithTransaction] was given: they are
-	// committed with it, and gone if it is rolled back. The result has an error,
-	// or nil, for each; it is [ErrTransaction] if the broker cannot enqueue in tx.
+	// EnqueueTx enqueues ms in tx, the transaction that [WithTransaction] was
+	// given. They are there when it is committed, and gone when it is rolled back.
+	// It returns an error, or nil, for each message: [ErrTransaction] if the broker
+	// cannot enqueue in tx.
 	EnqueueTx(ctx context.Context, tx any, ms []*Message) []error
 }
 
-// WithTransaction returns a context in which tasks are enqueued in tx. The
-// package of a broker wraps it in a function with the type of its transactions,
-// such as sqlite.WithTx.
+// WithTransaction returns a context in which tasks are enqueued in tx, a
+// transaction of the application. A broker offers it as a function for its own kind
+// of transaction, such as sqlite.WithTx.
 func WithTransaction(ctx context.Context, tx any) context.Context {
 	return context.WithValue(ctx, transactionKey{}, tx)
 }

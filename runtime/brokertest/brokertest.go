@@ -19,8 +19,8 @@ import (
 	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
-// A Store makes a new, empty store and returns the URL under which any process
-// can open it with [broker.Open]. It removes the store when t ends.
+// A Store makes a new, empty store, and returns its URL. Every process can open the
+// store with [broker.Open] under that URL. The store is removed when t ends.
 type Store func(t *testing.T) (url string)
 
 // A test is one of the suite. It makes stores of its own.
@@ -29,8 +29,8 @@ type test struct {
 	run  func(*testing.T, Store)
 }
 
-// Run runs the suite: what every broker must do, and what follows from each
-// capability that the broker has. The log names those that it lacks.
+// Run runs the suite: what every broker must do, and what a broker must do that has
+// a capability. The log names the capabilities that the broker does not have.
 func Run(t *testing.T, store Store) {
 	b := openURL(t, store(t))
 	if err := b.Close(); err != nil {
@@ -114,6 +114,7 @@ var adminTests = []test{
 	{"Closed", testAdminClosed},
 	{"WorkerOutcomes", testWorkerOutcomes},
 	{"WorkerUnknown", testWorkerUnknown},
+	{"WorkerEarlier", testWorkerEarlier},
 	{"WorkerStop", testWorkerStop},
 	{"WorkerKilled", testWorkerKilled},
 	{"WorkerPoison", testWorkerPoison},
@@ -146,6 +147,7 @@ var editorTests = []test{
 
 var resultStoreTests = []test{
 	{"Results", testResults},
+	{"ResultsOfWrongClock", testResultsOfWrongClock},
 	{"ThenKeep", testThenKeep},
 	{"ThenInvalid", testThenInvalid},
 }

@@ -19,8 +19,8 @@ import (
 // childEnv names the variable that makes a test binary a worker.
 const childEnv = "DTASK_BROKERTEST_WORKER"
 
-// Main is the TestMain of a broker's tests: the suite starts the test binary
-// again as the worker processes that it kills.
+// Main is the TestMain of the tests of a broker. The suite kills worker processes;
+// these are the test binary, started again.
 func Main(m *testing.M) {
 	if url := os.Getenv(childEnv); url != "" {
 		if err := childWorker(url); err != nil {

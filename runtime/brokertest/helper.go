@@ -10,8 +10,8 @@ import (
 	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
-// Patience is how long tests wait for what must happen. Nothing is asserted
-// about time but that a message is never early.
+// Patience is how long a test waits for something to happen. No test asks how fast
+// a broker is, but only that no message comes too early.
 const Patience = 2 * time.Minute
 
 // Context returns a context that ends after [Patience].
@@ -86,8 +86,8 @@ func Drained(t *testing.T, b broker.Broker, c broker.Consumer, queue string) {
 	d.Settle(broker.Settlement{Verdict: broker.Done})
 }
 
-// Eventually waits until check returns an empty string. What it returns else is
-// what the test fails with in the end.
+// Eventually calls check until it returns an empty string. If that takes too long,
+// the test fails with the last string.
 func Eventually(t *testing.T, check func() string) {
 	t.Helper()
 	deadline := time.Now().Add(Patience)

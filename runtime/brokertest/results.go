@@ -91,3 +91,36 @@ func testResults(t *testing.T, store Store) {
 		}
 	}
 }
+
+// The clock of the process that enqueued has no part in how long a result is kept:
+// it may have been wrong by years, in either direction.
+func testResultsOfWrongClock(t *testing.T, store Store) {
+	url := store(t)
+	b := open(t, url)
+	ctx := Context(t)
+	c := Consume(t, b, "q", 1)
+	outcome := func(years int, keep time.Duration) (broker.Result, error) {
+		t.Helper()
+		m := Message("q")
+		m.EnqueuedAt = m.EnqueuedAt.AddDate(years, 0, 0)
+		m.Keep = keep
+		if err := b.Enqueue(ctx, m); err != nil {
+			t.Fatal(err)
+		}
+		d := Receive(t, c)
+		d.Settle(broker.Settlement{Verdict: broker.Done, Result: []byte("42")})
+		Drained(t, b, c, "q")
+		if keep < time.Minute {
+			time.Sleep(2 * keep)
+		}
+		return as[broker.ResultStore](t, b).Result(ctx, m.ID)
+	}
+	for _, years := range []int{5, -5} {
+		if r, err := outcome(years, time.Hour); err != nil || string(r.Value) != "42" {
+			t.Errorf("enqueued with a clock %d years ahead: %q, %v, want the result", years, r.Value, err)
+		}
+		if r, err := outcome(years, 10*time.Millisecond); !errors.Is(err, broker.ErrNoResult) {
+			t.Errorf("enqueued with a clock %d years ahead, and kept too long: %q, %v", years, r.Value, err)
+		}
+	}
+}

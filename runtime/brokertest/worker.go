@@ -159,7 +159,9 @@ func testWorkerOutcomes(t *testing.T, store Store) {
 // build that knows it takes it.
 func testWorkerUnknown(t *testing.T, store Store) {
 	b := open(t, store(t))
-	known := define("known", 0)
+	spec := define("known", 0).Spec()
+	spec.Earlier = []dtask.Earlier{{Schema: "text mail.Text"}}
+	known := dtask.Define[noteArgs, dtask.None]("known", spec)
 	ran := make(chan dtask.Info, 10)
 	handler := bind(known, func(ctx context.Context, text string) error {
 		info, _ := dtask.InfoFromContext(ctx)
@@ -167,9 +169,9 @@ func testWorkerUnknown(t *testing.T, store Store) {
 		return nil
 	})
 
-	renamed := Message("work") // other fields: must not run with zero values
-	renamed.Task, renamed.Schema, renamed.Body = "known", "message string", []byte(`{"message":"hi"}`)
-	compatible := Message("work") // another fingerprint that decodes exactly
+	renamed := Message("work") // of a build that is not known, though it decodes
+	renamed.Task, renamed.Schema, renamed.Body = "known", "text base64", []byte(`{"text":"aGk="}`)
+	compatible := Message("work") // of an earlier build, whose values are those of this one
 	compatible.Task, compatible.Schema, compatible.Body = "known", "text mail.Text", []byte(`{"text":"hi"}`)
 	newer := Message("work")
 	newer.Task, newer.Schema, newer.Body, newer.Attempts = "newer", "text string", []byte(`{"text":"hi"}`), 1
@@ -201,7 +203,7 @@ func testWorkerUnknown(t *testing.T, store Store) {
 	start(t, b, dtask.WorkerConfig{KeepUnknown: time.Nanosecond}, dtask.Table{handler})
 	dead := deadLetters(t, b, "work", 1)[0]
 	reason := dead.Failures[len(dead.Failures)-1].Error
-	if dead.ID != renamed.ID || !strings.Contains(reason, "has field message, this build wants text") {
+	if dead.ID != renamed.ID || !strings.Contains(reason, "has the schema text base64, which this build does not know") {
 		t.Errorf("dead letter %s says %q", dead.ID, reason)
 	}
 }

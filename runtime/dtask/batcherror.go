@@ -12,8 +12,8 @@ type BatchError struct {
 	Errs []error
 }
 
-// Error implements error: the count, how many of them may be enqueued all the same,
-// and the first error with its index.
+// Error returns how many messages failed, how many of these may be enqueued
+// nevertheless, and the first error with its index.
 func (e *BatchError) Error() string {
 	failed := e.Unwrap()
 	first := slices.IndexFunc(e.Errs, func(err error) bool { return err != nil })

@@ -4,14 +4,14 @@ import "github.com/dtaskhq/dtask/runtime/broker"
 
 // Names of package broker that applications need, too.
 type (
-	// A Message is a task on its way, as middleware sees it.
+	// A Message is a task that was enqueued, as middleware sees it.
 	Message = broker.Message
 
 	// A Failure is one thing that went wrong with a message.
 	Failure = broker.Failure
 
 	// A PriorityLevel is a class of messages within a queue. A worker takes more
-	// messages of a higher class, but never starves a lower one.
+	// messages of a higher class, but always some of a lower one too.
 	PriorityLevel = broker.Priority
 )
 
@@ -22,5 +22,6 @@ const (
 	PriorityHigh    = broker.PriorityHigh
 )
 
-// MaxBodySize bounds the arguments of a task, and its result, in bytes of JSON.
+// MaxBodySize is the largest size that the arguments or the result of a task may
+// have, in bytes of JSON.
 const MaxBodySize = broker.MaxBodySize

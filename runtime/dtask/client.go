@@ -26,9 +26,9 @@ type Client struct {
 // A ClientOption is a setting of a [Client].
 type ClientOption func(*Client)
 
-// WithLogger makes a client, its broker, and those of its workers that have no
-// logger of their own log to log. Without it they log to slog.Default(), as it is
-// when the broker is opened and the worker is made.
+// WithLogger sets the logger of a client, of its broker, and of its workers. A
+// worker can have another one ([WorkerConfig]). The default is slog.Default(), at
+// the time when the broker is opened or the worker is made.
 func WithLogger(log *slog.Logger) ClientOption {
 	return func(c *Client) { c.log = log }
 }
@@ -59,8 +59,9 @@ func NewClient(b broker.Broker, opts ...ClientOption) *Client {
 	return c
 }
 
-// With returns a client of the same broker whose enqueues pass through the
-// middleware, the first one outermost, and then through that of c.
+// With returns a client of the same broker with more middleware. What it enqueues
+// passes through the middleware in the order given, and then through the middleware
+// of c.
 func (c *Client) With(middleware ...EnqueueMiddleware) *Client {
 	wrapped := *c
 	wrapped.middleware = slices.Concat(middleware, c.middleware)
@@ -68,8 +69,8 @@ func (c *Client) With(middleware ...EnqueueMiddleware) *Client {
 	return &wrapped
 }
 
-// Broker returns the broker of the client, for [broker.As] to ask for its
-// capabilities.
+// Broker returns the broker of the client. Pass it to broker.As to ask what else
+// the broker can do.
 func (c *Client) Broker() broker.Broker { return c.broker }
 
 // Logger returns the logger of the client, for packages that work with it.

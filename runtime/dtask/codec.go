@@ -53,31 +53,22 @@ func marshal(v any) ([]byte, error) {
 	return nil, fmt.Errorf("a text is not valid UTF-8; pass binary data as []byte: %w", err)
 }
 
-// decode fills args with the body of m, for a build whose argument type has
-// the fingerprint schema.
+// decode fills args with the body of m.
 //
-// A body with the same fingerprint is decoded by the rules of encoding/json. If
-// that fails, the body is damaged ([undecodableError]). A body with another
-// fingerprint comes from another build, or from a producer that is no build of
-// this module. It must fit exactly. If it does not, the error is a
-// [foreignError]: another build has to run the message.
+// A body with the fingerprint of the spec is decoded by the rules of encoding/json.
+// If that fails, the body is damaged ([undecodableError]). For one with another
+// fingerprint see decodeEarlier. If this build does not run it, the error is a
+// [foreignError].
 //
 // Decoding is part of the attempt: if ctx ends meanwhile, the error is its.
-func decode(ctx context.Context, m *Message, schema string, args any) error {
-	foreign := m.Schema != schema
-	if foreign {
-		if err := checkExact(ctx, m.Body, args); err != nil {
-			return err
-		}
+func decode[A any](ctx context.Context, m *Message, spec *Spec, args *A) error {
+	if m.Schema != spec.Schema || m.Schema == "" {
+		return decodeEarlier(ctx, m, spec, args)
 	}
-	err := unmarshal(m.Body, args)
-	switch {
-	case err == nil:
-		return ctx.Err()
-	case foreign: // it is JSON, as checkExact has found
-		return &foreignError{err}
+	if err := unmarshal(m.Body, args); err != nil {
+		return &undecodableError{err}
 	}
-	return &undecodableError{err}
+	return ctx.Err()
 }
 
 // onePass has the semantics of version 1 without its first pass. That pass checks

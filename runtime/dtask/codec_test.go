@@ -65,7 +65,7 @@ func TestDecode(t *testing.T) {
 			body := strings.Replace(exactOrder, c.from, c.to, 1)
 			for schema, want := range map[string]string{"ours": c.same, "theirs": c.other, "": c.other} {
 				var args orderArgs
-				err := decode(t.Context(), &Message{Body: []byte(body), Schema: schema}, "ours", &args)
+				err := decode(t.Context(), &Message{Body: []byte(body), Schema: schema}, oursSpec, &args)
 				if want == "" {
 					if err != nil {
 						t.Errorf("schema %q: %v", schema, err)
@@ -97,7 +97,7 @@ func TestEncodeDecode(t *testing.T) {
 	}
 	for _, schema := range []string{"ours", "theirs"} {
 		var got orderArgs
-		if err := decode(t.Context(), &Message{Body: body, Schema: schema}, "ours", &got); err != nil {
+		if err := decode(t.Context(), &Message{Body: body, Schema: schema}, oursSpec, &got); err != nil {
 			t.Fatal(err)
 		}
 		if !got.At.Equal(want.At) {
@@ -118,7 +118,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"others":[null,{}],"byName":{"":null}}`), "")
 	f.Fuzz(func(t *testing.T, body []byte, schema string) {
 		var args orderArgs
-		err := decode(t.Context(), &Message{Body: body, Schema: schema}, "ours", &args)
+		err := decode(t.Context(), &Message{Body: body, Schema: schema}, oursSpec, &args)
 		var foreign *foreignError
 		var undecodable *undecodableError
 		switch {
@@ -154,3 +154,6 @@ func TestNewID(t *testing.T) {
 		t.Errorf("%q of an earlier millisecond does not sort before %q", a, b)
 	}
 }
+
+// oursSpec is the policy of a task whose arguments were of another version.
+var oursSpec = &Spec{Schema: "ours", Earlier: []Earlier{{Schema: "theirs"}}}

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding"
 	"fmt"
+	"net/netip"
 	"reflect"
+	"regexp"
 	"slices"
 	"time"
 
@@ -60,7 +62,9 @@ func keyComesBack(key reflect.Value) *lostError {
 	if err := unmarshaler.UnmarshalText(text); err != nil {
 		return lost(key, fmt.Sprintf("its text is %q, which does not decode: %v", clip(string(text)), err))
 	}
-	if !same(key, back.Elem()) {
+	// A key that keeps its text cannot become equal to another one.
+	again, err := back.Interface().(encoding.TextMarshaler).MarshalText()
+	if !same(key, back.Elem()) || err != nil || !bytes.Equal(text, again) {
 		return lost(key, fmt.Sprintf("its text is %q, which comes back as another value", clip(string(text))))
 	}
 	return nil
@@ -91,9 +95,16 @@ func same(sent, back reflect.Value) bool {
 			return equal.Call([]reflect.Value{back.Field(0)})[0].Bool() // of the embedded type
 		}
 	}
-	// A regular expression that prefers the longest match, of POSIX, has the text
-	// of one that does not.
-	return sent.Type() != regexpType || reflect.DeepEqual(sent.Addr().Interface(), back.Addr().Interface())
+	return !shortText[sent.Type()] || reflect.DeepEqual(sent.Addr().Interface(), back.Addr().Interface())
+}
+
+// shortText holds the types of the standard library whose text does not say all,
+// and that have no method Equal: a regular expression that prefers the longest
+// match, as those of POSIX do, has the text of one that does not, and a port without
+// an address has none.
+var shortText = map[reflect.Type]bool{
+	reflect.TypeFor[regexp.Regexp]():  true,
+	reflect.TypeFor[netip.AddrPort](): true,
 }
 
 // addressable returns v, or a copy of it whose methods with pointer receivers can

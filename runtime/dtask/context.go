@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Info says which task, and which attempt, a context belongs to.
+// Info says which task runs, and which attempt of it.
 type Info struct {
 	ID       string
 	Task     string
@@ -14,8 +14,8 @@ type Info struct {
 	Attempts int // how many are allowed
 }
 
-// InfoFromContext returns the task that runs with ctx, and whether there is
-// one: a direct call of the function has none.
+// InfoFromContext returns the task that runs with ctx. It returns false if no
+// worker runs it, as when you call the function yourself.
 func InfoFromContext(ctx context.Context) (Info, bool) {
 	info, ok := ctx.Value(infoKey{}).(Info)
 	return info, ok

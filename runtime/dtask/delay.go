@@ -8,12 +8,12 @@ import (
 	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
-// Delay enqueues the task with the given arguments on the client of ctx
-// ([NewContext]) or else the default one ([SetDefault]).
+// Delay enqueues the task with these arguments. It uses the client of ctx
+// ([NewContext]), or else the default client ([SetDefault]).
 //
-// When it returns nil the message is durable: the task will run at least once,
-// or its message will be among the dead letters. When it returns an error the
-// message was not enqueued, unless the error is [ErrUnknownOutcome].
+// When it returns nil, the message is on disk: the task will run at least once, or
+// its message will be among the dead letters. When it returns an error, the message
+// was not enqueued, unless the error is [ErrUnknownOutcome].
 func (t Task[A, R]) Delay(ctx context.Context, args A, opts ...Option) (Handle[R], error) {
 	c, err := clientFor(ctx)
 	if err != nil {
@@ -33,13 +33,15 @@ func (t Task[A, R]) Delay(ctx context.Context, args A, opts ...Option) (Handle[R
 	return t.Handle(m.ID), nil
 }
 
-// DelayMany enqueues the task once for every element of args, all of them in
-// as few round trips as the broker allows. The handles correspond to args.
+// DelayMany enqueues the task once for each element of args. It needs as few round
+// trips as the broker allows. The handles have the order of args.
 //
-// If some could not be enqueued the error is a [*BatchError], which says which
-// ones and why; the others are durable. Very many are enqueued in several
-// transactions, so that others come in between. After any other error nothing was
-// enqueued: there is no client, or an option is wrong.
+// If some messages fail, the error is a [*BatchError]. It says which ones, and why;
+// all others are enqueued. After any other error nothing is enqueued: there is no
+// client, or an option is wrong.
+//
+// A very long list is stored in several parts, so that others do not wait for all
+// of it.
 func DelayMany[A, R any](ctx context.Context, t Task[A, R], args []A, opts ...Option) ([]Handle[R], error) {
 	c, err := clientFor(ctx)
 	if err != nil {

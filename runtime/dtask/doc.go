@@ -5,20 +5,20 @@
 //	//dtask:task queue=mail retries=5 timeout=30s
 //	func SendWelcome(ctx context.Context, to string, user User) error
 //
-// and dtaskgen writes, into the same package, the wrapper that enqueues it and
-// the dispatch table that runs it:
+// and command dtaskgen writes two things into the same package: a function that
+// enqueues the task, and a table for the worker that runs it:
 //
 //	handle, err := mail.DelaySendWelcome(ctx, mail.SendWelcomeArgs{To: to, User: u})
 //
 //	worker, err := dtask.NewWorker(client, dtask.WorkerConfig{}, mail.Tasks(mailer))
 //	err = worker.Run(ctx)
 //
-// Once Delay returns nil, the message is durable: the task runs at least once,
-// or its message is among the dead letters of its queue.
+// When Delay returns nil, the message is on disk. The task runs at least once, or
+// its message is among the dead letters of its queue.
 //
-// This package moves messages that generated code has typed already. A
-// [Client] enqueues them, a broker stores them (packages sqlite and rabbitmq),
-// and a [Worker] runs them. Command dtaskgen documents the directives.
+// A [Client] enqueues messages, a broker stores them (packages sqlite and
+// rabbitmq), and a [Worker] runs their tasks. Generated code calls this package
+// with the right types. docs/tasks.md describes the directives.
 //
 // Where to find what in the source:
 //
@@ -30,6 +30,7 @@
 //	limit.go                         how long an enqueue may take
 //	tick.go                          the message of a periodic task
 //	id.go, codec.go                  ids; arguments and results as JSON
+//	earlier.go                       messages of earlier versions
 //	survive.go, comesback.go         values that would not come back from JSON
 //	exact.go, exactfields.go,
 //	fields.go                        whether a body of another build fits exactly
@@ -49,7 +50,7 @@
 //	broker.go, inside.go             names of package broker; access for package dtasktest
 package dtask
 
-// SupportsGeneratedV1 is referred to by generated code. Code generated for a
-// runtime that this one cannot serve refers to a constant that does not exist
-// here, and so does not compile.
+// SupportsGeneratedV1 is for generated code, which mentions it. If this package is
+// too old or too new for the generated code, the constant that the code mentions is
+// missing, and the program does not compile.
 const SupportsGeneratedV1 = true

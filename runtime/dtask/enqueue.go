@@ -8,12 +8,12 @@ import (
 	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
-// An EnqueueFunc enqueues messages. The result has an error, or nil, for each.
+// An EnqueueFunc enqueues messages. It returns an error, or nil, for each message.
 type EnqueueFunc func(ctx context.Context, ms []*Message) []error
 
-// EnqueueMiddleware wraps the enqueueing of a client: it may add headers to
-// messages, refuse them with errors, or observe what becomes of them. Delay
-// and the tick of a schedule pass one message, DelayMany a batch.
+// EnqueueMiddleware wraps an [EnqueueFunc] of a client. It may add headers to
+// messages, refuse them with errors, or look at what becomes of them. It gets one
+// message from Delay or from a schedule, and many from [DelayMany].
 type EnqueueMiddleware func(next EnqueueFunc) EnqueueFunc
 
 // newMessage returns a message that runs a task for the first time, without its

@@ -9,7 +9,7 @@ import (
 	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
-// What can become of an enqueue: errors.Is finds these in the error of Delay.
+// These are errors of Delay. Test for them with errors.Is.
 var (
 	// ErrUnknownOutcome: the connection was lost, or the context ended, after
 	// the message was sent and before the broker confirmed it. It may run. If the
@@ -37,7 +37,7 @@ var (
 	// sqlite.WithTx), and the broker cannot enqueue in it.
 	ErrTransaction = broker.ErrTransaction
 
-	// ErrUnsupported: the broker lacks what was asked of it.
+	// ErrUnsupported: the broker cannot do what was asked of it.
 	ErrUnsupported = broker.ErrUnsupported
 
 	// ErrClosed: the client, the broker or the consumer was closed.

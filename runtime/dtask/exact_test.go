@@ -38,7 +38,7 @@ func TestExactIsLinear(t *testing.T) {
 		var before, after runtime.MemStats
 		var args nodeArgs
 		runtime.ReadMemStats(&before)
-		err := decode(t.Context(), &Message{Body: body, Schema: "theirs"}, "ours", &args)
+		err := decode(t.Context(), &Message{Body: body, Schema: "theirs"}, oursSpec, &args)
 		runtime.ReadMemStats(&after)
 		if inner == "null" && err != nil || inner != "null" && !isForeign(err) {
 			t.Errorf("inner value %s: error %v", inner, err)
@@ -64,7 +64,7 @@ func TestExactErrorsAreBounded(t *testing.T) {
 		"a deep one":   {string(nested(5000, 1, `7`)), "…"},
 		"two":          {`{"root":{"pad":7,"next":7}}`, "field root.pad is a number, this build wants string"},
 	} {
-		err := decode(t.Context(), &Message{Body: []byte(c.body), Schema: "theirs"}, "ours", new(nodeArgs))
+		err := decode(t.Context(), &Message{Body: []byte(c.body), Schema: "theirs"}, oursSpec, new(nodeArgs))
 		if !isForeign(err) || !strings.Contains(err.Error(), c.want) || len(err.Error()) > 4000 {
 			t.Errorf("%s: error %.5000v, want %q", name, err, c.want)
 		}
@@ -82,7 +82,7 @@ func TestExactRefusesWhatNobodyMakes(t *testing.T) {
 		`{"other":{"pad":`,
 		`{"root":{"next":7,"pad":"a" "b"}}`,
 	} {
-		err := decode(t.Context(), &Message{Body: []byte(body), Schema: "theirs"}, "ours", new(nodeArgs))
+		err := decode(t.Context(), &Message{Body: []byte(body), Schema: "theirs"}, oursSpec, new(nodeArgs))
 		if !errors.As(err, new(*undecodableError)) {
 			t.Errorf("%q: error %v, want that it is no JSON", body, err)
 		}
@@ -94,7 +94,7 @@ func TestDecodeEndsWithContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for schema, body := range map[string][]byte{"ours": nested(3, 10, "null"), "theirs": nested(2000, 10, `{"more":1}`)} {
-		if err := decode(ctx, &Message{Body: body, Schema: schema}, "ours", new(nodeArgs)); err != context.Canceled {
+		if err := decode(ctx, &Message{Body: body, Schema: schema}, oursSpec, new(nodeArgs)); err != context.Canceled {
 			t.Errorf("schema %s: error %v, want the one of the context", schema, err)
 		}
 	}

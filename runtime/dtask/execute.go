@@ -159,11 +159,11 @@ func (w *Worker) unknownTo(m *Message, reason error) Outcome {
 			return Outcome{Kind: OutcomeDead, Err: failuref(broker.FailureUnknown, "no build took it for %v: %w", kept.Round(time.Second), reason)}
 		}
 	}
-	switch first, last := w.unknown.first(m.Task + "\x00" + m.Schema); {
+	switch first, last := w.unknown.first(m.Task + "\x00" + clip(reason.Error())); {
 	case last:
-		w.log.Warn("handing back messages of another build of too many tasks and schemas to log each", "logged", maxOnce)
+		w.log.Warn("handing back messages of other builds for too many reasons to log each", "logged", maxOnce)
 	case first:
-		w.log.Warn("handing back messages of another build; logged once for each task and schema",
+		w.log.Warn("handing back messages of another build; logged once for each task and reason",
 			"task", m.Task, "queue", m.Queue, "reason", reason, "dead_letter_after", w.config.KeepUnknown)
 	}
 	return Outcome{Kind: OutcomeHandedBack, Err: reason, In: min(time.Second<<min(m.HandedBack, 10), time.Minute)}

@@ -12,10 +12,10 @@ import (
 // enqueueTimeout is the default of [WithEnqueueTimeout].
 const enqueueTimeout = 10 * time.Second
 
-// WithEnqueueTimeout sets how long an enqueue may take whose context has no
-// deadline. Without this option, or with 0, it is 10 seconds; a negative d means no
-// limit. An enqueue that takes longer ends with an error that wraps
-// context.DeadlineExceeded.
+// WithEnqueueTimeout limits the time of an enqueue whose context has no deadline.
+// An enqueue that takes longer fails with an error that wraps
+// context.DeadlineExceeded. The default is 10 seconds, and so it is for 0. A
+// negative d means no limit.
 func WithEnqueueTimeout(d time.Duration) ClientOption {
 	return func(c *Client) { c.limit.timeout = cmp.Or(d, enqueueTimeout) }
 }

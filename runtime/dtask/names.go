@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// ShortNames returns, for the name of each task of the table, the form that
-// people read and type: the shortest end of the name, cut at a slash, that no
-// other task of the table has. It is mail.Mailer.SendDigest for
-// github.com/acme/shop/mail.Mailer.SendDigest.
+// ShortNames returns short names for the tasks of the table, by their full names:
+// mail.Mailer.SendDigest for github.com/acme/shop/mail.Mailer.SendDigest. The short
+// name is the shortest end of the full one, from a slash on, that no other task of
+// the table has. People read and type it.
 func (t Table) ShortNames() map[string]string {
 	ends := make(map[string]int) // how many names have it
 	for _, b := range t {
@@ -25,6 +25,19 @@ func (t Table) ShortNames() map[string]string {
 				short[b.Name] = end
 				break
 			}
+		}
+	}
+	return short
+}
+
+// shortNames returns the short names of the tasks of several tables, also by the
+// names that the tasks had before.
+func shortNames(tables []Table) map[string]string {
+	all := slices.Concat(tables...)
+	short := all.ShortNames()
+	for _, b := range all {
+		for _, was := range b.Spec.Was {
+			short[was] = short[b.Name]
 		}
 	}
 	return short

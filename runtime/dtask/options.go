@@ -27,8 +27,8 @@ func Expires(t time.Time) Option {
 	return func(c *call) { c.message.Expires = t }
 }
 
-// Queue enqueues the task on another queue than its own. Some worker must be
-// told to consume it.
+// Queue enqueues the task on another queue than that of its directive. Make sure
+// that a worker consumes it.
 func Queue(name string) Option {
 	return func(c *call) { c.message.Queue = name }
 }
@@ -43,33 +43,34 @@ func Retries(n int) Option {
 	return func(c *call) { c.message.Attempts = n + 1 }
 }
 
-// ID sets the id of the message, so that a Delay whose outcome is unknown can be
-// repeated. SQLite refuses a second message with the same id, with
-// [ErrDuplicate], for as long as the first one waits, runs, or is a dead letter;
-// with [IgnoreDuplicate] that is no error. RabbitMQ accepts the second message,
-// and the task sees the same id twice.
+// ID sets the id of the message. Use it to repeat a Delay whose outcome is unknown
+// ([ErrUnknownOutcome]): enqueue the task again with the same id.
+//
+// SQLite refuses a second message with [ErrDuplicate] as long as the first one
+// waits, runs, or is a dead letter. RabbitMQ accepts the second message: the task
+// may run twice, and sees the same id each time.
 func ID(id string) Option {
 	return func(c *call) { c.message.ID = id }
 }
 
-// IgnoreDuplicate makes Delay succeed where the broker refuses the message
-// because one with its [ID] is stored already. The stored message stays as it is,
-// whatever its task, its arguments and its state, and the handle is of that
+// IgnoreDuplicate makes Delay return no error if a message with the same [ID] is
+// stored already. Delay changes nothing then, and the handle is that of the stored
 // message.
 //
-// Delay refuses the option, with [ErrUnsupported], on a broker that cannot tell
-// duplicates: RabbitMQ accepts a second message with the same id.
+// RabbitMQ cannot tell duplicates. There Delay refuses the option with
+// [ErrUnsupported].
 func IgnoreDuplicate() Option {
 	return func(c *call) { c.ignoreDuplicate = true }
 }
 
-// Header adds a header to the message. The W3C trace context has the names
-// traceparent and tracestate.
+// Header adds a header to the message, such as traceparent, the W3C trace context.
+// The task does not see headers; middleware does.
 func Header(name, value string) Option {
 	return func(c *call) { c.message.SetHeader(name, value) }
 }
 
-// Keep keeps the outcome of the task for d after it ended, for [Handle.Wait].
+// Keep keeps the outcome of the task for d after its end. [Handle.Wait] can get it
+// for that time.
 func Keep(d time.Duration) Option {
 	return func(c *call) { c.message.Keep = d }
 }

@@ -7,20 +7,20 @@ import (
 	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
-// An Outcome is what became of a delivered message, decided but not yet
-// settled. [Middleware] sees it, and may change it.
+// An Outcome says what becomes of a delivered message. Middleware sees it before
+// the broker does, and may change it.
 type Outcome struct {
 	Kind OutcomeKind
 
 	// Err is what went wrong. It is nil for OutcomeDone.
 	Err error
 
-	// In is the time until the message is delivered again, for the kinds that
-	// deliver it again.
+	// In is the time until the message is delivered again. It has a meaning for the
+	// kinds that deliver it again.
 	In time.Duration
 
-	// Result is the value that the function returned, in JSON, if it is to be
-	// kept.
+	// Result is the value that the function returned, in JSON. It is empty if it is
+	// not to be kept.
 	Result []byte
 }
 
@@ -38,18 +38,18 @@ const (
 	// OutcomeDead: the message is moved to the dead letters.
 	OutcomeDead
 
-	// OutcomeSnoozed: the function asked, by [Snooze], to be run later. That
-	// costs no attempt.
+	// OutcomeSnoozed: the function returned [Snooze], to run later. That uses up no
+	// attempt.
 	OutcomeSnoozed
 
-	// OutcomeHandedBack: another worker is to run the message. This build does
-	// not know the task or its arguments, or this worker stopped before the
-	// attempt was finished. That costs no attempt.
+	// OutcomeHandedBack: the message goes back to its queue, for another worker.
+	// This build does not know the task or its arguments, or this worker stopped
+	// before the task was finished. That uses up no attempt.
 	OutcomeHandedBack
 
-	// OutcomeGivenUp: the function has returned too late. It ignored its timeout
-	// or the end of the grace period, so the worker gave it up and settled the
-	// message at that time. This outcome changes nothing.
+	// OutcomeGivenUp: the function has returned after the worker gave it up. It had
+	// ignored its timeout, or the stop of the worker, and the worker settled the
+	// message at that time. This outcome changes nothing any more.
 	OutcomeGivenUp
 )
 

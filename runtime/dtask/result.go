@@ -3,6 +3,7 @@ package dtask
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
 )
@@ -13,19 +14,20 @@ type Handle[R any] struct {
 	// ID identifies the task from Delay to its outcome, over every retry.
 	ID string
 
+	spec *Spec
 	task string
 }
 
 // Handle returns the handle of a task that was delayed elsewhere.
-func (t Task[A, R]) Handle(id string) Handle[R] { return Handle[R]{ID: id, task: t.name} }
+func (t Task[A, R]) Handle(id string) Handle[R] { return Handle[R]{ID: id, task: t.name, spec: t.spec} }
 
-// Wait waits until the task has its outcome or ctx ends, and returns the value
-// that the function returned. The broker is that of ctx, as with Delay.
+// Wait waits until the task is done or dead, or ctx ends. It returns the value that
+// the function returned. If the task is dead, the error is a [*TaskError]. Like
+// Delay, Wait uses the client of ctx.
 //
-// An outcome is kept only for tasks that ask for it, by the option keep= of
-// their directive or [Keep] at the call, and for that long. Otherwise, and for
-// an id that was never enqueued, Wait returns [ErrNoResult] without waiting. If
-// the task is dead, the error is a [*TaskError].
+// The task has to ask for its outcome to be kept: with keep=1h in its directive, or
+// with [Keep] in the call. Otherwise, and after that time, and for an id that was
+// never enqueued, Wait returns [ErrNoResult] at once.
 func (h Handle[R]) Wait(ctx context.Context) (R, error) {
 	var value R
 	c, err := clientFor(ctx)
@@ -40,7 +42,7 @@ func (h Handle[R]) Wait(ctx context.Context) (R, error) {
 	switch {
 	case err != nil:
 		return value, fmt.Errorf("dtask: wait for %s: %w", h.ID, err)
-	case h.task != "" && r.Task != h.task:
+	case h.task != "" && r.Task != h.task && !slices.Contains(h.spec.Was, r.Task):
 		return value, fmt.Errorf("dtask: wait for %s: it is a task %s, not %s", h.ID, r.Task, h.task)
 	case r.Failure != nil:
 		return value, &TaskError{Task: r.Task, ID: h.ID, Failure: *r.Failure}

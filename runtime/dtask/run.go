@@ -21,12 +21,16 @@ const (
 	abortWait = 500 * time.Millisecond
 )
 
-// Run runs tasks until ctx ends, then stops in good order: it fetches nothing
-// more, lets the running tasks finish within the grace period, cancels the
-// contexts of those that do not, and hands back what is left at no cost of an
-// attempt. It returns nil after such a stop, and an error if a queue cannot be
-// consumed, or if the broker gives up: its store was replaced or is damaged. Run
-// may be called once.
+// Run runs tasks until ctx ends. Then it stops:
+//
+//  1. It fetches no more messages.
+//  2. It waits for the running tasks, for the grace period.
+//  3. It cancels the contexts of the tasks that are not finished.
+//  4. It hands back what is left. That uses up no attempt.
+//
+// Run returns nil after such a stop. It returns an error if it cannot consume a
+// queue, or if the broker gives up: its store was replaced, say, or is damaged.
+// Call Run once.
 func (w *Worker) Run(ctx context.Context) error {
 	w.warnOfPeriodic()
 	w.warnOfQueues()

@@ -2,8 +2,8 @@ package dtask
 
 import "github.com/dtaskhq/dtask/runtime/broker"
 
-// WorkerStats counts what became of the messages a worker took, as far as the
-// broker has recorded it.
+// WorkerStats counts what became of the messages of a worker. It counts what the
+// broker has recorded.
 type WorkerStats struct {
 	Done       int64 `json:"done"`        // executed
 	Retried    int64 `json:"retried"`     // failed, and scheduled again
@@ -13,8 +13,8 @@ type WorkerStats struct {
 	GivenUp    int64 `json:"given_up"`    // ignored their timeout; retried or dead, too
 	Running    int64 `json:"running"`     // executed at this moment
 
-	// NotRecorded are the outcomes that the broker has not recorded yet, and once
-	// [Worker.Run] has returned those whose tasks may run again.
+	// NotRecorded is the number of outcomes that the broker has not recorded yet.
+	// After [Worker.Run] has returned, these tasks may run again.
 	NotRecorded int64 `json:"not_recorded"`
 }
 

@@ -5,8 +5,9 @@ import (
 	"time"
 )
 
-// Permanent marks an error as one that another attempt cannot mend: the task is
-// moved to the dead letters at once. Permanent(nil) is nil.
+// Permanent marks an error that another attempt cannot mend, such as a wrong
+// address. A task that returns Permanent(err) goes to the dead letters at once.
+// Permanent(nil) is nil.
 func Permanent(err error) error {
 	if err == nil {
 		return nil
@@ -20,8 +21,9 @@ func (e *permanentError) Error() string { return e.err.Error() }
 
 func (e *permanentError) Unwrap() error { return e.err }
 
-// RetryAfter marks an error as one to retry after d rather than after the
-// backoff of the task. It counts as an attempt. RetryAfter(d, nil) is nil.
+// RetryAfter chooses the time of the next attempt. A task that returns
+// RetryAfter(time.Minute, err) is tried again after a minute, and not after its
+// backoff. The attempt counts like any other. RetryAfter(d, nil) is nil.
 func RetryAfter(d time.Duration, err error) error {
 	if err == nil {
 		return nil
@@ -38,8 +40,9 @@ func (e *retryAfterError) Error() string { return e.err.Error() }
 
 func (e *retryAfterError) Unwrap() error { return e.err }
 
-// Snooze asks to run the task again after d, because what it waits for is not
-// there yet. That is no failure and costs no attempt.
+// Snooze puts a task off. A task that returns Snooze(time.Minute) runs again after
+// a minute: what it waits for is not there yet. This is not a failure, and it uses
+// up no attempt.
 func Snooze(d time.Duration) error { return &snoozeError{max(d, 0)} }
 
 type snoozeError struct{ after time.Duration }

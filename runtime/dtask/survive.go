@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
-	"regexp"
 	"strings"
 	"sync"
 )
@@ -85,7 +84,6 @@ var (
 	jsonMarshaler = reflect.TypeFor[json.Marshaler]()
 	textMarshaler = reflect.TypeFor[encoding.TextMarshaler]()
 	rawMessage    = reflect.TypeFor[json.RawMessage]()
-	regexpType    = reflect.TypeFor[regexp.Regexp]()
 
 	plans sync.Map // reflect.Type → *plan, of the types that tasks send
 )

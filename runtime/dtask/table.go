@@ -8,12 +8,13 @@ import (
 	"time"
 )
 
-// A Table is a dispatch table: the tasks that a worker can run, each bound to
-// its function. dtaskgen writes a function Tasks for every package that has
-// tasks, which asks for the receivers of its methods and returns the table.
+// A Table is a dispatch table: the tasks that a worker can run, each with its
+// function. For every package with tasks dtaskgen writes a function Tasks that
+// returns the table. Its parameters are the values whose methods are tasks.
 type Table []BoundTask
 
-// A BoundTask is an entry of a dispatch table: a task bound to its function.
+// A BoundTask is a task together with the function that runs it: an entry of a
+// [Table].
 type BoundTask struct {
 	// Name is the name of the task.
 	Name string
@@ -24,11 +25,12 @@ type BoundTask struct {
 	run func(context.Context, *Message) (result []byte, err error)
 }
 
-// Run runs the task once, in the calling goroutine, with its arguments as a
-// JSON object, and returns its result as JSON ({} if it has none). It is meant for
-// command lines. There is no queue and no retry; what the task delays goes to
-// the client of ctx. If the object does not fit the argument type exactly, the
-// error wraps [ErrArguments].
+// Run runs the task once, at once, and in the calling goroutine. There is no queue
+// and no retry. It is meant for command lines.
+//
+// The arguments are a JSON object. The result is JSON too, and {} if the task has
+// none. If the task delays other tasks, it enqueues them on the client of ctx. If
+// the object does not fit the arguments exactly, the error wraps [ErrArguments].
 func (h BoundTask) Run(ctx context.Context, args []byte) (result []byte, err error) {
 	m := newMessage(h.Name, &h.Spec, time.Now())
 	m.Body, m.Schema, m.Attempts = args, "", 1
@@ -66,6 +68,16 @@ func merge(tables []Table) (dispatch, error) {
 				return nil, fmt.Errorf("task %q is bound twice; pass each Tasks(…) once, or pin one name with //dtask:task name=", h.Name)
 			}
 			d[h.Name] = &h
+		}
+	}
+	for _, t := range tables {
+		for _, h := range t {
+			for _, was := range h.Spec.Was {
+				if other := d[was]; other != nil && other.Name != h.Name {
+					return nil, fmt.Errorf("task %q was %q, as its directive says, but that is a task, too, or was another one; remove was=%s from one", h.Name, was, was)
+				}
+				d[was] = d[h.Name]
+			}
 		}
 	}
 	return d, nil

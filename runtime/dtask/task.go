@@ -4,10 +4,9 @@ import (
 	"context"
 )
 
-// A Task is the definition of one task: its name, its policy, and the types
-// of its arguments (A) and of its result (R, [None] where the function has
-// none). dtaskgen writes one for every annotated function; the Delay wrapper,
-// the dispatch table, and the helpers for tests are all thin over it.
+// A Task is the definition of a task: its name, its policy, and the types of its
+// arguments (A) and of its result (R). R is [None] if the function returns no
+// value. dtaskgen writes a Task for every function with a directive.
 //
 // A Task is immutable and safe for concurrent use.
 type Task[A, R any] struct {
@@ -18,8 +17,7 @@ type Task[A, R any] struct {
 // None is the result type of a task whose function returns no value.
 type None struct{}
 
-// Define returns the task with the given name and policy. It is called by
-// generated code.
+// Define returns the task with this name and policy. Generated code calls it.
 func Define[A, R any](name string, spec Spec) Task[A, R] {
 	return Task[A, R]{name: name, spec: &spec}
 }
@@ -30,15 +28,14 @@ func (t Task[A, R]) Name() string { return t.name }
 // Spec returns the policy of the task.
 func (t Task[A, R]) Spec() Spec { return *t.spec }
 
-// Bind returns the entry of a dispatch table that runs t with fn. It is called
-// by generated code.
+// Bind returns the entry for a table that runs t with fn. Generated code calls it.
 func (t Task[A, R]) Bind(fn func(context.Context, A) (R, error)) BoundTask {
 	return BoundTask{
 		Name: t.name,
 		Spec: *t.spec,
 		run: func(ctx context.Context, m *Message) (result []byte, err error) {
 			var args A
-			if err := decode(ctx, m, t.spec.Schema, &args); err != nil {
+			if err := decode(ctx, m, t.spec, &args); err != nil {
 				return nil, err
 			}
 			r, err := fn(ctx, args)

@@ -11,17 +11,18 @@ import (
 	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
-// TickHeader is the header of a periodic task's message that holds the time of
-// its tick, in the format of RFC 3339.
+// TickHeader is the name of a header. The message of a periodic task has it. Its
+// value is the time of the tick, such as 2026-01-02T03:00:00Z (RFC 3339).
 const TickHeader = "dtask-tick"
 
-// Tick enqueues a periodic task for the tick of its schedule at the time to, if
-// the newest tick so far is still the one at the time from. So one message is
-// enqueued, however many processes call Tick for the same tick. It reports
-// whether this call did it, and the id of the message. The message passes
-// through the middleware of the client, as with any Delay. If the middleware drops
-// it, the tick is over all the same, and the id is empty. Package worker calls
-// Tick when the task is due.
+// Tick enqueues a periodic task for the time to. It does so only if the newest tick
+// of the schedule is still the one at the time from. So if many processes call Tick
+// for the same time, one of them enqueues the task. Package worker calls Tick; a
+// program that has its own clock can do so too.
+//
+// Tick returns the id of the message, and whether this call was the one. The
+// message passes through the middleware of the client, as with Delay. If the
+// middleware drops the message, the tick counts nevertheless, and the id is empty.
 //
 // The error wraps [ErrUnsupported] if the broker keeps no ticks. After another
 // error the tick may or may not have happened.

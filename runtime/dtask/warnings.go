@@ -12,7 +12,7 @@ import (
 func (w *Worker) warnOfPeriodic() {
 	var periodic []string
 	for name, h := range w.tasks {
-		if h.Spec.Cron != "" {
+		if h.Spec.Cron != "" && h.Name == name {
 			periodic = append(periodic, w.short[name])
 		}
 	}

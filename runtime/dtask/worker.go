@@ -60,7 +60,7 @@ func NewWorker(c *Client, config WorkerConfig, tables ...Table) (*Worker, error)
 	w := &Worker{
 		client:  c,
 		tasks:   tasks,
-		short:   slices.Concat(tables...).ShortNames(),
+		short:   shortNames(tables),
 		modules: tasks.modules(),
 		queues:  make(map[string]int),
 		config:  config,
@@ -104,11 +104,11 @@ func NewWorker(c *Client, config WorkerConfig, tables ...Table) (*Worker, error)
 	return w, nil
 }
 
-// Ready returns a channel that is closed once [Worker.Run] consumes all queues.
+// Ready returns a channel. It is closed when [Worker.Run] consumes all queues.
 func (w *Worker) Ready() <-chan struct{} { return w.ready }
 
-// Abort cuts the stop short: [Worker.Run] cancels the contexts of the running
-// tasks, waits half a second, and hands back those that go on. It is meant for a
-// second signal, after ctx of Run has ended. Calls after the first have no
-// effect.
+// Abort stops a worker that is stopping already, and takes too long: call it at a
+// second signal, when the context of [Worker.Run] has ended. Run then cancels the
+// contexts of the running tasks, waits half a second, and hands back the tasks that
+// go on. More calls have no effect.
 func (w *Worker) Abort() { w.once.Do(func() { close(w.abort) }) }

@@ -12,12 +12,12 @@ import (
 	"github.com/dtaskhq/dtask/runtime/internal/inside"
 )
 
-// NewInline returns a client that runs a task at once, within Delay, through
-// the same encoding and decoding as a real one: for tests and scripts.
+// NewInline returns a client for tests and scripts. Its Delay runs the task at
+// once. Arguments and results are encoded and decoded as with a real broker.
 //
-// Delay returns the error of the task, wrapped in a [dtask.EnqueueError]. There
-// is one attempt; delays, priorities and expiry are ignored. NewInline panics if
-// two tables bind the same task.
+// Delay returns the error of the task, in a [dtask.EnqueueError]. There is one
+// attempt. The client ignores delays, priorities and expiry. NewInline panics if
+// two tables have the same task.
 func NewInline(tables ...dtask.Table) *dtask.Client {
 	b := &inline{tasks: make(map[string]dtask.BoundTask)}
 	b.client = dtask.NewClient(b)

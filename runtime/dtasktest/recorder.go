@@ -12,9 +12,8 @@ import (
 	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
-// A Recorder is a broker that keeps what is enqueued, in memory, for a test to
-// look at. It runs nothing, so Wait of a handle fails at once instead of waiting
-// forever.
+// A Recorder is a broker for tests. It keeps what is enqueued in memory, where the
+// test looks at it. It runs nothing, so Wait of a handle fails at once.
 type Recorder struct {
 	client *dtask.Client
 	worked bool // whether a Worker runs what is recorded
@@ -40,15 +39,15 @@ func (r *Recorder) Context(ctx context.Context) context.Context {
 	return dtask.NewContext(ctx, r.client)
 }
 
-// Messages returns the messages that were enqueued, in the order of their
-// Delay, and have not been run by a [Worker].
+// Messages returns the messages that were enqueued and that no [Worker] has run, in
+// the order of the calls.
 func (r *Recorder) Messages() []*dtask.Message {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.queued)
 }
 
-// DeadLetters returns the messages that a [Worker] has moved to the dead letters.
+// DeadLetters returns the dead letters of a [Worker].
 func (r *Recorder) DeadLetters() []*dtask.Message {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -63,9 +62,8 @@ func (r *Recorder) Reset() {
 	r.results.reset()
 }
 
-// Delayed returns the arguments with which the task was enqueued on r, in the
-// order of the calls. It fails the test if a message of the task does not
-// decode.
+// Delayed returns the arguments with which r was asked to enqueue the task, in the
+// order of the calls. It fails the test if a message does not decode.
 func Delayed[A, R any](t testing.TB, r *Recorder, task dtask.Task[A, R]) []A {
 	t.Helper()
 	var calls []A

@@ -11,8 +11,8 @@ import (
 	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
-// A Worker runs recorded tasks one at a time, in the goroutine of the test, by
-// a clock that the test moves: retries, delays and expiry take no time.
+// A Worker runs recorded tasks one by one, in the goroutine of the test. The test
+// moves its clock, so retries and delays take no time:
 //
 //	w := dtasktest.NewWorker(t, mail.Tasks(mailer))
 //	mail.DelaySendWelcome(w.Context(ctx), args, dtask.In(time.Hour))
@@ -41,8 +41,8 @@ type Step struct {
 	Outcome dtask.Outcome
 }
 
-// NewWorker returns a worker of the tables on a Recorder of its own. Its clock
-// starts at the present.
+// NewWorker returns a worker for the tables, with a [Recorder] of its own. Its
+// clock starts at the present time.
 func NewWorker(t testing.TB, tables ...dtask.Table) *Worker {
 	t.Helper()
 	w := &Worker{Recorder: NewRecorder(), t: t, time: time.Now()}
@@ -81,8 +81,8 @@ func (w *Worker) Advance(d time.Duration) {
 	w.time = w.time.Add(d)
 }
 
-// Step runs the message that is due and was enqueued first, and returns it
-// with its outcome, or false if none is due.
+// Step runs one message: of those that are due, the one that was enqueued first. It
+// returns the message with its outcome, or false if none is due.
 func (w *Worker) Step() (Step, bool) {
 	w.t.Helper()
 	m := w.take()
@@ -94,7 +94,7 @@ func (w *Worker) Step() (Step, bool) {
 	return Step{Message: &delivered, Outcome: w.last}, true
 }
 
-// Drain steps until no message is due, and returns the steps.
+// Drain calls Step until no message is due, and returns the steps.
 func (w *Worker) Drain() []Step {
 	w.t.Helper()
 	var steps []Step

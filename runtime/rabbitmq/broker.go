@@ -20,7 +20,8 @@ func init() {
 	broker.Register("amqps", open)
 }
 
-// A Broker is a [broker.Broker] on RabbitMQ.
+// A Broker is a [broker.Broker] on RabbitMQ. Get one from [Open], or use it through
+// dtask.Open.
 type Broker struct {
 	config     *config
 	log        *slog.Logger
@@ -57,9 +58,8 @@ type Broker struct {
 	stopRescue context.CancelFunc // nil while there are no consumers
 }
 
-// Open connects to the RabbitMQ that url names; the package documentation has
-// its form. It tries until ctx ends, but fails at once where trying is of no
-// use: for wrong credentials, say.
+// Open connects to the RabbitMQ that url names. It tries until ctx ends. It fails
+// at once if it is of no use to try again, as with a wrong password.
 func Open(ctx context.Context, url string, bc broker.Config) (*Broker, error) {
 	c, err := parseURL(url)
 	if err != nil {

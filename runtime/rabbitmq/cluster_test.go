@@ -1,26 +1,27 @@
 package rabbitmq_test
 
 import (
+	"path"
 	"strings"
 	"testing"
 
-	"github.com/dtaskhq/dtask/internal/testenv/rabbitnode"
 	"github.com/dtaskhq/dtask/internal/testenv/rabbittest"
 )
+
+// clusterURL returns a URL of several hosts, whose namespace is the test's own.
+func clusterURL(t *testing.T, hosts []string) string {
+	return "amqp://guest:guest@" + strings.Join(hosts, ",") + "/?namespace=" + strings.ToLower(path.Base(t.Name()))
+}
 
 // In a cluster each node may crash, also before the one that crashed last has
 // caught up, so that for a while there is no majority: nothing is lost, and all
 // goes on by itself.
-func testCluster(t *testing.T) {
-	first := rabbittest.StartNode(t, rabbitnode.Options{})
-	nodes := []*rabbittest.Node{first}
-	hosts := []string{first.Addr()}
-	for range 2 {
-		n := rabbittest.StartNode(t, rabbitnode.Options{Join: first.Node})
-		nodes = append(nodes, n)
+func testClusterCrashes(t *testing.T, nodes []*rabbittest.Node) {
+	var hosts []string
+	for _, n := range nodes {
 		hosts = append(hosts, n.Addr())
 	}
-	b := open(t, "amqp://guest:guest@"+strings.Join(hosts, ",")+"/")
+	b := open(t, clusterURL(t, hosts))
 	l := startLoad(t, b, "q")
 	for _, n := range nodes {
 		l.progress(300)

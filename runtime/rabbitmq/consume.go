@@ -64,13 +64,13 @@ func (b *Broker) Consume(ctx context.Context, o broker.ConsumeOptions) (broker.C
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	c.hurry, c.giveUp = context.WithCancel(context.Background())
 	if err := b.consuming.start(ctx); err != nil {
-		return nil, err
+		return nil, b.consuming.trouble.explain(err)
 	}
 	b.addConsumer(c) // before it looks whether the queue is paused
 	sub, err := c.subscribe(ctx, nil)
 	if err != nil {
 		b.removeConsumer(c)
-		return nil, err
+		return nil, b.consuming.trouble.explain(err)
 	}
 	go c.run(sub)
 	return c, nil

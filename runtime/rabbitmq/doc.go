@@ -1,5 +1,5 @@
-// Package rabbitmq is the [broker.Broker] on RabbitMQ 3.10 and later. It is
-// used by importing it:
+// Package rabbitmq is a broker on RabbitMQ 3.10 and later. Import it, and
+// dtask.Open knows its URLs:
 //
 //	import _ "github.com/dtaskhq/dtask/runtime/rabbitmq"
 //
@@ -9,11 +9,10 @@
 //
 //	amqp://USER:PASSWORD@HOST[:PORT][,HOST[:PORT]…][/VHOST][?PARAMETER=VALUE&…]
 //
-// The scheme is amqp (port 5672) or amqps (TLS, port 5671). An IPv6 address is in
-// brackets. Of several hosts, which are to be nodes of one cluster, any is used;
-// when it fails, the next.
-// User, password and virtual host are percent-encoded where they hold reserved
-// characters; absent ones are guest, guest and /. The parameters:
+// The scheme is amqp (port 5672) or amqps (TLS, port 5671). Several hosts are nodes
+// of one cluster: the broker uses one, and the next one if that fails. Put an IPv6
+// address in brackets. Percent-encode special characters in the user, the password
+// and the virtual host. Without them they are guest, guest and /. The parameters:
 //
 //	namespace=NAME   prefix of all queues and exchanges; default dtask. Programs
 //	                 of different namespaces have nothing to do with each other.
@@ -36,41 +35,43 @@
 //
 // # What is declared
 //
-// All queues are durable quorum queues, declared by whoever comes first,
-// worker or client; docs/wire.md lists them with their arguments and gives the
-// form of a message, for producers in other languages.
+// All queues are durable quorum queues. The first worker or client that needs one
+// declares it. docs/wire.md lists them with their arguments, and describes the form
+// of a message for producers in other languages.
 //
 // # Connections
 //
-// The client library, amqp091-go, opens connections, keeps them alive, and
-// declares. Messages travel on other channels of the same connections, past the
-// library: package internal/wire serves these.
+// The client library, amqp091-go, opens connections, keeps them alive, and declares
+// queues. Messages use other channels of the same connections, which package
+// internal/wire serves.
 //
-// A broker object holds one connection to publish and, once it consumes or
-// inspects, a second one: RabbitMQ blocks the connections of publishers when
-// it runs out of memory or disk, and acknowledgements must go on then. The
-// first schedule, the first record of a result and the first wait for one open
-// one more each. All are renewed when they are lost, with backoff. A message
-// that was published but not confirmed is published again, under the same id,
-// until its context ends; so a fault can duplicate a message, but not lose one.
+// A broker has one connection to publish. As soon as it consumes or inspects it has
+// a second one, because RabbitMQ stops the connections that publish when it is
+// short of memory or disk, and acknowledgements must go on. The first schedule, the
+// first record of a result and the first wait for one open one more each. A
+// connection that is lost is opened again, after a pause. A message that was
+// published and not confirmed is published again under the same id, until its
+// context ends. So a fault can duplicate a message, but not lose it.
 //
 // # Results
 //
-// The outcomes of tasks that keep theirs (keep=, dtask.Keep) are recorded in
-// one stream, which is declared when the first of them is enqueued or waited
-// for. It holds records for 7 days, the most that can be asked for, and up to
-// 4 GiB of them; beyond that the oldest go early. To find the outcome of an id
-// everything is read that was recorded since the time in the id, a UUIDv7, and for
-// other ids the whole stream: that is quick for what was enqueued a moment ago, but
-// takes a second for about every 30,000 records. All who wait in a process read
-// together, so many waits take no longer than one; and what was read is known for a
-// minute beyond the last wait, up to 250,000 records. Let nobody wait for ids of a
-// stranger's making all the same.
+// If a task keeps its outcome (keep=, dtask.Keep), the outcome is recorded in a
+// stream, one for all tasks. It is declared when the first such task is enqueued or
+// waited for. It holds records for 7 days, which is the longest time to ask for,
+// and up to 4 GiB of them. Above that the oldest go early.
 //
-// RabbitMQ confirms a record when a majority of the nodes have it, but not yet
-// on disk. A power cut at all of them can lose the newest records, though not
-// the messages. A wait for a message that was purged, whose record was lost, or
-// that RabbitMQ itself has moved to the dead letters ends with its context.
+// A wait reads everything that was recorded since the id was made, as the time is
+// in the id, a UUIDv7. For other ids it reads the whole stream. So a wait is quick
+// for a task that was enqueued a moment ago, and else takes a second for about
+// every 30,000 records. All waits of a process read together, so many take no
+// longer than one. What was read is remembered for a minute after the last wait, up
+// to 250,000 records. Do not wait for ids that a stranger has chosen: each may read
+// the whole stream.
+//
+// RabbitMQ confirms a record when a majority of the nodes have it in memory. So a
+// power cut of all nodes can lose the newest records, but not the messages. If a
+// record was lost, a message was purged, or RabbitMQ itself moved it to the dead
+// letters, the wait goes on until its context ends.
 //
 // # Where things are
 //
@@ -101,11 +102,10 @@
 //
 // # Limits
 //
-// A body of more than 1 MiB is not read into memory. Its message goes to the dead
-// letters as it is, and stays there.
+// A message with a body of more than 1 MiB goes to the dead letters as it is, and
+// stays there. Its body is not read into memory.
 //
-// RabbitMQ cannot tell how many messages of a queue are being handled or
-// delayed: these counts are -1. Purge looks at everything that is delayed, of
-// all queues, to find what is of its own. The same id enqueued twice is two
-// messages.
+// RabbitMQ cannot tell how many messages of a queue run, or are delayed: these
+// counts are -1. Purge reads all delayed messages, to find those of its queue. The
+// same id enqueued twice is two messages.
 package rabbitmq

@@ -15,7 +15,10 @@ func TestNodes(t *testing.T) {
 	noLeaks(t) // when all have ended
 	t.Run("Cluster", func(t *testing.T) {
 		t.Parallel()
-		testCluster(t)
+		nodes := rabbittest.StartCluster(t, 3)
+		t.Run("ClusterCrashes", func(t *testing.T) { testClusterCrashes(t, nodes) })
+		t.Run("SuspendedNode", func(t *testing.T) { testSuspendedNode(t, nodes) })
+		t.Run("Partition", func(t *testing.T) { testPartition(t, nodes) })
 	})
 	for name, tests := range map[string]map[string]func(*testing.T, *rabbittest.Node){
 		"Alarms": {

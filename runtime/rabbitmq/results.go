@@ -40,6 +40,11 @@ func (t *topology) ensureResults(ctx context.Context, s *session) error {
 // Result implements [broker.ResultStore]. For a message that was purged, or that
 // RabbitMQ itself has moved to the dead letters, it waits until ctx ends.
 func (b *Broker) Result(ctx context.Context, id string) (broker.Result, error) {
+	r, err := b.awaitResult(ctx, id)
+	return r, b.waiting.trouble.explain(err)
+}
+
+func (b *Broker) awaitResult(ctx context.Context, id string) (broker.Result, error) {
 	if err := b.waiting.start(ctx); err != nil {
 		return broker.Result{}, err
 	}
@@ -53,6 +58,7 @@ func (b *Broker) Result(ctx context.Context, id string) (broker.Result, error) {
 			return r, err
 		}
 		// The connection is lost, or the stream was deleted: read again.
+		b.waiting.trouble.note(err)
 		b.topology.known.Delete(b.topology.results())
 		if !sleep(ctx, backoff(min(attempt, 3))) {
 			return broker.Result{}, fmt.Errorf("%w: %w", ctx.Err(), err)

@@ -14,7 +14,7 @@ func init() {
 	})
 }
 
-// Broker is a [broker.Broker] on a file. Make one with [Open], or through
+// Broker is a [broker.Broker] in a file. Get one from [Open], or use it through
 // [dtask.Open].
 type Broker struct {
 	target
@@ -28,8 +28,8 @@ type Broker struct {
 
 var _ broker.Broker = (*Broker)(nil)
 
-// Open opens the file that url names, and makes it, or the tables in it, if
-// there are none.
+// Open opens the file that url names. It makes the file and the tables if there are
+// none.
 func Open(ctx context.Context, url string, config broker.Config) (*Broker, error) {
 	t, err := parseURL(url)
 	if err != nil {

@@ -1,69 +1,70 @@
-// Package sqlite is the broker that needs nothing installed: a file. Import it
-// for its effect on [dtask.Open]:
+// Package sqlite is a broker in a file. It needs no server. Import it, and
+// [dtask.Open] knows its URLs:
 //
 //	import _ "github.com/dtaskhq/dtask/runtime/sqlite"
 //
 //	client, err := dtask.Open(ctx, "sqlite:tasks.db")
 //
-// The URL names the file, relative or absolute: sqlite:tasks.db,
-// sqlite:/var/lib/app/tasks.db, sqlite:///var/lib/app/tasks.db. A character
-// that a URL reserves is escaped (%3F for a question mark). The file is made,
-// readable to its owner alone, if there is none; its directory must exist. It
-// may be the database of the application itself.
+// The URL names the file: sqlite:tasks.db, sqlite:/var/lib/app/tasks.db, or
+// sqlite:///var/lib/app/tasks.db. Escape a character that has a meaning in URLs
+// (%3F for a question mark). If there is no file, Open makes it, readable to its
+// owner alone. The directory must exist. The file may be the database of your
+// application.
 //
-// The names of all tables and indexes begin with the namespace and an
-// underscore: dtask_messages, dtask_queues. Programs that share a file without
-// running each other's tasks have a namespace each, which the URL names:
-// sqlite:tasks.db?namespace=shop makes it shop_messages. A namespace is a
-// lower-case letter and then lower-case letters, digits and underscores. Queues,
-// messages, results, ticks and pauses of one are invisible in another; writers of
-// all wait for each other, as the file has one lock.
+// The names of all tables and indexes begin with the namespace and an underscore:
+// dtask_messages, dtask_queues. Do two programs share a file, and not run each
+// other's tasks? Then give each a namespace in its URL: with
+// sqlite:tasks.db?namespace=shop the table is shop_messages. A namespace is a
+// lower-case letter, and then lower-case letters, digits and underscores. A program
+// sees nothing of another namespace: no queues, messages, results, ticks or pauses.
+// Writers wait for each other all the same, as the file has one lock.
 //
-// Any number of processes of one machine may use one file. A network file
-// system will not do: SQLite's write-ahead log lives in shared memory. In a
-// container mount the directory of the file: the log and the locks lie beside it. A
-// file that is mounted alone, or has several names (hard links), is refused.
+// Any number of processes on one machine may use one file. A network file system
+// does not work, because SQLite keeps a part of its log in shared memory. In a
+// container mount the directory of the file, as there are more files beside it.
+// Open refuses a file that is mounted alone, or that has several names (hard
+// links).
 //
-// A broker looks at each commit, and once a second, whether its paths still lead to
+// At each commit, and once a second, a broker looks whether its paths still lead to
 // the files that it has open. If they were deleted, moved or replaced, or if the
-// file is damaged or has become read-only, it gives up: Delay returns the reason,
-// workers end with it. Who finds damage leaves a file beside the database
-// (tasks.db-damaged), for those who only enqueue; it goes when a process opens the
-// database and finds it sound.
+// file is damaged or read-only, the broker gives up: Delay and the workers end with
+// the reason. A process that finds damage leaves a file beside the database,
+// tasks.db-damaged, so that all others notice. The file goes when a process opens
+// the database and finds it sound.
 //
-// In the process of a broker nothing may open the file but the broker and drivers
-// that share its library, modernc.org/sqlite: not mattn/go-sqlite3, and not
-// [os.Open] for a copy. A process that closes a file loses all the locks that it
-// has on it (https://www.sqlite.org/howtocorrupt.html, 2.2); another process would
-// then take the log for its own, and what the broker writes afterwards is lost.
-// VACUUM INTO makes a copy. Other processes may use any driver.
+// In a process with a broker, open the file only with drivers that are built on
+// modernc.org/sqlite. Do not use mattn/go-sqlite3 there, nor os.Open to make a
+// copy: use VACUUM INTO. The reason is that a process that closes a file loses all
+// locks that it has on it (https://www.sqlite.org/howtocorrupt.html, 2.2). Then
+// another process takes the log for its own, and what the broker writes afterwards
+// is lost. Other processes may use any driver.
 //
 // # What is promised
 //
-// Enqueue returns once the message is committed and synced to disk (WAL mode,
-// synchronous=FULL). One goroutine of each broker writes, and puts all that is
-// pending (messages, outcomes, claims) into one transaction, so that callers
-// share the cost of the sync. The driver is told to sync by fdatasync where
-// there is one, in the whole process: as durable as fsync, and faster.
+// Enqueue returns when the message is committed and synced to disk (WAL mode,
+// synchronous=FULL). One goroutine of each broker writes. It puts all that is
+// pending into one transaction: messages, outcomes, claims. So callers share the
+// cost of the sync. Where there is fdatasync, the driver uses it in the whole
+// process: it is as safe as fsync, and faster.
 //
-// A process that dies, however it dies, is noticed within a second: each
-// consuming process holds a lock on a small file beside the database, which
-// the kernel releases. Its messages are delivered again, and the lost attempt
-// counts. A process that lives keeps its messages for as long as it takes, unless it
-// is suspended: the messages of one that has not been heard of for 15 seconds are
-// delivered again, and what it says of them afterwards has no effect. When the whole
-// machine has slept, nothing is taken from anybody.
+// A process that dies is noticed within a second: each process with a consumer
+// holds a lock on a small file beside the database, and the kernel releases the
+// lock. Its messages are delivered again, and the attempt counts. A process that
+// lives keeps its messages for as long as its tasks take. But if it is suspended,
+// and nothing was heard of it for 15 seconds, its messages are delivered again, and
+// what it says of them later has no effect. When the whole machine has slept,
+// nobody loses messages.
 //
-// What follows from an outcome ([broker.Settlement], field Then) is stored in the
-// transaction of the outcome: both or neither. A message whose id is there
-// already is taken for the same. While the disk has no room for what follows, the
-// outcome waits with it. If one of them is no valid message, none is stored, and
-// the message that was settled becomes a dead letter that says so.
+// Messages that follow from an outcome (broker.Settlement, field Then) are stored
+// in the transaction of the outcome: both or neither. A message whose id is there
+// already is taken for the same one. If the disk has no room for them, the outcome
+// waits too. If one of them is not valid, none is stored, and the settled message
+// becomes a dead letter that says so.
 //
 // # In the transaction of the application
 //
-// With [WithTx] a task is enqueued in a transaction of the application's own
-// on the same file: committed with it, gone with it.
+// With [WithTx] a task is enqueued in a transaction of your application on the same
+// file. It is there if you commit, and gone if you roll back.
 //
 // # Where things are
 //

@@ -28,16 +28,17 @@ func explain(file string, err error) error {
 	if isFull(e) {
 		return fmt.Errorf("sqlite %s: %w: the disk is full, or the file has reached its limit; make room (%w)", file, broker.ErrBlocked, err)
 	}
+	const damaged = "it is damaged; restore it, or save what is left with the command .recover of sqlite3"
 	remedy := ""
 	switch e.Code() & 0xff {
 	case lib.SQLITE_BUSY, lib.SQLITE_LOCKED:
 		remedy = "another program keeps it locked; end its transaction"
 	case lib.SQLITE_READONLY, lib.SQLITE_PERM, lib.SQLITE_AUTH:
-		remedy = cmp.Or(denied(file), "it cannot be written; allow this user to write the file and its directory")
+		remedy = cmp.Or(denied(file), "it cannot be written; allow this user to write the file and its directory, or if it may, the header of the file is damaged: restore it")
 	case lib.SQLITE_CORRUPT:
-		remedy = "it is damaged; restore it, or save what is left with the command .recover of sqlite3"
+		remedy = damaged
 	case lib.SQLITE_NOTADB:
-		remedy = "it is no SQLite database; name another file"
+		remedy = "it is no SQLite database, or its header is damaged; name another file, or restore it"
 	case lib.SQLITE_CANTOPEN:
 		remedy = whyNot(file)
 	case lib.SQLITE_IOERR:
@@ -48,6 +49,9 @@ func explain(file string, err error) error {
 	case lib.SQLITE_PROTOCOL:
 		remedy = "locks do not work there; use a local disk, not a network file system"
 	default:
+		if isUnknownFormat(e) {
+			return fmt.Errorf("sqlite %s: %s (%w)", file, damaged, err)
+		}
 		return fmt.Errorf("sqlite %s: %w", file, err)
 	}
 	return fmt.Errorf("sqlite %s: %s (%w)", file, remedy, err)

@@ -11,6 +11,25 @@ import (
 	"github.com/dtaskhq/dtask/runtime/sqlite"
 )
 
+// A client of a file. The tables of this program begin with "shop_".
+func Example() {
+	dir, err := os.MkdirTemp("", "shop")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(dir)
+	client, err := dtask.Open(context.Background(), "sqlite:"+filepath.Join(dir, "tasks.db")+"?namespace=shop")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer client.Close()
+	dtask.SetDefault(client)
+	fmt.Println("ready")
+	// Output: ready
+}
+
 // An order and the task that mails its receipt are committed together.
 func ExampleWithTx() {
 	if err := order(context.Background()); err != nil {

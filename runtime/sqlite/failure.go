@@ -79,8 +79,11 @@ func isPermanent(file string, err error) bool {
 	if !errors.As(err, &e) {
 		return false
 	}
+	if isDamage(err) {
+		return true
+	}
 	switch e.Code() & 0xff {
-	case lib.SQLITE_CORRUPT, lib.SQLITE_NOTADB, lib.SQLITE_READONLY, lib.SQLITE_PERM, lib.SQLITE_AUTH:
+	case lib.SQLITE_READONLY, lib.SQLITE_PERM, lib.SQLITE_AUTH:
 		return true
 	case lib.SQLITE_IOERR, lib.SQLITE_CANTOPEN:
 		return !isFull(e) && onReadOnlyDisk(file)
@@ -106,8 +109,19 @@ func isDamage(err error) bool {
 	if !errors.As(err, &e) {
 		return false
 	}
-	code := e.Code() & 0xff
-	return code == lib.SQLITE_CORRUPT || code == lib.SQLITE_NOTADB
+	switch e.Code() & 0xff {
+	case lib.SQLITE_CORRUPT, lib.SQLITE_NOTADB:
+		return true
+	case lib.SQLITE_ERROR:
+		return isUnknownFormat(e)
+	}
+	return false
+}
+
+// isUnknownFormat reports whether the header of the file names a format that there
+// is not. SQLite has no code for it.
+func isUnknownFormat(e *driversqlite.Error) bool {
+	return strings.Contains(e.Error(), "unsupported file format")
 }
 
 // Whoever finds the database damaged leaves a mark beside it. A process that only

@@ -34,11 +34,11 @@ func openIdentified(ctx context.Context, t target, named string) (*conn, identit
 	return c, id, err
 }
 
-// inUse reports whether a database is, or was when it was last used, open in a
-// process: it has a log.
+// inUse reports whether a database is open in a process, or was when that died: it
+// has a log. The last one that closes the database removes it.
 func inUse(file string) bool {
-	info, err := os.Stat(file + "-wal")
-	return err == nil && info.Size() > 0
+	_, err := os.Stat(file + "-wal")
+	return err == nil
 }
 
 // openFile opens the writing connection and brings the tables up to date.
@@ -90,7 +90,7 @@ func prepareFile(c *conn, file string) error {
 	if err := useWAL(c); err != nil {
 		return err
 	}
-	if err := c.script("PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF; PRAGMA cache_size = -16000; PRAGMA journal_size_limit = 8000000"); err != nil {
+	if err := c.script("PRAGMA synchronous = FULL; PRAGMA cell_size_check = ON; PRAGMA foreign_keys = OFF; PRAGMA cache_size = -16000; PRAGMA journal_size_limit = 8000000"); err != nil {
 		return err
 	}
 	return migrate(c)

@@ -23,8 +23,8 @@ func (w *writer) newResult(m *broker.Message, value []byte) *result {
 }
 
 // soberNow returns the time by the clock or by what has passed since the writer
-// began, whichever is less: a clock that is ahead for a moment neither deletes all
-// results nor keeps new ones for years.
+// began, whichever is less: a clock that is ahead for a moment neither deletes nor
+// hides all results, and does not keep new ones for years.
 func (w *writer) soberNow() time.Time {
 	now := time.Now()
 	passed := w.began.Round(0).Add(now.Sub(w.began))
@@ -102,7 +102,7 @@ func (b *Broker) lookUpResult(ctx context.Context, id string) (r broker.Result, 
 			r.Task = row[0].(string)
 			r.Value, _ = row[1].([]byte)
 			return nil
-		}, "SELECT task, value FROM dtask_results WHERE id = ? AND expires > ?", id, time.Now().UnixMilli())
+		}, "SELECT task, value FROM dtask_results WHERE id = ? AND expires > ?", id, b.writer.soberNow().UnixMilli())
 	})
 	if err == nil && !found {
 		err = broker.ErrNoResult

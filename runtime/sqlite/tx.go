@@ -10,9 +10,9 @@ import (
 	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
-// WithTx returns a context in which tasks are enqueued through tx, a
-// transaction of the application on the broker's own file: they are committed
-// with it, and gone if it is rolled back.
+// WithTx returns a context in which Delay enqueues in tx, a transaction of your
+// application on the file of the broker. The task is there when tx is committed,
+// and gone when tx is rolled back.
 //
 //	db, err := sql.Open("sqlite", "file:tasks.db?_txlock=immediate&_pragma=busy_timeout(5000)")
 //	…
@@ -22,21 +22,20 @@ import (
 //	…
 //	err = tx.Commit()
 //
-// Both settings are needed. By default a transaction of SQLite takes the lock
-// for writing not when it begins but when it first writes, and fails at once if
-// it has read before and another writer, such as the broker, has committed since:
-// no timeout helps there. With _txlock=immediate it takes the lock when it
-// begins, and waits for it as long as busy_timeout says.
+// Both settings are needed. With _txlock=immediate the transaction takes the lock
+// for writing when it begins, and waits for it as long as busy_timeout says.
+// Without it, SQLite takes the lock at the first write. If the transaction has read
+// before, and another writer has committed since, such as the broker, that write
+// fails at once: no timeout helps.
 //
-// The driver must be modernc.org/sqlite, or another one that is built on
-// modernc.org/sqlite/lib: see the package comment. How durable the commit is, is
-// a matter of the application's connection (PRAGMA synchronous). The tables are
-// there once the broker has been opened, by [dtask.Open] or [Open]. While tx is
-// open and has written, other writers of the file wait: a Delay without WithTx,
-// in between, would wait for tx until it fails.
+// The driver must be modernc.org/sqlite, or one that is built on
+// modernc.org/sqlite/lib: see the package comment. Your connection decides how safe
+// the commit is (PRAGMA synchronous). Open the broker first, as that makes the
+// tables. While tx is open and has written, other writers wait. So do not call
+// Delay without WithTx in between: it would wait for tx until it fails.
 //
 // A client of another broker, or of another file, refuses to enqueue in this
-// context ([broker.ErrTransaction]).
+// context with [broker.ErrTransaction].
 func WithTx(ctx context.Context, tx *sql.Tx) context.Context {
 	return broker.WithTransaction(ctx, &userTx{tx})
 }

@@ -1,19 +1,19 @@
-// Package worker is the worker process: it turns the dispatch tables of an
-// application into a program that runs their tasks.
+// Package worker is the worker process. It makes a program of the tables of an
+// application: the program runs their tasks.
 //
 //	func main() { worker.Main(mail.Tasks(mailer), images.Tasks()) }
 //
-// The program takes its settings from flags and from variables of the
-// environment (-h lists both), stops in good order on SIGINT and SIGTERM,
-// watches the clock for periodic tasks, can drain its queues and exit, can
-// supervise several processes of itself, and reports to systemd and to health
-// probes. docs/worker.md describes it for operators.
+// The program takes its settings from flags and from environment variables; -h
+// lists them. It stops on SIGINT and SIGTERM when its tasks are finished. It
+// enqueues periodic tasks at their times. It can drain its queues and exit, run
+// several processes, and answer systemd and health probes. docs/worker.md describes
+// it for operators.
 //
-// A program that runs a [dtask.Worker] of its own takes [Schedule] from here, for
-// its periodic tasks.
+// If your program runs a [dtask.Worker] itself, call [Schedule] for its periodic
+// tasks.
 //
-// The package links no broker. A program imports those that its URL may name, as
-// in: import _ "github.com/dtaskhq/dtask/runtime/sqlite".
+// The package imports no broker. Import the one that your URL names: import _
+// "github.com/dtaskhq/dtask/runtime/sqlite".
 //
 // Where to find what in the source:
 //

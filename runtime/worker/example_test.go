@@ -3,9 +3,12 @@ package worker_test
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/dtaskhq/dtask/runtime/dtask"
+	_ "github.com/dtaskhq/dtask/runtime/sqlite"
 	"github.com/dtaskhq/dtask/runtime/worker"
 )
 
@@ -32,6 +35,36 @@ func ExampleRun() {
 	// Output:
 	// purged what is older than 30 days
 	// exit code 0
+}
+
+// A program with a worker of its own has to enqueue its periodic tasks too.
+func ExampleSchedule() {
+	dir, err := os.MkdirTemp("", "shop")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(dir)
+	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+	defer cancel() // a program waits for a signal instead
+	client, err := dtask.Open(ctx, "sqlite:"+filepath.Join(dir, "tasks.db"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer client.Close()
+	w, err := dtask.NewWorker(client, dtask.WorkerConfig{Scheduled: true}, purgeTable())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ran := make(chan error, 1)
+	go func() { ran <- w.Run(ctx) }()
+	fmt.Println("schedule:", worker.Schedule(ctx, client, purgeTable()))
+	fmt.Println("worker:", <-ran)
+	// Output:
+	// schedule: <nil>
+	// worker: <nil>
 }
 
 // A program with middleware.

@@ -26,20 +26,19 @@ const (
 // A leftError says what a drain or a stop in good order has left undone.
 type leftError struct{ error }
 
-// Main runs the program that the command line asks for, on the given tables,
-// and exits: by default a worker that runs until it is told to stop. It is
-// meant to be all of func main.
+// Main runs the program that the command line asks for, and exits. Without a
+// command that is a worker, which runs until it is told to stop. Call it from func
+// main, and do nothing else there.
 //
-// It sets the default logger of package slog to that of the worker, and the
-// default client of package dtask.
+// Main sets the default logger of package slog to the logger of the worker, and the
+// default client of package dtask to its client.
 func Main(tables ...dtask.Table) { Program{}.Main(tables...) }
 
-// Run is [Main] for programs with other commands beside the worker: it takes
-// the arguments of the command line that are the worker's, and returns the
-// exit code.
+// Run is [Main] for a program with commands of its own. Pass the arguments that are
+// for the worker. It returns the exit code.
 func Run(args []string, tables ...dtask.Table) int { return Program{}.Run(args, tables...) }
 
-// A Program is a worker program with additions. The zero value is that of
+// A Program is a worker program with middleware. The zero value is the program of
 // [Main]:
 //
 //	worker.Program{Middleware: []dtask.Middleware{tracing}}.Main(mail.Tasks(mailer))
@@ -47,15 +46,15 @@ type Program struct {
 	// Middleware wraps the handling of every message.
 	Middleware []dtask.Middleware
 
-	// EnqueueMiddleware wraps what is enqueued: by the tasks, and by the
-	// schedules of periodic ones.
+	// EnqueueMiddleware wraps what the process enqueues: tasks that its tasks
+	// delay, and periodic ones.
 	EnqueueMiddleware []dtask.EnqueueMiddleware
 }
 
-// Main is [Main] with the additions.
+// Main is the function [Main] with the middleware.
 func (a Program) Main(tables ...dtask.Table) { os.Exit(a.Run(os.Args[1:], tables...)) }
 
-// Run is [Run] with the additions.
+// Run is the function [Run] with the middleware.
 func (a Program) Run(args []string, tables ...dtask.Table) int {
 	p := &program{
 		name:      filepath.Base(os.Args[0]),

@@ -41,13 +41,13 @@ const (
 var parseSchedule = crontab.Parse
 
 // Schedule enqueues the periodic tasks of the tables at their times, until ctx
-// ends. It is for programs that run a [dtask.Worker] of their own, with
-// Scheduled set: [Main] does the same by itself. Any number of processes may
-// call it; each tick is enqueued once however many do.
+// ends. It is for programs that run a [dtask.Worker] themselves, with Scheduled
+// set; [Main] does the same by itself. Many processes may call it: each tick is
+// enqueued once.
 //
-// It returns nil at the end of ctx. It returns an error at once if the client is
-// nil, a schedule is wrong, or the broker keeps no ticks. If the broker does not
-// answer, it tries again.
+// Schedule returns nil when ctx ends. It returns an error at once if the client is
+// nil, if a schedule is wrong, or if the broker keeps no ticks. If the broker does
+// not answer, it tries again.
 func Schedule(ctx context.Context, client *dtask.Client, tables ...dtask.Table) error {
 	if client == nil {
 		return errors.New("the client is nil; check the error of dtask.Open")
@@ -174,6 +174,26 @@ func (s *scheduler) catchUp(ctx context.Context) error {
 	return nil
 }
 
+// lastTickBefore returns the newest tick of a task under names that it had before,
+// or now if there is none: a renamed task goes on with its ticks, and a new one ticks
+// from now on.
+func (s *scheduler) lastTickBefore(ctx context.Context, was []string, now time.Time) (time.Time, error) {
+	var newest time.Time
+	for _, name := range was {
+		last, err := s.store.LastTick(ctx, name)
+		if err != nil {
+			return time.Time{}, err
+		}
+		if last.After(newest) {
+			newest = last
+		}
+	}
+	if newest.IsZero() {
+		return now, nil
+	}
+	return newest, nil
+}
+
 // step enqueues the task for every tick that is due, and returns the next one.
 func (s *scheduler) step(ctx context.Context, sch schedule) (next time.Time, err error) {
 	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
@@ -184,8 +204,12 @@ func (s *scheduler) step(ctx context.Context, sch schedule) (next time.Time, err
 			return time.Time{}, err
 		}
 		now := time.Now()
-		if last.IsZero() { // the first start of this schedule: it ticks from now on
-			if _, err := s.store.Tick(ctx, sch.task.Name, last, now, nil); err != nil {
+		if last.IsZero() { // the first start of this schedule
+			from, err := s.lastTickBefore(ctx, sch.task.Spec.Was, now)
+			if err != nil {
+				return time.Time{}, err
+			}
+			if _, err := s.store.Tick(ctx, sch.task.Name, last, from, nil); err != nil {
 				return time.Time{}, err
 			}
 			continue

@@ -32,6 +32,9 @@ type Options struct {
 	// Plugins are the plugins to enable.
 	Plugins []string
 
+	// Args are further arguments of the Erlang system.
+	Args string
+
 	// Join is a node to form a cluster with, or nil. It is to be stopped last.
 	Join *Node
 }
@@ -177,7 +180,7 @@ func (n *Node) configure(o Options) error {
 		"RABBITMQ_LOGS=" + filepath.Join(n.dir, "log", "rabbit.log"),
 		// If the node of a target crashes while RabbitMQ dead-letters a message
 		// to it, RabbitMQ tries again after this timeout, by default three minutes.
-		"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=-kernel inet_dist_use_interface {127,0,0,1} -rabbit dead_letter_worker_publisher_confirm_timeout 5000",
+		"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=-kernel inet_dist_use_interface {127,0,0,1} -rabbit dead_letter_worker_publisher_confirm_timeout 5000 " + o.Args,
 		// The start script replaces itself by the node, whose process id the
 		// guardian then knows.
 		"RUNNING_UNDER_SYSTEMD=1",
@@ -295,6 +298,18 @@ func (n *Node) Kill() error {
 	}
 	_, err := n.answers.ReadString('\n')
 	return err
+}
+
+// Name returns the name of the node, as Erlang knows it.
+func (n *Node) Name() string { return n.name }
+
+// Pid returns the process id of the node, to stop and continue it.
+func (n *Node) Pid() (int, error) {
+	b, err := os.ReadFile(filepath.Join(n.dir, "pid"))
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(strings.TrimSpace(string(b)))
 }
 
 // Stop kills the node and removes every trace of it. It waits for that.

@@ -1,0 +1,99 @@
+package dtask
+
+import (
+	"context"
+	"fmt"
+	"slices"
+)
+
+// An Earlier is an earlier version of the arguments of a task, and what becomes of
+// messages that have it. dtaskgen knows it from dtask.lock.
+//
+// If neither Upcast nor Refused is set, such messages are run: every value of the
+// earlier version is one of the present version, or is handed back if it is not.
+type Earlier struct {
+	// Schema is the fingerprint of the earlier argument type.
+	Schema string
+
+	// Upcast converts the earlier arguments.
+	Upcast Upcaster
+
+	// Refused says why the messages are not run. They are handed back, as if they
+	// were of a later build.
+	Refused string
+}
+
+// An Upcaster converts the arguments of an earlier message. [Upcast] makes one.
+type Upcaster struct {
+	convert func(ctx context.Context, body []byte) (any, error)
+}
+
+// Upcast returns the upcaster that decodes arguments as Old and converts them with
+// fn, which //dtask:upcast marks. It is called by generated code. An error of fn
+// moves the message to the dead letters.
+func Upcast[Old, New any](fn func(Old) (New, error)) Upcaster {
+	return Upcaster{func(ctx context.Context, body []byte) (any, error) {
+		var old Old
+		if err := decodeExact(ctx, body, &old); err != nil {
+			return nil, err
+		}
+		converted, err := fn(old)
+		if err != nil {
+			return nil, &undecodableError{fmt.Errorf("they are of an earlier version, and converting them failed: %w", err)}
+		}
+		return converted, nil
+	}}
+}
+
+// Compose returns a function that calls f and, with what that returns, g. Generated
+// code calls it to convert arguments from version to version.
+func Compose[A, B, C any](f func(A) (B, error), g func(B) (C, error)) func(A) (C, error) {
+	return func(a A) (c C, err error) {
+		b, err := f(a)
+		if err != nil {
+			return c, err
+		}
+		return g(b)
+	}
+}
+
+// decodeEarlier decodes the body of a message whose fingerprint is not that of the
+// spec. What becomes of it is decided by what is known of the fingerprint, never by
+// whether it happens to decode: a string and a []byte are both text in JSON.
+func decodeEarlier[A any](ctx context.Context, m *Message, spec *Spec, args *A) error {
+	if m.Schema == "" { // a producer in another language, which knows none
+		return decodeExact(ctx, m.Body, args)
+	}
+	i := slices.IndexFunc(spec.Earlier, func(e Earlier) bool { return e.Schema == m.Schema })
+	if i < 0 {
+		return &foreignError{fmt.Errorf("its arguments have the schema %s, which this build does not know, as that is newer, or not in dtask.lock", clip(m.Schema))}
+	}
+	e := spec.Earlier[i]
+	switch {
+	case e.Refused != "":
+		return &foreignError{fmt.Errorf("this build cannot run it: %s", e.Refused)}
+	case e.Upcast.convert == nil:
+		return decodeExact(ctx, m.Body, args)
+	}
+	converted, err := e.Upcast.convert(ctx, m.Body)
+	if err != nil {
+		return err
+	}
+	var ok bool
+	if *args, ok = converted.(A); !ok {
+		return &undecodableError{fmt.Errorf("the upcaster of schema %s returns %T instead of %T; run dtaskgen", e.Schema, converted, *args)}
+	}
+	return ctx.Err()
+}
+
+// decodeExact decodes arguments that must fit exactly: no field too many and none
+// too few. If they do not, the error is a [foreignError].
+func decodeExact(ctx context.Context, body []byte, args any) error {
+	if err := checkExact(ctx, body, args); err != nil {
+		return err
+	}
+	if err := unmarshal(body, args); err != nil {
+		return &foreignError{err} // it is JSON, as checkExact has found
+	}
+	return ctx.Err()
+}
