@@ -29,13 +29,23 @@ func (f *changeFlags) add(c *cobra.Command) {
 	c.Flags().Float64Var(&f.rate, "rate", 0, "change `N` messages a second at most (default: no bound)")
 }
 
+// A planner finds what is to be changed.
+type planner func(context.Context, *operate.Operator, operate.Action) (*operate.Plan, error)
+
+// selected plans for the messages of a selection.
+func selected(s selection.Selection) planner {
+	return func(ctx context.Context, o *operate.Operator, a operate.Action) (*operate.Plan, error) {
+		return o.Plan(ctx, s, a)
+	}
+}
+
 // change counts what an action would change, asks, and does it.
-func (p *Program) change(ctx context.Context, s selection.Selection, a operate.Action, f changeFlags) error {
+func (p *Program) change(ctx context.Context, find planner, a operate.Action, f changeFlags) error {
 	if f.rate < 0 {
 		return usagef("rate %v: use a positive number of messages a second", f.rate)
 	}
 	return p.with(ctx, func(o *operate.Operator) error {
-		plan, err := o.Plan(ctx, s, a)
+		plan, err := find(ctx, o, a)
 		if err != nil {
 			return err
 		}

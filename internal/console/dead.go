@@ -63,7 +63,7 @@ func (p *Program) changeDead(use, short, long string, a operate.Action, example 
 			if err != nil {
 				return err
 			}
-			return p.change(c.Context(), s, a, f)
+			return p.change(c.Context(), selected(s), a, f)
 		},
 	}
 	f.add(c)

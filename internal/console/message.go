@@ -9,7 +9,6 @@ import (
 
 	"github.com/dtaskhq/dtask/runtime/broker"
 	"github.com/dtaskhq/dtask/runtime/operate"
-	"github.com/dtaskhq/dtask/runtime/operate/selection"
 )
 
 func (p *Program) message() *cobra.Command {
@@ -57,11 +56,11 @@ func (p *Program) changeIDs(name, short string, a operate.Action) *cobra.Command
 		Long:    short + ".\n\n" + aboutChanges,
 		Example: "  dtask message " + name + " 0199c3a1-7f2e-7c11-9a55-3f0e5b7a9d21\n  dtask message " + name + " --select 'state:delayed args.user.id:7'",
 		RunE: func(c *cobra.Command, ids []string) error {
-			s, err := named(ids, text)
+			find, err := named(ids, text)
 			if err != nil {
 				return err
 			}
-			return p.change(c.Context(), s, a, f)
+			return p.change(c.Context(), find, a, f)
 		},
 	}
 	f.add(c)
@@ -78,14 +77,14 @@ func (p *Program) move() *cobra.Command {
 		Long:    "Move messages that do not run to another queue. They stay what they are: a dead letter\nis then one of that queue.\n\n" + aboutChanges,
 		Example: "  dtask message move --select 'queue:old' --to mail",
 		RunE: func(c *cobra.Command, ids []string) error {
-			s, err := named(ids, text)
+			find, err := named(ids, text)
 			if err != nil {
 				return err
 			}
 			if err := broker.ValidateQueue(to); err != nil {
 				return usagef("--to: %w", err)
 			}
-			return p.change(c.Context(), s, operate.Move(to), f)
+			return p.change(c.Context(), find, operate.Move(to), f)
 		},
 	}
 	f.add(c)
@@ -102,16 +101,19 @@ func (p *Program) addSelect(c *cobra.Command, text *string) {
 	c.RegisterFlagCompletionFunc("select", p.completeSelect)
 }
 
-// named returns the selection of ids or of a text: exactly one of them, so that nobody
-// changes all messages by leaving something out.
-func named(ids []string, text string) (selection.Selection, error) {
+// named plans for the messages of ids, or of a text: exactly one of them, so that
+// nobody changes all messages by leaving something out.
+func named(ids []string, text string) (planner, error) {
 	switch {
 	case len(ids) > 0 && text == "":
-		return selection.IDs(ids...), nil
+		return func(ctx context.Context, o *operate.Operator, a operate.Action) (*operate.Plan, error) {
+			return o.PlanIDs(ctx, ids, a)
+		}, nil
 	case len(ids) == 0 && text != "":
-		return parse([]string{text})
+		s, err := parse([]string{text})
+		return selected(s), err
 	}
-	return selection.Selection{}, usagef("name messages by their ids, or by --select SELECT")
+	return nil, usagef("name messages by their ids, or by --select SELECT")
 }
 
 func (p *Program) edit() *cobra.Command {
@@ -156,7 +158,7 @@ func (p *Program) editMessage(ctx context.Context, o *operate.Operator, id strin
 	if !retry {
 		return nil
 	}
-	plan, err := o.Plan(ctx, selection.IDs(id), operate.Retry)
+	plan, err := o.PlanIDs(ctx, []string{id}, operate.Retry)
 	if err == nil && plan.Messages == 0 {
 		fmt.Fprintln(p.Err, "it was due already")
 		return nil

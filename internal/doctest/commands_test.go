@@ -21,6 +21,8 @@ var proofs = []struct{ command, test, file string }{
 	{`^go run ./example once `, "TestOnce", "example/web/example_test.go"},
 	{`^go (generate|get)\b`, "TestExternalModule", "generate_external_test.go"},
 	{`^make test$`, "TestNothingIsLost", "example/web/experiments_test.go"}, // it is one of them
+	{`^go install github.com/dtaskhq/dtask/cmd/dtask`, "TestProgram", "cmd/dtask/main_test.go"},
+	{`^dtask `, "TestOperationsPage", "internal/console/operations_test.go"},
 	{`^mailworker list`, "TestList", "runtime/worker/command_test.go"},
 	{`^mailworker run `, "TestRunTask", "runtime/worker/command_test.go"},
 	{`^mailworker( -url| -queues)`, "TestConfig", "runtime/worker/command_test.go"},

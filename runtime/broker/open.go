@@ -51,6 +51,9 @@ var packages = map[string]string{
 
 // Open opens the broker that url names by its scheme.
 func Open(ctx context.Context, url string, c Config) (Broker, error) {
+	if url == "" {
+		return nil, errors.New("broker URL is empty; use sqlite:FILE or amqp://HOST, and see that DTASK_URL is set")
+	}
 	scheme, _, ok := strings.Cut(url, ":")
 	if !ok || scheme == "" {
 		// Not quoted: what is not a URL may still hold a password.

@@ -295,7 +295,7 @@ func TestInline(t *testing.T) {
 
 func TestOpenRefuses(t *testing.T) {
 	for url, says := range map[string]string{
-		"":                        "has no scheme",
+		"":                        "is empty",
 		"tasks.db":                "has no scheme",
 		"amqp://u:s3cret@host/":   `import _ "github.com/dtaskhq/dtask/runtime/rabbitmq"`,
 		"redis://u:s3cret@host/0": `no broker for URL scheme "redis"`,

@@ -40,15 +40,10 @@ type Kind struct {
 // Plan finds the messages that an action would change: those of the selection to which
 // it can be done. Running ones are never among them.
 func (o *Operator) Plan(ctx context.Context, s selection.Selection, a Action) (*Plan, error) {
-	editor, err := broker.As[broker.Editor](o.broker)
+	p, lister, err := o.newPlan(a)
 	if err != nil {
 		return nil, err
 	}
-	lister, err := broker.As[broker.Lister](o.broker)
-	if err != nil {
-		return nil, err
-	}
-	p := &Plan{action: a, editor: editor}
 	asked := s.Broker(time.Now())
 	if len(asked.States) > 0 {
 		given := asked.States
@@ -60,11 +55,38 @@ func (o *Operator) Plan(ctx context.Context, s selection.Selection, a Action) (*
 	return p, p.collect(ctx, lister, asked)
 }
 
+// PlanIDs is Plan for messages that are named by their ids. Its error wraps
+// [broker.ErrNoMessage] if there is no message of one of them.
+func (o *Operator) PlanIDs(ctx context.Context, ids []string, a Action) (*Plan, error) {
+	p, lister, err := o.newPlan(a)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range slices.Compact(slices.Sorted(slices.Values(ids))) {
+		m, err := lister.Stored(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if slices.Contains(a.states, m.State) {
+			p.add(m)
+		}
+	}
+	return p, nil
+}
+
+func (o *Operator) newPlan(a Action) (*Plan, broker.Lister, error) {
+	editor, err := broker.As[broker.Editor](o.broker)
+	if err != nil {
+		return nil, nil, err
+	}
+	lister, err := broker.As[broker.Lister](o.broker)
+	return &Plan{action: a, editor: editor}, lister, err
+}
+
 // collect notes the selected messages. They are noted where the broker looks at them,
 // so that it keeps none, and so that a broker that looks at all of them for each page
 // looks once.
 func (p *Plan) collect(ctx context.Context, lister broker.Lister, s broker.Selection) error {
-	kinds := make(map[Kind]int)
 	seen := make(map[string]bool) // a broker that loses its connection begins anew
 	where := s.Where
 	s.Where = func(m broker.Stored) bool {
@@ -78,8 +100,7 @@ func (p *Plan) collect(ctx context.Context, lister broker.Lister, s broker.Selec
 		}
 		if !seen[key] {
 			seen[key] = true
-			p.refs = append(p.refs, m.Ref())
-			kinds[Kind{Queue: m.Message.Queue, Task: m.Message.Task, State: m.State}]++
+			p.add(m)
 		}
 		return false
 	}
@@ -90,18 +111,23 @@ func (p *Plan) collect(ctx context.Context, lister broker.Lister, s broker.Selec
 			return err
 		}
 		if after = page.Next; after == "" || p.More {
-			break
+			return nil
 		}
 	}
-	p.Messages = len(p.refs)
-	for k, n := range kinds {
-		k.Messages = n
-		p.Kinds = append(p.Kinds, k)
-	}
-	slices.SortFunc(p.Kinds, func(a, b Kind) int {
+}
+
+// add adds a message to the plan.
+func (p *Plan) add(m broker.Stored) {
+	p.refs = append(p.refs, m.Ref())
+	p.Messages++
+	k := Kind{Queue: m.Message.Queue, Task: m.Message.Task, State: m.State}
+	i, found := slices.BinarySearchFunc(p.Kinds, k, func(a, b Kind) int {
 		return cmp.Or(cmp.Compare(a.Queue, b.Queue), cmp.Compare(a.Task, b.Task), cmp.Compare(a.State, b.State))
 	})
-	return nil
+	if !found {
+		p.Kinds = slices.Insert(p.Kinds, i, k)
+	}
+	p.Kinds[i].Messages++
 }
 
 // A Pace says how fast a plan is carried out.

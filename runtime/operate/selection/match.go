@@ -11,10 +11,7 @@ import (
 
 // lookUp adds the term to what the broker looks up itself, if it can.
 func (t term) lookUp(s *broker.Selection, now time.Time) bool {
-	values := t.ids
-	if values == nil {
-		values = strings.Split(t.value, ",")
-	}
+	values := strings.Split(t.value, ",")
 	switch {
 	case t.not:
 		return false
@@ -31,7 +28,7 @@ func (t term) lookUp(s *broker.Selection, now time.Time) bool {
 	case list != nil && *list == nil:
 		*list = values
 		return true
-	case t.field == "id" && s.IDs == nil && (t.ids != nil || !strings.Contains(t.value, "*")):
+	case t.field == "id" && s.IDs == nil && !strings.Contains(t.value, "*"):
 		s.IDs = values
 		return true
 	case t.field == "state" && s.States == nil:
@@ -56,9 +53,6 @@ func (t term) condition(now time.Time) func(broker.Stored) bool {
 func (t term) positive(now time.Time) func(broker.Stored) bool {
 	if path, ok := strings.CutPrefix(t.field, argument); ok {
 		return func(m broker.Stored) bool { return t.ofArgument(m.Message.Body, strings.Split(path, ".")) }
-	}
-	if t.ids != nil {
-		return func(m broker.Stored) bool { return slices.Contains(t.ids, m.Message.ID) }
 	}
 	switch t.field {
 	case "task", "queue", "schema", "state":

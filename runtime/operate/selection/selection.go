@@ -44,7 +44,6 @@ type term struct {
 	op    byte
 	value string
 	age   time.Duration // of age and for
-	ids   []string      // of [IDs]
 }
 
 // Parse returns the selection that a text describes. Its error says in one line
@@ -63,12 +62,6 @@ func Parse(text string) (Selection, error) {
 		s.terms = append(s.terms, t)
 	}
 	return s, nil
-}
-
-// IDs returns the selection of the messages with the given ids, whatever characters
-// these have.
-func IDs(ids ...string) Selection {
-	return Selection{[]term{{field: "id", op: ':', value: strings.Join(ids, ","), ids: ids}}}
 }
 
 // And returns the selection of what both select.

@@ -69,19 +69,6 @@ func TestLookUp(t *testing.T) {
 	}
 }
 
-// Ids that are given as such are no patterns.
-func TestIDs(t *testing.T) {
-	m := sample()
-	m.Message.ID = "a,b *"
-	for want, s := range map[bool]Selection{true: IDs("x", "a,b *"), false: IDs("a*", "a")} {
-		b := s.Broker(now)
-		both := s.And(s).Broker(now)
-		if b.Matches(m) != want || both.Matches(m) != want || b.Where != nil {
-			t.Errorf("%v selects %q: %v", s, m.Message.ID, !want)
-		}
-	}
-}
-
 func TestErrors(t *testing.T) {
 	for text, want := range map[string]string{
 		"taks:mail":                     `at character 1: unknown field "taks"; did you mean task?`,
