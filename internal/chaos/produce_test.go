@@ -24,6 +24,7 @@ type load struct {
 	Delayed  int           // how many of a hundred are delayed …
 	MaxDelay time.Duration // … by one second to this
 	Retries  int           // 0: those of the task
+	Build    int           // 0, or which of those in builds_test.go
 }
 
 // enqueueTimeout bounds each call of Delay: longer than any fault.
@@ -78,19 +79,33 @@ func (l *load) enqueue(client *dtask.Client, id string, log *ledger) {
 	if l.Retries > 0 {
 		options = append(options, dtask.Retries(l.Retries))
 	}
+	if l.Build > 0 {
+		noted(id, delay, log, options, func(due int64, options []dtask.Option) error {
+			return delayOf(ctx, l.Build, id, due, options)
+		})
+		return
+	}
 	enqueue(ctx, tasks[l.Task], id, l.Sleep, delay, log, options...)
 }
 
 // enqueue enqueues a task under the given id, notes it, and returns the error
 // of Delay.
 func enqueue(ctx context.Context, t dtask.Task[args, dtask.None], id string, sleep, delay time.Duration, log *ledger, options ...dtask.Option) error {
+	return noted(id, delay, log, options, func(due int64, options []dtask.Option) error {
+		_, err := t.Delay(ctx, args{Sleep: sleep, Due: due}, options...)
+		return err
+	})
+}
+
+// noted enqueues by a call of Delay, and notes what comes of it.
+func noted(id string, delay time.Duration, log *ledger, options []dtask.Option, call func(due int64, options []dtask.Option) error) error {
 	log.note(attempted, id, "")
 	began := time.Now()
 	options = append(options, dtask.ID(id))
 	if delay > 0 {
 		options = append(options, dtask.In(delay))
 	}
-	_, err := t.Delay(ctx, args{Sleep: sleep, Due: began.Add(delay).UnixMilli()}, options...)
+	err := call(began.Add(delay).UnixMilli(), options)
 	switch {
 	case err == nil:
 		log.note(confirmed, id, time.Since(began).Microseconds())

@@ -15,6 +15,7 @@ import (
 type crew struct {
 	Concurrency int
 	Old         bool          // an older build, which knows fewer tasks
+	Build       int           // 0, or which of those in builds_test.go
 	KeepUnknown time.Duration // 0: the default
 }
 
@@ -24,7 +25,11 @@ func (c *crew) work(url string, log *ledger, stopped <-chan struct{}) error {
 	if err != nil {
 		return err
 	}
-	w, err := dtask.NewWorker(client, dtask.WorkerConfig{Concurrency: c.Concurrency, KeepUnknown: c.KeepUnknown}, table(log, c.Old))
+	tasks := table(log, c.Old)
+	if c.Build > 0 {
+		tasks = tableOf(c.Build, log)
+	}
+	w, err := dtask.NewWorker(client, dtask.WorkerConfig{Concurrency: c.Concurrency, KeepUnknown: c.KeepUnknown}, tasks)
 	if err != nil {
 		return err
 	}
