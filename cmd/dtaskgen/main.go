@@ -36,6 +36,9 @@
 //	-json
 //		Print diagnostics, the summary and the tasks of -list as a JSON object
 //		a line.
+//	-emit jsonschema -o DIR
+//		Write nothing but a JSON Schema (2020-12) of the arguments of each task,
+//		and of its result, into DIR, by the name of the task.
 //	-q
 //		Print no summary, which is a line such as
 //		3 tasks in 2 packages; wrote mail/dtask_gen.go

@@ -26,6 +26,8 @@ type options struct {
 	list     bool
 	json     bool
 	quiet    bool
+	emit     string
+	out      string
 	against  string
 	tags     string
 	patterns []string
@@ -45,6 +47,8 @@ flags:
   -list, -n    write nothing; list the tasks
   -json        print diagnostics, the summary and the list as JSON lines
   -q           print no summary
+  -emit jsonschema -o DIR
+               write a JSON Schema of each task into DIR, and nothing else
   -tags LIST   build tags, separated by commas
 `
 
@@ -59,12 +63,22 @@ func parse(args []string) (options, error) {
 	flags.BoolVar(&o.json, "json", false, "")
 	flags.BoolVar(&o.quiet, "q", false, "")
 	flags.StringVar(&o.against, "against", "", "")
+	flags.StringVar(&o.emit, "emit", "", "")
+	flags.StringVar(&o.out, "o", "", "")
 	flags.StringVar(&o.tags, "tags", "", "")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
 	if o.check && o.list {
 		return o, errors.New("-check and -list exclude each other")
+	}
+	switch {
+	case o.emit != "" && o.emit != emitJSONSchema:
+		return o, fmt.Errorf("-emit %s is unknown; it can be %s", o.emit, emitJSONSchema)
+	case (o.emit != "") != (o.out != ""):
+		return o, errors.New("-emit and -o need each other")
+	case o.emit != "" && (o.check || o.list):
+		return o, errors.New("-emit excludes -check and -list")
 	}
 	if o.against != "" && !o.check {
 		return o, errors.New("-against needs -check")
@@ -112,6 +126,9 @@ func generate(ctx context.Context, o options, stdout, stderr io.Writer) (found b
 	if err != nil {
 		return false, err
 	}
+	if o.emit != "" {
+		return emitted(result, o, printer{dir: dir, json: o.json, out: stdout}, stderr)
+	}
 	modules, err := lockedModules(result)
 	if err != nil {
 		return false, err
@@ -143,6 +160,25 @@ func generate(ctx context.Context, o options, stdout, stderr io.Writer) (found b
 		p.summary(did)
 	}
 	return found || stranded, err
+}
+
+// emitted writes the schemas instead of generating code.
+func emitted(result *scan.Result, o options, p printer, stderr io.Writer) (found bool, err error) {
+	(&printer{dir: p.dir, json: p.json, out: stderr}).diagnostics(result.Diagnostics)
+	if result.Failed() {
+		return true, nil
+	}
+	files, err := emit(o.out, result.Packages)
+	if err != nil {
+		return false, err
+	}
+	if err := write(files); err != nil {
+		return false, err
+	}
+	if !o.quiet {
+		p.summary(p.summarize(result.Packages, files))
+	}
+	return false, nil
 }
 
 // report adds to the diagnostics what a deploy of the changes means. With -check
