@@ -46,24 +46,29 @@ func childWorker(url string) error {
 		info, _ := dtask.InfoFromContext(ctx)
 		fmt.Printf("%s %d\n", text, info.Attempt)
 	}
-	w, err := dtask.NewWorker(c, dtask.WorkerConfig{Concurrency: 5, Logger: slog.New(slog.DiscardHandler)}, dtask.Table{
+	table := dtask.Table{
 		bind(define("hang", 2), func(ctx context.Context, text string) error {
 			say(ctx, text)
 			<-ctx.Done()
 			return ctx.Err()
 		}),
-		bind(define("die", 2), func(ctx context.Context, text string) error {
-			say(ctx, text)
-			time.Sleep(100 * time.Millisecond) // its neighbours have started by now
-			os.Exit(3)
-			return nil
-		}),
-		bind(define("neighbour", 2), func(ctx context.Context, text string) error {
-			time.Sleep(300 * time.Millisecond) // not done when the poison kills it
-			say(ctx, text)
-			return nil
-		}),
-	})
+	}
+	for _, of := range []struct{ queue, die, neighbour string }{{"work", "die", "neighbour"}, {"more", "die2", "neighbour2"}} {
+		table = append(table,
+			bind(defineOn(of.queue, of.die, 2), func(ctx context.Context, text string) error {
+				say(ctx, text)
+				time.Sleep(100 * time.Millisecond) // its neighbours have started by now
+				os.Exit(3)
+				return nil
+			}),
+			bind(defineOn(of.queue, of.neighbour, 2), func(ctx context.Context, text string) error {
+				time.Sleep(300 * time.Millisecond) // not done when the poison kills it
+				say(ctx, text)
+				return nil
+			}),
+		)
+	}
+	w, err := dtask.NewWorker(c, dtask.WorkerConfig{Concurrency: 5, Logger: slog.New(slog.DiscardHandler)}, table)
 	if err != nil {
 		return err
 	}

@@ -20,8 +20,12 @@ type noteArgs struct {
 
 // define returns a task of the suite, as generated code would define it.
 func define(name string, retries int) dtask.Task[noteArgs, dtask.None] {
+	return defineOn("work", name, retries)
+}
+
+func defineOn(queue, name string, retries int) dtask.Task[noteArgs, dtask.None] {
 	return dtask.Define[noteArgs, dtask.None](name, dtask.Spec{
-		Queue:   "work",
+		Queue:   queue,
 		Retries: retries,
 		Timeout: 30 * time.Second,
 		Backoff: 50 * time.Millisecond,

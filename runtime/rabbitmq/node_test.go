@@ -16,9 +16,22 @@ func TestNodes(t *testing.T) {
 	t.Run("Cluster", func(t *testing.T) {
 		t.Parallel()
 		nodes := rabbittest.StartCluster(t, 3)
-		t.Run("ClusterCrashes", func(t *testing.T) { testClusterCrashes(t, nodes) })
-		t.Run("SuspendedNode", func(t *testing.T) { testSuspendedNode(t, nodes) })
-		t.Run("Partition", func(t *testing.T) { testPartition(t, nodes) })
+		for _, c := range []struct {
+			name string
+			test func(*testing.T, []*rabbittest.Node)
+		}{
+			{"ClusterCrashes", testClusterCrashes},
+			{"Partition", testPartition},
+			{"SuspendedNode", testSuspendedNode},
+		} {
+			t.Run(c.name, func(t *testing.T) {
+				var own []*rabbittest.Node
+				for _, n := range nodes {
+					own = append(own, n.For(t))
+				}
+				c.test(t, own)
+			})
+		}
 	})
 	for name, tests := range map[string]map[string]func(*testing.T, *rabbittest.Node){
 		"Alarms": {

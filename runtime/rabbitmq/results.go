@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
@@ -37,6 +38,11 @@ func (t *topology) ensureResults(ctx context.Context, s *session) error {
 	return t.ensureAlone(ctx, s, t.results(), results.Arguments())
 }
 
+// replicaPatience is for how long a wait goes on at a node that has no replica of the
+// stream. It may have none at all, but also while the cluster overcomes the loss of
+// another node.
+const replicaPatience = time.Minute
+
 // Result implements [broker.ResultStore]. For a message that was purged, or that
 // RabbitMQ itself has moved to the dead letters, it waits until ctx ends.
 func (b *Broker) Result(ctx context.Context, id string) (broker.Result, error) {
@@ -48,13 +54,21 @@ func (b *Broker) awaitResult(ctx context.Context, id string) (broker.Result, err
 	if err := b.waiting.start(ctx); err != nil {
 		return broker.Result{}, err
 	}
+	var refusedSince time.Time
 	for attempt := 0; ; attempt++ {
 		s, err := b.waiting.session(ctx)
 		if err != nil {
 			return broker.Result{}, err
 		}
 		r, err := b.resultOn(ctx, s, id)
-		if err == nil || ctx.Err() != nil || !worthRepeating(err) {
+		switch {
+		case !isCode(err, amqp.PreconditionFailed):
+			refusedSince = time.Time{}
+		case refusedSince.IsZero():
+			refusedSince = time.Now()
+		}
+		refused := !refusedSince.IsZero() && time.Since(refusedSince) > replicaPatience
+		if err == nil || ctx.Err() != nil || refused || !worthRepeating(err) {
 			return r, err
 		}
 		// The connection is lost, or the stream was deleted: read again.
@@ -77,5 +91,5 @@ func (b *Broker) resultOn(ctx context.Context, s *session, id string) (broker.Re
 // connection.
 func worthRepeating(err error) bool {
 	return !errors.Is(err, broker.ErrNoResult) && !errors.Is(err, broker.ErrClosed) && !isPermanent(err) &&
-		!isCode(err, amqp.PreconditionFailed) && !isCode(err, amqp.AccessRefused)
+		!isCode(err, amqp.AccessRefused)
 }

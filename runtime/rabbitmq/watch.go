@@ -136,7 +136,7 @@ func (w *watch) probe(ctx context.Context, now time.Time) error {
 func (w *watch) judge(level int, now time.Time) {
 	if since := now.Sub(w.sent[level]); since > delayUnit<<level+w.slack {
 		w.still[level] = true
-		w.b.log.Warn("a level of delay stands still: what passes it, retries and delayed tasks of any queue, does not arrive; see with rabbitmq-queues quorum_status whether a queue of what is due has no leader",
+		w.b.log.Warn("a level of delay stands still: what passes it, retries and delayed tasks of any queue, does not arrive; see with rabbitmq-queues quorum_status whether a queue of what is due has no leader; before RabbitMQ 3.12.5 a node that is gone may be the reason: start it again, or restart the node that leads the level",
 			"level", w.b.topology.names.level(level), "queues", w.b.topology.queue(classDue, "*"), "for", since.Round(time.Second))
 	}
 }

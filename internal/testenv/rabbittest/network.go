@@ -12,10 +12,11 @@ import (
 )
 
 // StartCluster starts nodes that form a cluster. Erlang has a node that is parted
-// from one of the others part from all of them; here it does not.
+// from one of the others part from all of them; here it does not. A node that hangs
+// counts as gone after 15 seconds, not after 60 as by default.
 func StartCluster(t testing.TB, n int) []*Node {
 	t.Helper()
-	o := rabbitnode.Options{Args: "-kernel prevent_overlapping_partitions false"}
+	o := rabbitnode.Options{Args: "-kernel prevent_overlapping_partitions false -kernel net_ticktime 15"}
 	nodes := []*Node{StartNode(t, o)}
 	for range n - 1 {
 		o.Join = nodes[0].Node
