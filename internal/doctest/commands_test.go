@@ -23,6 +23,7 @@ var proofs = []struct{ command, test, file string }{
 	{`^make test$`, "TestNothingIsLost", "example/web/experiments_test.go"}, // it is one of them
 	{`^go install github.com/dtaskhq/dtask/cmd/dtask`, "TestProgram", "cmd/dtask/main_test.go"},
 	{`^dtask `, "TestOperationsPage", "internal/console/operations_test.go"},
+	{`^mailworker preflight$`, "TestPreflight", "runtime/worker/preflight_test.go"},
 	{`^mailworker list`, "TestList", "runtime/worker/command_test.go"},
 	{`^mailworker run `, "TestRunTask", "runtime/worker/command_test.go"},
 	{`^mailworker( -url| -queues)`, "TestConfig", "runtime/worker/command_test.go"},

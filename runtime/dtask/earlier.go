@@ -2,8 +2,11 @@ package dtask
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/dtaskhq/dtask/runtime/internal/inside"
 )
 
 // An Earlier is an earlier version of the arguments of a task, and what becomes of
@@ -61,29 +64,48 @@ func Compose[A, B, C any](f func(A) (B, error), g func(B) (C, error)) func(A) (C
 // spec. What becomes of it is decided by what is known of the fingerprint, never by
 // whether it happens to decode: a string and a []byte are both text in JSON.
 func decodeEarlier[A any](ctx context.Context, m *Message, spec *Spec, args *A) error {
-	if m.Schema == "" { // a producer in another language, which knows none
+	switch fate, reason := judge(spec, m.Schema); fate {
+	case inside.Runs:
 		return decodeExact(ctx, m.Body, args)
+	case inside.Converted:
+	default:
+		return &foreignError{errors.New(reason)}
 	}
-	i := slices.IndexFunc(spec.Earlier, func(e Earlier) bool { return e.Schema == m.Schema })
-	if i < 0 {
-		return &foreignError{fmt.Errorf("its arguments have the schema %s, which this build does not know, as that is newer, or not in dtask.lock", clip(m.Schema))}
-	}
-	e := spec.Earlier[i]
-	switch {
-	case e.Refused != "":
-		return &foreignError{fmt.Errorf("this build cannot run it: %s", e.Refused)}
-	case e.Upcast.convert == nil:
-		return decodeExact(ctx, m.Body, args)
-	}
-	converted, err := e.Upcast.convert(ctx, m.Body)
+	converted, err := spec.earlier(m.Schema).Upcast.convert(ctx, m.Body)
 	if err != nil {
 		return err
 	}
 	var ok bool
 	if *args, ok = converted.(A); !ok {
-		return &undecodableError{fmt.Errorf("the upcaster of schema %s returns %T instead of %T; run dtaskgen", e.Schema, converted, *args)}
+		return &undecodableError{fmt.Errorf("the upcaster of schema %s returns %T instead of %T; run dtaskgen", m.Schema, converted, *args)}
 	}
 	return ctx.Err()
+}
+
+// judge says what becomes of messages with a fingerprint, and why they are not run. A
+// producer in another language knows no fingerprint.
+func judge(spec *Spec, schema string) (f inside.Fate, reason string) {
+	if schema == spec.Schema || schema == "" {
+		return inside.Runs, ""
+	}
+	switch e := spec.earlier(schema); {
+	case e == nil:
+		return inside.Unknown, fmt.Sprintf("its arguments have the schema %s, which this build does not know, as that is newer, or not in dtask.lock", clip(schema))
+	case e.Refused != "":
+		return inside.Refused, "this build cannot run it: " + e.Refused
+	case e.Upcast.convert != nil:
+		return inside.Converted, ""
+	}
+	return inside.Runs, ""
+}
+
+// earlier returns the earlier version with a fingerprint, or nil.
+func (s *Spec) earlier(schema string) *Earlier {
+	i := slices.IndexFunc(s.Earlier, func(e Earlier) bool { return e.Schema == schema })
+	if i < 0 {
+		return nil
+	}
+	return &s.Earlier[i]
 }
 
 // decodeExact decodes arguments that must fit exactly: no field too many and none

@@ -18,6 +18,13 @@ func init() {
 		worker.(*Worker).process(&slot{ctx: ctx}, d)
 	}
 	inside.Unrecorded = func(worker any) []broker.Unrecorded { return worker.(*Worker).unrecorded() }
+	inside.Judge = func(task any, schema string) (inside.Fate, string) {
+		b := task.(BoundTask)
+		return judge(&b.Spec, schema)
+	}
+	inside.Decode = func(ctx context.Context, task any, m *Message) error {
+		return task.(BoundTask).decode(ctx, m)
+	}
 	inside.Attempt = func(ctx context.Context, client, task any, m *Message) ([]byte, error) {
 		b := task.(BoundTask)
 		result, err := run(ctx, client.(*Client), &b, m)

@@ -22,7 +22,8 @@ type BoundTask struct {
 	// Spec is its policy.
 	Spec Spec
 
-	run func(context.Context, *Message) (result []byte, err error)
+	run    func(context.Context, *Message) (result []byte, err error)
+	decode func(context.Context, *Message) error
 }
 
 // Run runs the task once, at once, and in the calling goroutine. There is no queue

@@ -44,5 +44,6 @@ func (t Task[A, R]) Bind(fn func(context.Context, A) (R, error)) BoundTask {
 			}
 			return nil, err
 		},
+		decode: func(ctx context.Context, m *Message) error { return decode(ctx, m, t.spec, new(A)) },
 	}
 }

@@ -14,6 +14,8 @@ func help(w io.Writer, name string) {
   %[1]s [flags]                  run tasks until told to stop
   %[1]s [flags] list             print the tasks of this program
   %[1]s [flags] run TASK [JSON]  run one task now (- reads standard input)
+  %[1]s [flags] preflight [-json]
+                                 say what would become of what waits
 
 Flags, and the variables that set the same:
 `, name)
@@ -37,8 +39,8 @@ Flags, and the variables that set the same:
 	fmt.Fprint(w, "\n\nExit codes:\n")
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprint(tw, "  0\tstopped in good order, or drained\n"+
-		"  1\tfailed\n"+
-		"  2\twrong use\n"+
+		"  1\tfailed; preflight: some of what waits would not be run\n"+
+		"  2\twrong use; preflight: what waits cannot be told\n"+
 		"  3\tdrained, and something was moved to the dead letters\n")
 	tw.Flush()
 }

@@ -133,6 +133,9 @@ func (p *program) fail(err error) int {
 	case errors.As(err, new(usageError)):
 		fmt.Fprintf(p.status, "%s: %v (-h explains the use)\n", p.name, shown(err))
 		return exitUsage
+	case errors.As(err, new(unaskedError)):
+		fmt.Fprintf(p.status, "%s: preflight: %v\n", p.name, shown(err))
+		return exitUsage
 	case errors.As(err, new(leftError)):
 		fmt.Fprintf(p.status, "%s: %v\n", p.name, shown(err))
 		return exitLeft
@@ -145,7 +148,7 @@ func (p *program) fail(err error) int {
 	return exitFailed
 }
 
-// command runs a command: list or run.
+// command runs a command: list, run or preflight.
 func (p *program) command(args []string) error {
 	switch args[0] {
 	case "list":
@@ -158,8 +161,14 @@ func (p *program) command(args []string) error {
 			return usagef("run takes a task and its arguments: run TASK JSON")
 		}
 		return p.runTask(args[1], append(args[2:], "{}")[0])
+	case "preflight":
+		asJSON := len(args) == 2 && args[1] == "-json"
+		if len(args) > 1 && !asJSON {
+			return usagef("preflight takes no arguments but -json")
+		}
+		return p.preflight(asJSON)
 	}
-	return usagef("unknown command %s; use list, run TASK JSON, or none (the URL of the broker goes behind -url, or better into DTASK_URL)", quoted(args[0]))
+	return usagef("unknown command %s; use list, run TASK JSON, preflight, or none (the URL of the broker goes behind -url, or better into DTASK_URL)", quoted(args[0]))
 }
 
 // openTimeout is how long the broker may take to answer.

@@ -11,6 +11,17 @@ import (
 	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
+// A Fate says what a worker does with messages of a schema.
+type Fate string
+
+// The fates.
+const (
+	Runs      Fate = "runs"
+	Converted Fate = "runs, converted"
+	Refused   Fate = "handed back"
+	Unknown   Fate = "unknown"
+)
+
 var (
 	// WithClock returns a copy of a client. It, and the workers that are made of
 	// it, use now to tell the time.
@@ -22,6 +33,13 @@ var (
 
 	// Unrecorded returns the outcomes of a worker that the broker has not recorded.
 	Unrecorded func(worker any) []broker.Unrecorded
+
+	// Judge says what a worker with a task does with messages of a schema, and why it
+	// does not run them.
+	Judge func(task any, schema string) (f Fate, reason string)
+
+	// Decode decodes the arguments of a message for a task, as before it runs.
+	Decode func(ctx context.Context, task any, m *broker.Message) error
 
 	// Attempt makes one attempt of a message by a task, and returns the result
 	// to keep.
