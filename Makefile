@@ -19,6 +19,7 @@ test:
 # docs/reliability.md. A quarter of an hour.
 chaos:
 	DTASK_CHAOS=long DTASK_TEST_SKIP_NONE=1 go run ./internal/testenv -- go test -count=1 -timeout=90m -parallel=4 -v ./internal/chaos
+	DTASK_CHAOS=long go run ./internal/testenv -- go test -count=1 -timeout=30m -v -run 'TestNodes/Cluster' ./runtime/rabbitmq
 
 lint:
 	go vet ./...

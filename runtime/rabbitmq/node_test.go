@@ -1,6 +1,7 @@
 package rabbitmq_test
 
 import (
+	"os"
 	"path"
 	"strings"
 	"testing"
@@ -16,21 +17,16 @@ func TestNodes(t *testing.T) {
 	t.Run("Cluster", func(t *testing.T) {
 		t.Parallel()
 		nodes := rabbittest.StartCluster(t, 3)
-		for _, c := range []struct {
-			name string
-			test func(*testing.T, []*rabbittest.Node)
-		}{
-			{"ClusterCrashes", testClusterCrashes},
-			{"Partition", testPartition},
-			{"SuspendedNode", testSuspendedNode},
-		} {
-			t.Run(c.name, func(t *testing.T) {
-				var own []*rabbittest.Node
-				for _, n := range nodes {
-					own = append(own, n.For(t))
-				}
-				c.test(t, own)
-			})
+		own := func(t *testing.T) (own []*rabbittest.Node) {
+			for _, n := range nodes {
+				own = append(own, n.For(t))
+			}
+			return own
+		}
+		t.Run("ClusterCrashes", func(t *testing.T) { testClusterCrashes(t, own(t)) })
+		if os.Getenv("DTASK_CHAOS") == "long" { // each takes minutes
+			t.Run("Partition", func(t *testing.T) { testPartition(t, own(t)) })
+			t.Run("SuspendedNode", func(t *testing.T) { testSuspendedNode(t, own(t)) })
 		}
 	})
 	for name, tests := range map[string]map[string]func(*testing.T, *rabbittest.Node){

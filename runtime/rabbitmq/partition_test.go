@@ -1,6 +1,7 @@
 package rabbitmq_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
@@ -52,7 +53,9 @@ func testUselessNode(t *testing.T, nodes []*rabbittest.Node, harm func(n *rabbit
 	waited := kept("later")
 	enqueue(t, b, waited)
 	result := make(chan error, 1)
-	go func() { result <- checkValue(testContext(t), b, waited) }()
+	ctx, cancel := context.WithTimeout(context.Background(), 4*patience)
+	defer cancel()
+	go func() { result <- checkValue(ctx, b, waited) }()
 	eventually(t, func() string { return unwatched(b, waited.ID) })
 	scheduled := message("here")
 	tick(t, b, scheduled.Task, scheduled)
