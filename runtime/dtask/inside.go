@@ -18,6 +18,7 @@ func init() {
 		worker.(*Worker).process(&slot{ctx: ctx}, d)
 	}
 	inside.Unrecorded = func(worker any) []broker.Unrecorded { return worker.(*Worker).unrecorded() }
+	inside.Running = func(worker any) []broker.ProcessRunning { return worker.(*Worker).running() }
 	inside.Attempt = func(ctx context.Context, client, task any, m *Message) ([]byte, error) {
 		b := task.(BoundTask)
 		return run(ctx, client.(*Client), &b, m)

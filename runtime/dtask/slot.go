@@ -25,6 +25,7 @@ type slot struct {
 type execution struct {
 	delivery broker.Delivery
 	message  Message   // what middleware and the task see: the slot's own
+	known    broker.ProcessRunning // for others to read
 	deadline time.Time // after which the task counts as stuck; zero: never
 	claimed  atomic.Bool
 }

@@ -23,6 +23,9 @@ var (
 	// Unrecorded returns the outcomes of a worker that the broker has not recorded.
 	Unrecorded func(worker any) []broker.Unrecorded
 
+	// Running returns what a worker executes at this moment, in no order.
+	Running func(worker any) []broker.ProcessRunning
+
 	// Attempt makes one attempt of a message by a task, and returns the result
 	// to keep.
 	Attempt func(ctx context.Context, client, task any, m *broker.Message) (result []byte, err error)
