@@ -2,7 +2,7 @@
 // broker: a program that has one, or several, calls Main.
 //
 // console.go has the program and its exit codes, session.go opens the broker,
-// queues.go, messages.go, message.go and dead.go are the commands, change.go is what
+// queues.go, workers.go, messages.go, message.go and dead.go are the commands, change.go is what
 // comes before and after a change, and output.go, record.go, show.go and cut.go print.
 package console
 
@@ -122,7 +122,7 @@ func (p *Program) root() *cobra.Command {
 	root.PersistentFlags().StringVar(&p.url, "url", "", "`URL` of the broker (default: DTASK_URL)")
 	root.PersistentFlags().StringVarP(&p.format, "output", "o", "table", "print as `table|json|jsonl|csv`")
 	root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
-	root.AddCommand(p.queues(), p.queue(), p.orphans(), p.messages(), p.counts(), p.message(), p.dead(), selectHelp())
+	root.AddCommand(p.queues(), p.queue(), p.orphans(), p.workers(), p.messages(), p.counts(), p.message(), p.dead(), selectHelp())
 	checkUse(root)
 	return root
 }

@@ -298,6 +298,35 @@ func TestEdit(t *testing.T) {
 	})
 }
 
+// Two workers are listed with what they run. Who runs an old build is found.
+func TestWorkers(t *testing.T) {
+	onBrokers(t, func(t *testing.T, url string, _ []string) {
+		dtask(t, url, "workers").want(t, exitOK, `^none$`)
+		b := openBroker(t, url)
+		defer b.Close()
+		for i, revision := range []string{"0123456789abcdef", "fedcba9876543210"} {
+			p := broker.Process{
+				ID: revision, Host: "host\x1b[2J", PID: 70 + i, Started: time.Now().Add(-time.Hour), Build: broker.Build{Version: "(devel)", Revision: revision},
+				Tasks:  []broker.ProcessTask{{Name: "acme.org/shop/mail.Send", Schema: revision[:4]}},
+				Queues: []broker.ProcessQueue{{Name: "images", Concurrency: 2}, {Name: "mail", Concurrency: 10}}, Done: 5,
+				RunningTotal: 1, Running: []broker.ProcessRunning{{ID: "id" + revision[:1], Task: "acme.org/shop/mail.Send", Queue: "mail", Attempt: 2, Since: time.Now().Add(-time.Minute)}},
+			}
+			if _, err := b.(broker.Registry).Announce(brokertest.Context(t), p); err != nil {
+				t.Fatal(err)
+			}
+		}
+		dtask(t, url, "workers").want(t, exitOK, `^HOST +PID +UP +BUILD +QUEUES +RUNNING +DONE +RETRIED +DEAD$`, `^host\\x1b\[2J +70 +\S+ +0123456789ab +images=2,mail=10 +1 +5 +0 +0$`, ` 71 `)
+		dtask(t, url, "workers", "--running").want(t, exitOK, `^id0 +mail.Send +mail +2 +1m +host\S+ +70$`, `^idf `)
+		if r := dtask(t, url, "workers", "--schema", "fedc"); strings.Contains(r.out, " 70 ") || !strings.Contains(r.out, " 71 ") {
+			t.Errorf("workers of an old build: %+v", r)
+		}
+		var ps []broker.Process
+		if r := dtask(t, url, "workers", "-o", "json"); json.Unmarshal([]byte(r.out), &ps) != nil || len(ps) != 2 || ps[0].Tasks[0].Schema != "0123" {
+			t.Errorf("workers in JSON: %+v", r)
+		}
+	})
+}
+
 // Text of others does not reach the terminal as it is, nor all of it.
 func TestHostile(t *testing.T) {
 	const evil = "a\x1b[2Jb\u202ec\u009b31md\re\nf\xffg\x00"

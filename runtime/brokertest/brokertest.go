@@ -44,6 +44,7 @@ func Run(t *testing.T, store Store) {
 	runPart[broker.ResultStore](t, b, store, resultStoreTests)
 	runPart[broker.TickStore](t, b, store, tickStoreTests)
 	runPart[broker.Overseer](t, b, store, overseerTests)
+	runPart[broker.Registry](t, b, store, registryTests)
 	runPart[broker.Deduplicator](t, b, store, deduplicatorTests)
 	runPart[broker.Transactor](t, b, store, transactorTests)
 
@@ -162,6 +163,10 @@ var tickStoreTests = []test{
 
 var overseerTests = []test{
 	{"Neglected", testNeglected},
+}
+
+var registryTests = []test{
+	{"Processes", testRegistry},
 }
 
 var deduplicatorTests = []test{

@@ -16,9 +16,10 @@ import (
 // given up meanwhile.
 func (w *Worker) process(s *slot, d broker.Delivery) (open bool) {
 	e := &execution{delivery: d, message: *d.Message()}
+	e.known = broker.ProcessRunning{ID: e.message.ID, Task: e.message.Task, Queue: e.message.Queue, Attempt: e.message.Attempt, Since: w.now()}
 	h := w.tasks[e.message.Task]
 	if h != nil && h.Spec.Timeout > 0 {
-		e.deadline = w.now().Add(h.Spec.Timeout + stuckAfter)
+		e.deadline = e.known.Since.Add(h.Spec.Timeout + stuckAfter)
 	}
 	s.current.Store(e)
 	var o Outcome

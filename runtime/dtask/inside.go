@@ -25,6 +25,7 @@ func init() {
 	inside.Decode = func(ctx context.Context, task any, m *Message) error {
 		return task.(BoundTask).decode(ctx, m)
 	}
+	inside.Running = func(worker any) []broker.ProcessRunning { return worker.(*Worker).running() }
 	inside.Attempt = func(ctx context.Context, client, task any, m *Message) ([]byte, error) {
 		b := task.(BoundTask)
 		result, err := run(ctx, client.(*Client), &b, m)

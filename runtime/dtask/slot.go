@@ -24,8 +24,9 @@ type slot struct {
 // owns the message of the delivery.
 type execution struct {
 	delivery broker.Delivery
-	message  Message   // what middleware and the task see: the slot's own
-	deadline time.Time // after which the task counts as stuck; zero: never
+	message  Message               // what middleware and the task see: the slot's own
+	known    broker.ProcessRunning // for others to read
+	deadline time.Time             // after which the task counts as stuck; zero: never
 	claimed  atomic.Bool
 }
 

@@ -64,3 +64,14 @@ func (w *Worker) unrecorded() (us []broker.Unrecorded) {
 	}
 	return us
 }
+
+// running returns what is executed at this moment. Of the delivery it looks only at what
+// no task can change.
+func (w *Worker) running() (list []broker.ProcessRunning) {
+	for _, s := range w.openSlots() {
+		if e := s.current.Load(); e != nil {
+			list = append(list, e.known)
+		}
+	}
+	return list
+}

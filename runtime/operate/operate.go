@@ -39,6 +39,16 @@ func (o *Operator) Orphans(ctx context.Context) ([]broker.QueueState, error) {
 	return overseer.Neglected(ctx)
 }
 
+// Workers returns the processes that run tasks, sorted by host and process id: those
+// that have been heard of in the last seconds.
+func (o *Operator) Workers(ctx context.Context) ([]broker.Process, error) {
+	registry, err := broker.As[broker.Registry](o.broker)
+	if err != nil {
+		return nil, err
+	}
+	return registry.Processes(ctx)
+}
+
 // Pause stops the delivery of a queue until Resume, for all workers. The queue need
 // not exist yet.
 func (o *Operator) Pause(ctx context.Context, queue string) error {

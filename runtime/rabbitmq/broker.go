@@ -37,6 +37,8 @@ type Broker struct {
 	// has refused one; else 0.
 	maxMessage atomic.Int64
 
+	announcements atomic.Int64 // of processes so far
+
 	newChannels newChannels // for messages that were refused
 
 	// warned is when a line was logged last that queues refuse messages, in Unix

@@ -16,6 +16,7 @@ const (
 	classDead       class = "dead"       // dead letters
 	classRenewed    class = "renewed"    // copies of messages that are held for long, see renew.go
 	classRegistry   class = "queues"     // the registry, of which there is one
+	classProcesses  class = "processes"  // the processes that run tasks, see processes.go
 	classResults    class = "results"    // the stream of results, of which there is one
 	classAstray     class = "astray"     // messages whose queue cannot be declared, see lost.go
 )

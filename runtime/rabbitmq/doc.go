@@ -94,7 +94,7 @@
 //
 // tick.go has the schedules, results.go the results, and admin.go, dead_letters.go,
 // purge.go and pause.go what operators ask for; lister.go and editor.go show and change
-// dead letters. url.go reads the URL, tls.go the
+// dead letters, and processes.go knows who runs tasks. url.go reads the URL, tls.go the
 // certificates. link.go keeps connections open (session.go), on the hosts
 // that work (hosts.go, proof.go), trouble.go says what was wrong, and topology.go and
 // declare.go declare what names.go names. Package codec has the form of a message,

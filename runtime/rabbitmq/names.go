@@ -26,6 +26,9 @@ func (n names) paused(queue string) string { return n.namespace + ".paused." + q
 // registry returns the name of the queue that holds the names of all queues.
 func (n names) registry() string { return n.namespace + "." + string(classRegistry) }
 
+// processes returns the name of the queue that holds the processes that run tasks.
+func (n names) processes() string { return n.namespace + "." + string(classProcesses) }
+
 // lock returns the name of the queue that exists while somebody browses a queue
 // of RabbitMQ.
 func (n names) lock(queue string) string {

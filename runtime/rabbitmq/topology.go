@@ -63,6 +63,8 @@ func (t *topology) ensure(ctx context.Context, s *session, c class, queue string
 		return nil // declared by who consumes it
 	case classRegistry:
 		return t.ensureRegistry(ctx, s)
+	case classProcesses:
+		return t.ensureProcesses(ctx, s)
 	case classAstray:
 		if t.hasLevels(level) {
 			return nil

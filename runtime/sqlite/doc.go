@@ -88,5 +88,6 @@
 // salvage.go goes on after a transaction that failed, and trouble.go says so.
 // ticks.go has the schedules, result.go the results; queues.go, dead.go and
 // pause.go are for operators, and so are counts.go, list.go and editor.go: what they
-// look at walk.go reads, along the lanes of lanes.go. url.go, file.go and conn.go open the file.
+// look at walk.go reads, along the lanes of lanes.go. registry.go has the processes that
+// run tasks. url.go, file.go and conn.go open the file.
 package sqlite

@@ -64,7 +64,7 @@ func TestOpenRefuses(t *testing.T) {
 			openBroker(t, file).Close()
 			mustExec(t, openConn(t, file), "UPDATE dtask_schema SET version = 99")
 			return file
-		}, "schema version 99, this build knows versions up to 1; use a newer build"},
+		}, "schema version 99, this build knows versions up to 2; use a newer build"},
 		{"a damaged version", func(t *testing.T) string {
 			file := newFile(t)
 			openBroker(t, file).Close()

@@ -64,6 +64,15 @@ CREATE TABLE dtask_results (
 CREATE INDEX dtask_expiring ON dtask_results (expires);
 `
 
+// schemaV2 adds the processes that run tasks, see registry.go.
+const schemaV2 = `
+CREATE TABLE dtask_processes (
+  id    TEXT    PRIMARY KEY,
+  seen  INTEGER NOT NULL,                      -- when the entry was renewed
+  entry TEXT    NOT NULL                       -- a broker.Process, in JSON
+) STRICT, WITHOUT ROWID;
+`
+
 // columnDefinitions defines the columns of the message itself.
 func columnDefinitions() string {
 	var lines []string

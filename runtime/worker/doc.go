@@ -25,6 +25,7 @@
 //	schedule.go, tick.go             enqueueing periodic tasks; which tick is due, or missed
 //	drain.go, retries.go, summary.go -drain: when it is done, and what it prints
 //	neglect.go                       queues with messages that nobody takes
+//	announce.go                      what operators are told of the process
 //	shown.go                         what is printed: without escapes and passwords
 //	due.go                           which queues have messages that are due
 //	supervisor.go, child.go          -processes: the parent's side, and the child's

@@ -49,6 +49,7 @@ func (p *program) work(stop *stopper, interval time.Duration, publish func(repor
 	defer ended()
 	using.Go(func() { v.watch(running, s) })
 	using.Go(func() { s.neglect.watch(running, s.worker.Ready()) })
+	using.Go(func() { newAnnouncer(s, p).run(running, s.worker.Ready()) })
 	scheduling, stopScheduling := context.WithCancel(stop.ctx)
 	defer stopScheduling()
 	using.Go(func() { s.scheduler.run(scheduling) })

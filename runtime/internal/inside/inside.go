@@ -41,6 +41,9 @@ var (
 	// Decode decodes the arguments of a message for a task, as before it runs.
 	Decode func(ctx context.Context, task any, m *broker.Message) error
 
+	// Running returns what a worker executes at this moment, in no order.
+	Running func(worker any) []broker.ProcessRunning
+
 	// Attempt makes one attempt of a message by a task, and returns the result
 	// to keep.
 	Attempt func(ctx context.Context, client, task any, m *broker.Message) (result []byte, err error)
