@@ -51,7 +51,7 @@ func TestPreflight(t *testing.T) {
 		"mail.Greet name string delayed": "runs ",
 		"mail.Greet name base64 ready":   "unknown its arguments have the schema name base64, which this build does not know",
 		"mail.Greet  ready":              "handed back 1 of 2 that were tried do not decode: has field nom, this build wants name",
-		"mail.Gone x ready":       "unknown this program has no such task",
+		"mail.Gone x ready":              "unknown this program has no such task",
 	}
 	for line := range strings.Lines(stdout) {
 		var f finding
