@@ -55,7 +55,7 @@ func (p *Program) change(ctx context.Context, find planner, a operate.Action, f 
 		for _, k := range plan.Kinds {
 			fmt.Fprintf(p.Err, "%7d %s of %s on %s\n", k.Messages, k.State, cell(shortTask(k.Task)), cell(k.Queue))
 		}
-		text := fmt.Sprintf("%d messages are to be %s", plan.Messages, a.Done)
+		text := fmt.Sprintf("%s to be %s", messages(plan.Messages, " is", " are"), a.Done)
 		if plan.More {
 			text += ", the first of more that are selected"
 		}
@@ -74,7 +74,7 @@ func (p *Program) do(ctx context.Context, plan *operate.Plan, a operate.Action, 
 			fmt.Fprintf(p.Err, "%d of %d\n", looked, plan.Messages)
 		}
 	}})
-	text := fmt.Sprintf("%d messages %s", done.Changed, a.Done)
+	text := messages(done.Changed, "", "") + " " + a.Done
 	if done.Skipped > 0 {
 		text += fmt.Sprintf(", %d skipped, for they had moved on", done.Skipped)
 	}
@@ -83,6 +83,14 @@ func (p *Program) do(ctx context.Context, plan *operate.Plan, a operate.Action, 
 	}
 	fmt.Fprintln(p.Err, text)
 	return nil
+}
+
+// messages counts messages, and adds the verb that the number asks for.
+func messages(n int, one, more string) string {
+	if n == 1 {
+		return "1 message" + one
+	}
+	return strconv.Itoa(n) + " messages" + more
 }
 
 // confirm asks whether so many messages are to be changed.

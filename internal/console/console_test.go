@@ -229,11 +229,11 @@ func TestChanges(t *testing.T) {
 		dtask(t, url, "dead", "retry", "error~timeout", asked("2\n")).want(t, exitOK, `2 messages retried$`)
 		left(2)
 		dtask(t, url, "dead", "retry", "error~timeout", "--yes").want(t, exitNothing, `no message is selected`)
-		dtask(t, url, "message", "move", ids[3], "--to", "attic", "--yes").want(t, exitOK, `1 messages moved to attic`)
+		dtask(t, url, "message", "move", ids[3], "--to", "attic", "--yes").want(t, exitOK, `1 message moved to attic`)
 		dtask(t, url, "dead", "list", "queue:attic").want(t, exitOK, `^`+ids[3]+` +images.Rotate +attic `)
-		dtask(t, url, "message", "delete", ids[2], "--yes").want(t, exitOK, `1 messages deleted`)
+		dtask(t, url, "message", "delete", ids[2], "--yes").want(t, exitOK, `1 message deleted`)
 		left(1)
-		dtask(t, url, "dead", "delete", "--yes").want(t, exitOK, `1 messages deleted`)
+		dtask(t, url, "dead", "delete", "--yes").want(t, exitOK, `1 message deleted`)
 		left(0)
 		dtask(t, url, "queue", "pause", "mail").want(t, exitOK, `queue mail is paused`)
 		dtask(t, url, "queues").want(t, exitOK, `^mail .* paused$`)
@@ -256,7 +256,7 @@ func TestTwoOperators(t *testing.T) {
 		total := 0
 		for _, r := range results {
 			n := 0
-			if _, err := fmt.Sscanf(r.err[strings.LastIndex(r.err[:max(0, strings.LastIndex(r.err, " messages"))], "\n")+1:], "%d messages", &n); err != nil && r.code != exitNothing {
+			if _, err := fmt.Sscanf(r.err[strings.LastIndex(r.err[:max(0, strings.LastIndex(r.err, " message"))], "\n")+1:], "%d message", &n); err != nil && r.code != exitNothing {
 				t.Errorf("%+v: %v", r, err)
 			}
 			total += n
@@ -283,7 +283,7 @@ func TestEdit(t *testing.T) {
 		t.Setenv(editorEnv, `"id": 0=>"id": oops`)
 		dtask(t, url, "dead", "edit", ids[0]).want(t, exitFailed, `nothing was stored: arguments, line 3: no JSON: .*your text is in `)
 		t.Setenv(editorEnv, `"id": 0=>"id": 70`)
-		dtask(t, url, "message", "edit", ids[0], "--retry").want(t, exitOK, `1 message edited`, `1 messages retried`)
+		dtask(t, url, "message", "edit", ids[0], "--retry").want(t, exitOK, `1 message edited`, `1 message retried`)
 		b := openBroker(t, url)
 		defer b.Close()
 		c := brokertest.Consume(t, b, "mail", 1)
@@ -381,7 +381,7 @@ func TestInterrupted(t *testing.T) {
 			}
 			return len(p), nil
 		}), "dead", "retry", "--rate", "1", "--yes")
-		result{r.code, "", errs.String()}.want(t, exitInterrupted, `1 messages retried, 3 are left: context canceled; the same command goes on`)
+		result{r.code, "", errs.String()}.want(t, exitInterrupted, `1 message retried, 3 are left: context canceled; the same command goes on`)
 		dtask(t, url, "dead", "retry", "--yes").want(t, exitOK, `^3 messages retried$`)
 	})
 }

@@ -3,7 +3,6 @@ package console
 import (
 	"context"
 	"fmt"
-	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -110,20 +109,22 @@ func (p *Program) purge() *cobra.Command {
 }
 
 func (p *Program) purgeQueue(ctx context.Context, o *operate.Operator, s broker.QueueState, yes bool) error {
-	n, text := s.Ready+max(s.Delayed, 0), ""
-	text = strconv.Itoa(n) + " messages"
+	n := s.Ready + max(s.Delayed, 0)
+	ofQueue := " of queue " + s.Queue
+	text := messages(n, ofQueue+" is", ofQueue+" are")
 	if s.Delayed < 0 {
-		n, text = s.Ready, strconv.Itoa(s.Ready)+" messages, and an unknown number of delayed ones,"
+		n = s.Ready
+		text = messages(n, "", "") + ", and an unknown number of delayed ones," + ofQueue + " are"
 	} else if n == 0 {
 		return fmt.Errorf("%w: queue %s has none that is ready or delayed", errNothing, s.Queue)
 	}
-	if err := p.confirm(n, text+" of queue "+s.Queue+" are to be deleted", yes); err != nil {
+	if err := p.confirm(n, text+" to be deleted", yes); err != nil {
 		return err
 	}
 	done, err := o.Purge(ctx, s.Queue)
 	if err != nil {
-		return fmt.Errorf("%d messages were deleted, and then: %w", done, err)
+		return fmt.Errorf("%s deleted, and then: %w", messages(done, " was", " were"), err)
 	}
-	fmt.Fprintf(p.Err, "%d messages deleted\n", done)
+	fmt.Fprintf(p.Err, "%s deleted\n", messages(done, "", ""))
 	return nil
 }

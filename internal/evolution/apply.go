@@ -156,10 +156,10 @@ func (a *application) unused() {
 			base, n, _ := cutVersion(u.From)
 			t := a.taskWith(base)
 			if t == nil {
-				a.Report(u.Pos, diagnostic.Upcast, "remove it, or mend the type", "%s takes %s, and no task here has %s", u.Func, u.From, base)
+				a.Report(u.Pos, diagnostic.Upcast, "mend the type; or, if the task was renamed, say was=OLD above it, with the name in dtask.lock, and rename this function; else remove it", "%s takes %s, and no task here has %s", u.Func, u.From, base)
 				continue
 			}
-			a.Report(u.Pos, diagnostic.Upcast, "dtask.lock has the versions; remove the function if its version is not among them",
+			a.Report(u.Pos, diagnostic.Upcast, "dtask.lock has the versions; if the task was renamed, say was=OLD above it, with the name in full; remove the function if its version is in none",
 				"v%s is no earlier version of the arguments of %s", n, t.Function())
 		}
 	}

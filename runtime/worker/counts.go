@@ -31,7 +31,7 @@ const foreign = "(tasks of other programs)"
 
 // counts counts the outcomes by task.
 type counts struct {
-	known map[string]bool
+	known map[string]string // present names by present and former ones
 
 	mu    sync.Mutex
 	tasks map[string]taskCounts
@@ -39,17 +39,20 @@ type counts struct {
 
 // newCounts returns the counts of a program with the given tasks.
 func newCounts(tasks dtask.Table) *counts {
-	c := &counts{known: make(map[string]bool), tasks: make(map[string]taskCounts)}
+	c := &counts{known: make(map[string]string), tasks: make(map[string]taskCounts)}
 	for _, t := range tasks {
-		c.known[t.Name] = true
+		c.known[t.Name] = t.Name
+		for _, was := range t.Spec.Was {
+			c.known[was] = t.Name
+		}
 	}
 	return c
 }
 
 // name returns the name under which a task is counted.
 func (c *counts) name(task string) string {
-	if c.known[task] {
-		return task
+	if name, ok := c.known[task]; ok {
+		return name
 	}
 	return foreign
 }

@@ -24,3 +24,17 @@ func TestCountsAreBounded(t *testing.T) {
 		t.Errorf("counts %v", all)
 	}
 }
+
+// A message under a former name (was=) counts for the task that runs it, and not as
+// one of another program.
+func TestCountsOfRenamed(t *testing.T) {
+	c := newCounts(dtask.Table{{Name: "pkg.New", Spec: dtask.Spec{Was: []string{"pkg.Old"}}}})
+	handle := c.middleware(func(context.Context, *dtask.Message) dtask.Outcome {
+		return dtask.Outcome{Kind: dtask.OutcomeDone}
+	})
+	handle(t.Context(), &dtask.Message{Task: "pkg.Old"})
+	handle(t.Context(), &dtask.Message{Task: "pkg.New"})
+	if all := c.all(nil); len(all) != 1 || all["pkg.New"].Done != 2 {
+		t.Errorf("counts %v", all)
+	}
+}
