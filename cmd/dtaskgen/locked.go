@@ -65,6 +65,7 @@ func (m *lockedModule) update(result *scan.Result) (err error) {
 		return err
 	}
 	if m.old, err = lock.Read(m.file.old, today()); err == nil {
+		m.checkNames(result)
 		m.next, err = m.old.Update(m.run(result))
 	}
 	if flaw, ok := errors.AsType[*lock.Error](err); ok {
@@ -81,6 +82,25 @@ func (m *lockedModule) update(result *scan.Result) (err error) {
 	}
 	result.Diagnostics = append(result.Diagnostics, evolution.Apply(m.pkgs, m.next)...)
 	return nil
+}
+
+// checkNames reports each was= that says only the end of a name.
+func (m *lockedModule) checkNames(result *scan.Result) {
+	for _, p := range m.pkgs {
+		for _, t := range p.Tasks {
+			was, _ := t.Options.Get("was").(string)
+			if was == "" || m.old.Task(was) != nil {
+				continue
+			}
+			for _, known := range m.old.Tasks {
+				if known.Name != t.Name && strings.HasSuffix(known.Name, "/"+was) {
+					result.Diagnostics = append(result.Diagnostics, &diagnostic.Diagnostic{
+						Pos: t.Pos, Code: diagnostic.Option, Message: fmt.Sprintf("was=%s is not the whole name of a task", was), Hint: "write was=" + known.Name,
+					})
+				}
+			}
+		}
+	}
 }
 
 // run returns what this run of dtaskgen knows of the module.
