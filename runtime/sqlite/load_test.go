@@ -75,7 +75,7 @@ func TestShrinksUnderLoad(t *testing.T) {
 // another process that has as many.
 func TestManyQueues(t *testing.T) {
 	file := newFile(t)
-	const queues = 1000
+	const queues = 250
 	var both sync.WaitGroup
 	for range 2 {
 		b := openBroker(t, file)
