@@ -56,6 +56,7 @@ func lockedModules(result *scan.Result) ([]*lockedModule, error) {
 			return nil, err
 		}
 	}
+	result.Diagnostics = diagnostic.Sorted(result.Diagnostics)
 	return all, nil
 }
 
@@ -84,23 +85,56 @@ func (m *lockedModule) update(result *scan.Result) (err error) {
 	return nil
 }
 
-// checkNames reports each was= that says only the end of a name.
+// checkNames reports what directives say of other names and cannot be: a was= that is
+// the end of a name, a task of the source, or said by two, and a task that is retired
+// and there.
 func (m *lockedModule) checkNames(result *scan.Result) {
+	report := func(pos token.Position, hint, format string, args ...any) {
+		result.Diagnostics = append(result.Diagnostics, &diagnostic.Diagnostic{
+			Pos: pos, Code: diagnostic.Option, Message: fmt.Sprintf(format, args...), Hint: hint,
+		})
+	}
+	tasks, heirs := make(map[string]*scan.Task), make(map[string]*scan.Task)
+	for _, p := range m.pkgs {
+		for _, t := range p.Tasks {
+			tasks[t.Name] = t
+		}
+	}
 	for _, p := range m.pkgs {
 		for _, t := range p.Tasks {
 			was, _ := t.Options.Get("was").(string)
-			if was == "" || m.old.Task(was) != nil {
-				continue
-			}
-			for _, known := range m.old.Tasks {
-				if known.Name != t.Name && strings.HasSuffix(known.Name, "/"+was) {
-					result.Diagnostics = append(result.Diagnostics, &diagnostic.Diagnostic{
-						Pos: t.Pos, Code: diagnostic.Option, Message: fmt.Sprintf("was=%s is not the whole name of a task", was), Hint: "write was=" + known.Name,
-					})
+			switch other := heirs[was]; {
+			case was == "":
+			case tasks[was] != nil:
+				report(t.Pos, "remove was=, or the other function", "%s was %s, which is a task still", t.Function(), was)
+			case other != nil:
+				report(t.Pos, "keep one was=", "%s and %s both were %s", other.Function(), t.Function(), was)
+			case m.old.Task(was) == nil:
+				if whole := wholeName(m.old, was, t.Name); whole != "" {
+					report(t.Pos, "write was="+whole, "was=%s is not the whole name of a task", was)
 				}
+			}
+			if was != "" {
+				heirs[was] = t
 			}
 		}
 	}
+	for _, r := range result.Retired {
+		if t := tasks[r.Name]; t != nil {
+			report(r.Pos, "remove the directive, or the function", "task %s is retired, and %s is there", r.Name, t.Function())
+		}
+	}
+}
+
+// wholeName returns the name in a lock, other than that of the task itself, of which
+// only the end is known.
+func wholeName(l *lock.Lock, end, own string) string {
+	for _, t := range l.Tasks {
+		if t.Name != own && strings.HasSuffix(t.Name, "/"+end) {
+			return t.Name
+		}
+	}
+	return ""
 }
 
 // run returns what this run of dtaskgen knows of the module.

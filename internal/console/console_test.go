@@ -401,22 +401,25 @@ func TestUnsupported(t *testing.T) {
 // Mistakes are errors of use in one line, and show no password.
 func TestUse(t *testing.T) {
 	url := "sqlite:" + filepath.Join(t.TempDir(), "tasks.db")
-	for want, args := range map[string][]any{
-		`no command "quees"; did you mean queue`:                             {"quees"},
-		`no command "zzz"; dtask dead -h lists them`:                         {"dead", "zzz"},
-		`accepts 1 arg\(s\), received 0; the use is: dtask queue pause NAME`: {"queue", "pause"},
-		`unknown flag: --ys`:                         {"dead", "retry", "--ys"},
-		`unknown field "taks"; did you mean task`:    {"messages", "taks:x"},
-		`output "yaml": use table, json, jsonl, csv`: {"queues", "-o", "yaml"},
-		`queue name "a b"`:                           {"queue", "pause", "a b"},
-		`--to: queue name ""`:                        {"message", "move", "x"},
-		`limit -1`:                                   {"messages", "--limit", "-1"},
-		`rate -1`:                                    {"dead", "retry", "--rate", "-1"},
+	for _, c := range []struct {
+		args []any
+		want string
+	}{
+		{[]any{"quees"}, `no command "quees"; did you mean queue`},
+		{[]any{"dead", "zzz"}, `no command "zzz"; dtask dead -h lists them`},
+		{[]any{"queue", "pause"}, `accepts 1 arg\(s\), received 0; the use is: dtask queue pause NAME`},
+		{[]any{"dead", "retry", "--ys"}, `unknown flag: --ys`},
+		{[]any{"messages", "taks:x"}, `unknown field "taks"; did you mean task`},
+		{[]any{"queues", "-o", "yaml"}, `output "yaml": use table, json, jsonl, csv`},
+		{[]any{"queue", "pause", "a b"}, `queue name "a b"`},
+		{[]any{"message", "move", "x"}, `--to: queue name ""`},
+		{[]any{"messages", "--limit", "-1"}, `limit -1`},
+		{[]any{"dead", "retry", "--rate", "-1"}, `rate -1`},
 	} {
-		r := dtask(t, url, args...)
-		r.want(t, exitUsage, want)
+		r := dtask(t, url, c.args...)
+		r.want(t, exitUsage, c.want)
 		if strings.Count(r.err, "\n") != 1 || r.out != "" {
-			t.Errorf("%q prints %q and %q, want one line", args, r.out, r.err)
+			t.Errorf("%q prints %q and %q, want one line", c.args, r.out, r.err)
 		}
 	}
 	dtask(t, "", "queues").want(t, exitUsage, `no broker; set --url or DTASK_URL`)

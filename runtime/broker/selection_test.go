@@ -58,7 +58,7 @@ func FuzzMatchPattern(f *testing.F) {
 	f.Fuzz(func(t *testing.T, pattern, text string) {
 		want := regexp.MustCompile(`(?s)\A` + strings.ReplaceAll(regexp.QuoteMeta(strings.ToValidUTF8(pattern, "?")), `\*`, `.*`) + `\z`)
 		if pattern != strings.ToValidUTF8(pattern, "?") || text != strings.ToValidUTF8(text, "?") {
-			t.Skip("not for package regexp")
+			return // package regexp takes UTF-8 only
 		}
 		if got := MatchPattern(pattern, text); got != want.MatchString(text) {
 			t.Errorf("MatchPattern(%q, %q) = %v", pattern, text, got)

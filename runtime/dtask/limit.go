@@ -14,8 +14,8 @@ const enqueueTimeout = 10 * time.Second
 
 // WithEnqueueTimeout limits the time of an enqueue whose context has no deadline.
 // An enqueue that takes longer fails with an error that wraps
-// context.DeadlineExceeded. The default is 10 seconds, and so it is for 0. A
-// negative d means no limit.
+// context.DeadlineExceeded. It may have up to a tenth longer. The default is 10
+// seconds, and so it is for 0. A negative d means no limit.
 func WithEnqueueTimeout(d time.Duration) ClientOption {
 	return func(c *Client) { c.limit.timeout = cmp.Or(d, enqueueTimeout) }
 }

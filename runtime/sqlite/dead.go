@@ -49,7 +49,7 @@ func (b *Broker) RetryDead(ctx context.Context, queue string, ids ...string) (in
 	if len(ids) == 0 {
 		return b.changeAll(ctx, allDead, queue, retryDead, now, now, queue)
 	}
-	return changeEach(ctx, b, ids, retryDead+withID, now, now, queue)
+	return execEach(ctx, b, ids, retryDead+withID, now, now, queue)
 }
 
 // DeleteDead implements [broker.Admin].
@@ -57,7 +57,7 @@ func (b *Broker) DeleteDead(ctx context.Context, queue string, ids ...string) (i
 	if len(ids) == 0 {
 		return b.changeAll(ctx, allDead, queue, deleteDead, queue)
 	}
-	return changeEach(ctx, b, ids, deleteDead+withID, queue)
+	return execEach(ctx, b, ids, deleteDead+withID, queue)
 }
 
 // Purge implements [broker.Admin].
@@ -78,24 +78,21 @@ func (b *Broker) changeAll(ctx context.Context, all, queue, change string, args 
 	}); err != nil {
 		return 0, err
 	}
-	return changeEach(ctx, b, seqs, change+withSeq, args...)
+	return execEach(ctx, b, seqs, change+withSeq, args...)
 }
 
 // step is how many messages a caller stores or changes in one transaction, so that
 // others are not kept waiting.
 const step = 1000
 
-// changeEach executes a statement for each key, its last argument, and returns
-// how many rows that changed.
-func changeEach[K int64 | string](ctx context.Context, b *Broker, keys []K, change string, args ...driver.Value) (total int, err error) {
-	args = append(args, nil)
-	for chunk := range slices.Chunk(keys, step) {
+// changeEach changes something for each item, and returns how many rows that changed.
+func changeEach[T any](ctx context.Context, b *Broker, items []T, change func(*conn, T) (int, error)) (total int, err error) {
+	for chunk := range slices.Chunk(items, step) {
 		n := 0
 		if err := b.writer.do(ctx, func(c *conn) error {
 			n = 0
-			for _, key := range chunk {
-				args[len(args)-1] = key
-				changed, err := c.exec(change, args...)
+			for _, item := range chunk {
+				changed, err := change(c, item)
 				if err != nil {
 					return err
 				}
@@ -108,4 +105,11 @@ func changeEach[K int64 | string](ctx context.Context, b *Broker, keys []K, chan
 		total += n
 	}
 	return total, nil
+}
+
+// execEach executes a statement for each key, its last argument.
+func execEach[K int64 | string](ctx context.Context, b *Broker, keys []K, change string, args ...driver.Value) (int, error) {
+	return changeEach(ctx, b, keys, func(c *conn, key K) (int, error) {
+		return c.exec(change, append(slices.Clone(args), driver.Value(key))...)
+	})
 }

@@ -75,27 +75,12 @@ func (b *Broker) Delete(ctx context.Context, rs ...broker.Ref) (int, error) {
 
 // changeRefs executes a statement for each message that is still as it was listed,
 // with arguments before those of asListed, and behind them.
-func (b *Broker) changeRefs(ctx context.Context, rs []broker.Ref, change func(broker.State) (sql string, before, behind []driver.Value)) (total int, err error) {
+func (b *Broker) changeRefs(ctx context.Context, rs []broker.Ref, change func(broker.State) (sql string, before, behind []driver.Value)) (int, error) {
 	rs = slices.DeleteFunc(slices.Clone(rs), func(r broker.Ref) bool { return r.State == broker.StateRunning })
-	for chunk := range slices.Chunk(rs, step) {
-		n := 0
-		if err := b.writer.do(ctx, func(c *conn) error {
-			n = 0
-			for _, r := range chunk {
-				sql, before, behind := change(r.State)
-				changed, err := c.exec(sql, slices.Concat(before, listed(r), behind)...)
-				if err != nil {
-					return err
-				}
-				n += changed
-			}
-			return nil
-		}); err != nil {
-			return total, err
-		}
-		total += n
-	}
-	return total, nil
+	return changeEach(ctx, b, rs, func(c *conn, r broker.Ref) (int, error) {
+		sql, before, behind := change(r.State)
+		return c.exec(sql, slices.Concat(before, listed(r), behind)...)
+	})
 }
 
 // listed are the arguments of asListed.

@@ -245,6 +245,32 @@ func TestDowntime(t *testing.T) {
 	}
 }
 
+// A periodic task that was renamed goes on after the newest tick of its old names: it
+// makes up for what was missed. One that is new begins now.
+func TestRenamedSchedule(t *testing.T) {
+	for _, c := range []struct {
+		was  []string
+		want []string
+	}{
+		{[]string{"mail.Older", "mail.Old", "mail.Never"}, []string{"2000-01-01T02:00:00Z", "2000-01-01T03:00:00Z"}},
+		{nil, []string{"2000-01-01T03:00:00Z"}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			start := time.Now()
+			b := &ticks{last: map[string]time.Time{"mail.Older": start, "mail.Old": start.Add(time.Hour)}}
+			time.Sleep(2*time.Hour + time.Minute) // until 02:01
+			s := periodic(t, "0 * * * *", false)
+			s.task.Spec.Was = c.was
+			ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
+			defer cancel()
+			testScheduler(b, s).run(ctx)
+			if got := b.times(); !slices.Equal(got, c.want) {
+				t.Errorf("was %v: ticks %v, want %v", c.was, got, c.want)
+			}
+		})
+	}
+}
+
 // A clock that was wrong for a moment has ticked years ahead. This is said, and
 // does not silence its task, nor another one.
 func TestTickInTheFuture(t *testing.T) {
