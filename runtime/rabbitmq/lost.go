@@ -29,10 +29,8 @@ const (
 	// rescueTime is how long a process tries to move a message to its queue.
 	rescueTime = 5 * time.Second
 
-	// astrayDelay is the least delay of what could not be moved, and astraySpread
-	// how much more it gets at random, for all may be tried at once.
-	astrayDelay  = 4 * time.Second
-	astraySpread = 5 * time.Minute
+	// astrayDelay is the least delay of what could not be moved.
+	astrayDelay = 4 * time.Second
 )
 
 // A rescue takes from the lost messages through one channel.
@@ -170,7 +168,7 @@ func (r *rescue) moveOne(ctx context.Context, queue string, d *wire.Delivery, er
 	}
 	if err != nil {
 		p.class, p.name, p.rough = classAstray, r.b.topology.queue(c, queue), true
-		p.due = time.Now().Add(astrayDelay + rand.N(astraySpread))
+		p.due = time.Now().Add(astrayDelay + rand.N(r.fates.spread(queue)))
 		again, cancel := context.WithTimeout(r.ctx, rescueTime)
 		defer cancel()
 		if err := r.b.publish(again, p); err != nil {

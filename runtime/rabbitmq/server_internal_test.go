@@ -18,7 +18,7 @@ import (
 
 func openInternal(t *testing.T) (context.Context, *Broker) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute) // the patience of all tests
 	t.Cleanup(cancel)
 	b, err := Open(ctx, rabbittest.URL(t), broker.Config{})
 	if err != nil {
