@@ -17,6 +17,7 @@ import (
 // TestCases generates every case, then compiles and vets all that succeeded,
 // and runs what there is to run.
 func TestCases(t *testing.T) {
+	t.Parallel()
 	cases := loadCases(t)
 	results := make([][]txtar.File, len(cases))
 	t.Run("generate", func(t *testing.T) {

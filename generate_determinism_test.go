@@ -16,6 +16,7 @@ import (
 // TestDeterminism generates a module with many tasks again and again, from
 // packages in another order, and after the functions have changed places.
 func TestDeterminism(t *testing.T) {
+	t.Parallel()
 	c := &testCase{archive: new(txtar.Archive), name: "many", dir: t.TempDir()}
 	c.extract(t)
 	var patterns []string

@@ -15,6 +15,7 @@ import (
 // TestDiagnosticsDocs runs the examples of docs/diagnostics.md. The Go blocks
 // before a text block are a package, and the text is what dtaskgen prints.
 func TestDiagnosticsDocs(t *testing.T) {
+	t.Parallel()
 	const file = "docs/diagnostics.md"
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -70,8 +71,8 @@ func TestDiagnosticsDocs(t *testing.T) {
 	}
 }
 
-// Each kind of diagnostic has a section in docs/diagnostics.md, and there are no
-// other sections.
+// Each kind of diagnostic has a section in docs/diagnostics.md. Other sections are of
+// rules of changes.
 func TestEveryCodeIsDocumented(t *testing.T) {
 	source, err := os.ReadFile("internal/diagnostic/codes.go")
 	if err != nil {
@@ -88,8 +89,20 @@ func TestEveryCodeIsDocumented(t *testing.T) {
 		slices.Sort(found)
 		return found
 	}
+	rules, err := os.ReadFile("internal/schema/rules.go")
+	if err != nil {
+		t.Fatal(err)
+	}
 	codes, sections := find(`Code = "(.*)"`, source), find(`(?m)^## (.*)$`, docs)
-	if !slices.Equal(codes, sections) {
-		t.Errorf("codes    %v\nsections %v", codes, sections)
+	some := find(`"(FIELD_[A-Z_]*)"`, rules) // changing-tasks.md has them all
+	for _, code := range codes {
+		if !slices.Contains(sections, code) {
+			t.Errorf("no section %s", code)
+		}
+	}
+	for _, section := range sections {
+		if !slices.Contains(codes, section) && !slices.Contains(some, section) {
+			t.Errorf("section %s is of no code", section)
+		}
 	}
 }

@@ -15,6 +15,7 @@ import (
 // TestExternalModule does what a user does: takes dtaskgen as a tool, runs go
 // generate, builds, delays on a SQLite file and lets a worker process drain it.
 func TestExternalModule(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		skip.Test(t, "builds a module with the worker and the SQLite broker")
 	}

@@ -17,7 +17,7 @@ func runBrokers(ctx context.Context, args []string) error {
 	o := brokers.Options{Out: os.Stdout, Log: os.Stderr}
 	flags.IntVar(&o.Rounds, "rounds", 3, "how often each measurement is made; the medians count")
 	flags.DurationVar(&o.Duration, "duration", 3*time.Second, "of enqueueing in each measurement")
-	flags.StringVar(&o.Broker, "broker", "", "rabbitmq, sqlite or other (default all)")
+	flags.StringVar(&o.Broker, "broker", "", "rabbitmq, sqlite, postgresql or other (default all)")
 	flags.StringVar(&o.Only, "only", "", "the letters to measure, separated by commas: A B64 B256 D10 D100 G CPU E (default all)")
 	flags.StringVar(&o.Rows, "rows", "", "the rows to measure beside dtask, by parts of their names, separated by commas")
 	profile := flags.String("cpuprofile", "", "write a CPU profile of all measurements to this file")
@@ -74,6 +74,14 @@ func runGrowth(ctx context.Context, args []string) error {
 	}
 	defer os.RemoveAll(dir)
 	return brokers.Growth(ctx, dir, *long, os.Stdout)
+}
+
+// runHeld prints what an open transaction costs.
+func runHeld(ctx context.Context, args []string) error {
+	flags := flag.NewFlagSet("held", flag.ExitOnError)
+	steps := flags.Int("steps", 10, "how often to measure")
+	flags.Parse(args)
+	return brokers.Held(ctx, *steps, os.Stdout)
 }
 
 // runWaits prints how long it takes to wait for the results of many tasks.

@@ -27,7 +27,10 @@ type command struct {
 var commands = []command{
 	{"brokers", "dtask on its brokers, beside the bare clients and other task systems", runBrokers},
 	{"growth", "dtask with few and with many tasks waiting", runGrowth},
+	{"held", "queues in PostgreSQL while somebody leaves a transaction open", runHeld},
 	{"waits", "waiting for the results of many tasks", runWaits},
+	{"lists", "what operators look at in a large SQLite file", runLists},
+	{"pages", "the pages of the dashboard over a million messages", runPages},
 	{"generator", "dtaskgen on a large module, beside goverter and wire", runGenerator},
 	{"corpus", "dtaskgen on popular modules: does it crash, does its code compile", runCorpus},
 	{"parse", "", runParse},

@@ -7,6 +7,7 @@ import (
 
 	. "github.com/dave/jennifer/jen"
 
+	"github.com/dtaskhq/dtask/internal/fieldtag"
 	"github.com/dtaskhq/dtask/internal/scan"
 )
 
@@ -22,7 +23,18 @@ func (w *writer) argsStruct(t *scan.Task) *Statement {
 	return doc(fmt.Sprintf("%s are the arguments of %s.", t.Names.Args, t.Function())).
 		Type().Id(t.Names.Args).StructFunc(func(g *Group) {
 		for i, p := range t.Params {
-			g.Id(fields[i]).Add(typ(p.Type)).Tag(map[string]string{"json": p.Name})
+			tag := map[string]string{"json": p.Name}
+			var words []string
+			if t.Args.Fields[i].Secret {
+				words = append(words, "secret")
+			}
+			for _, was := range t.Args.Fields[i].Was {
+				words = append(words, "was="+was)
+			}
+			if words != nil {
+				tag[fieldtag.Key] = strings.Join(words, ",")
+			}
+			g.Id(fields[i]).Add(typ(p.Type)).Tag(tag)
 		}
 	})
 }

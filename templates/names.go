@@ -16,28 +16,37 @@ type names struct {
 	imports   map[string]string // path → name in the file
 	receivers map[string]string // type → parameter of Tasks
 
-	ctx, args, opts string
+	databases map[string]string // type of transaction → parameter of Tasks
+
+	ctx, tx, args, opts string
 }
 
 func newNames(pkg *scan.Package, held map[string]string) *names {
 	n := &names{
 		imports:   chooseImports(pkg, held),
 		receivers: make(map[string]string),
+		databases: make(map[string]string),
 	}
 
 	// A local variable may hide a name of the package, such as ctx, if no
 	// generated function mentions that.
 	mentioned := n.mentioned(pkg)
 	n.ctx = unused("ctx", mentioned)
+	n.tx = unused("tx", mentioned)
 	n.args = unused("args", mentioned)
 	n.opts = unused("opts", mentioned)
-	for _, name := range []string{n.ctx, n.args, n.opts} {
+	for _, name := range []string{n.ctx, n.tx, n.args, n.opts} {
 		mentioned[name] = true
 	}
 	for _, r := range pkg.Receivers {
 		name := unused(scan.Uncapitalize(r.Type), mentioned)
 		mentioned[name] = true
 		n.receivers[r.Type] = name
+	}
+	for _, tx := range pkg.Transactions {
+		name := unused("db", mentioned)
+		mentioned[name] = true
+		n.databases[tx.String()] = name
 	}
 	return n
 }

@@ -74,7 +74,11 @@ func (o *oldTypes) structOf(fields []schema.Field) *Statement {
 			if tag == "-" {
 				tag = "-," // a field of that name
 			}
-			g.Id(name).Add(o.typ(f.Type)).Tag(map[string]string{"json": tag})
+			tags := map[string]string{"json": tag}
+			if f.Secret {
+				tags["dtask"] = "secret"
+			}
+			g.Id(name).Add(o.typ(f.Type)).Tag(tags)
 		}
 	})
 }

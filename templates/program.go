@@ -20,8 +20,9 @@ import (
 //	}
 func (w *writer) programFunc() *Statement {
 	t := w.pkg.Table
-	params := w.programParams()
-	return doc(wrap(fmt.Sprintf("%s is the dispatch table of this program: the tasks of all packages that its //dtask:table lists. It asks for every receiver that has tasks.", scan.TableFunc))).
+	transactions := t.Transactions()
+	params, databases := w.programParams(transactions)
+	return doc(wrap(fmt.Sprintf("%s is the dispatch table of this program: the tasks of all packages that its //dtask:table lists.", scan.TableFunc)+asksFor(true, len(transactions) > 0))).
 		Func().Id(scan.TableFunc).
 		ParamsFunc(func(g *Group) {
 			for _, e := range t.Entries {
@@ -33,6 +34,9 @@ func (w *writer) programFunc() *Statement {
 					param.Qual(e.Path, r.Type)
 				}
 			}
+			for _, tx := range transactions {
+				g.Id(databases[tx.String()]).Add(database(tx))
+			}
 		}).
 		Qual(runtimePath, "Table").
 		Block(
@@ -42,6 +46,9 @@ func (w *writer) programFunc() *Statement {
 						for _, r := range e.Receivers {
 							g.Id(params[r])
 						}
+						for _, tx := range e.Transactions {
+							g.Id(databases[tx.String()])
+						}
 					})
 				}
 			})),
@@ -49,8 +56,9 @@ func (w *writer) programFunc() *Statement {
 }
 
 // programParams names the receivers: mailer, or mailMailer and smsMailer where
-// types of several packages share a name.
-func (w *writer) programParams() map[*scan.Receiver]string {
+// types of several packages share a name. It also names a database for each type of
+// transaction, whatever packages have tasks with it.
+func (w *writer) programParams(transactions []scan.Type) (params map[*scan.Receiver]string, databases map[string]string) {
 	count := make(map[string]int)
 	taken := make(map[string]bool)
 	for _, e := range w.pkg.Table.Entries {
@@ -62,7 +70,7 @@ func (w *writer) programParams() map[*scan.Receiver]string {
 	taken[scan.TasksFunc] = true
 	taken[w.names.imports[runtimePath]] = true
 	taken[w.names.imports[slicesPath]] = true
-	params := make(map[*scan.Receiver]string)
+	params, databases = make(map[*scan.Receiver]string), make(map[string]string)
 	for _, e := range w.pkg.Table.Entries {
 		for _, r := range e.Receivers {
 			name := scan.Uncapitalize(r.Type)
@@ -77,5 +85,9 @@ func (w *writer) programParams() map[*scan.Receiver]string {
 			taken[params[r]] = true
 		}
 	}
-	return params
+	for _, tx := range transactions {
+		name := unused("db", taken)
+		databases[tx.String()], taken[name] = name, true
+	}
+	return params, databases
 }

@@ -2,6 +2,7 @@ package templates
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	. "github.com/dave/jennifer/jen"
@@ -11,7 +12,8 @@ import (
 )
 
 // spec emits the policy of a task: the options of its directives, its module, the
-// fingerprints of its arguments and its result, and its past.
+// fingerprints of its arguments and its result, the fields of the arguments, its past, and
+// its documentation.
 func spec(t *scan.Task) *Statement {
 	fields := settings(t.Options)
 	if t.Cron != nil {
@@ -20,6 +22,13 @@ func spec(t *scan.Task) *Statement {
 	}
 	fields = append(fields, Id("Module").Op(":").Lit(t.Module))
 	fields = append(fields, Id("Schema").Op(":").Lit(t.Args.Fingerprint()))
+	if all := t.Args.Lines(); len(all) > 0 {
+		fields = append(fields, Id("Fields").Op(":").Index().String().CustomFunc(Options{Open: "{", Close: "}", Separator: ",", Multi: true}, func(g *Group) {
+			for _, line := range all {
+				g.Lit(line)
+			}
+		}))
+	}
 	if t.Returns != nil {
 		fields = append(fields, Id("Result").Op(":").Lit(t.Returns.Fingerprint()))
 	}
@@ -36,7 +45,22 @@ func spec(t *scan.Task) *Statement {
 	if len(t.EarlierResults) > 0 {
 		fields = append(fields, Id("EarlierResults").Op(":").Add(earlier(t.EarlierResults)))
 	}
+	if t.Doc != "" {
+		fields = append(fields, Id("Doc").Op(":").Add(lines(t.Doc)))
+	}
 	return Custom(Options{Open: "{", Close: "}", Separator: ",", Multi: true}, fields...)
+}
+
+// lines emits a text with a line of source for each of its lines.
+func lines(text string) *Statement {
+	s := new(Statement)
+	for i, line := range strings.SplitAfter(strings.TrimRight(text, "\n"), "\n") {
+		if i > 0 {
+			s.Op("+").Line()
+		}
+		s.Lit(line)
+	}
+	return s
 }
 
 // settings emits the fields that options set, except those that stay zero.

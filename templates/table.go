@@ -28,11 +28,18 @@ func (w *writer) tasksFunc() *Statement {
 				}
 				param.Id(r.Type)
 			}
+			for _, tx := range w.pkg.Transactions {
+				g.Id(w.names.databases[tx.String()]).Add(database(tx))
+			}
 		}).
 		Qual(runtimePath, "Table").
 		Block(
 			Return(Qual(runtimePath, "Table").CustomFunc(Options{Open: "{", Close: "}", Separator: ",", Multi: true}, func(g *Group) {
 				for _, t := range w.pkg.Tasks {
+					if t.Tx != nil {
+						g.Qual(runtimePath, "BindTx").Call(Id(t.Names.Task), Id(w.names.databases[t.Tx.String()]), w.binding(t))
+						continue
+					}
 					g.Id(t.Names.Task).Dot("Bind").Call(w.binding(t))
 				}
 			})),
@@ -40,11 +47,28 @@ func (w *writer) tasksFunc() *Statement {
 }
 
 func (w *writer) tasksDoc() string {
-	text := fmt.Sprintf("Tasks is the dispatch table of package %s.", w.pkg.Name)
-	if len(w.pkg.Receivers) > 0 {
-		text += " It asks for every receiver that has tasks."
+	return fmt.Sprintf("Tasks is the dispatch table of package %s.", w.pkg.Name) +
+		asksFor(len(w.pkg.Receivers) > 0, len(w.pkg.Transactions) > 0)
+}
+
+// asksFor says what the parameters of a table are.
+func asksFor(receivers, databases bool) string {
+	switch {
+	case receivers && databases:
+		return " It asks for every receiver that has tasks, and for the database of those that take a transaction (see package inbox)."
+	case receivers:
+		return " It asks for every receiver that has tasks."
+	case databases:
+		return " It asks for the database of the tasks that take a transaction (see package inbox)."
 	}
-	return text
+	return ""
+}
+
+// database emits the type of a database that begins transactions:
+//
+//	dtask.Database[*sql.Tx]
+func database(tx scan.Type) *Statement {
+	return Qual(runtimePath, "Database").Types(typ(tx))
 }
 
 // binding emits the function that calls the user's with the arguments of a
@@ -65,6 +89,9 @@ func (w *writer) binding(t *scan.Task) *Statement {
 		if t.Context {
 			g.Id(ctx)
 		}
+		if t.Tx != nil {
+			g.Id(w.names.tx)
+		}
 		w.arguments(g, t)
 	})
 	if !t.Context {
@@ -75,7 +102,13 @@ func (w *writer) binding(t *scan.Task) *Statement {
 	}
 	none := Qual(runtimePath, "None").Values()
 	return Func().
-		Params(Id(ctx).Qual(contextPath, "Context"), Id(args).Id(t.Names.Args)).
+		ParamsFunc(func(g *Group) {
+			g.Id(ctx).Qual(contextPath, "Context")
+			if t.Tx != nil {
+				g.Id(w.names.tx).Add(typ(t.Tx))
+			}
+			g.Id(args).Id(t.Names.Args)
+		}).
 		Params(result(t), Error()).
 		BlockFunc(func(g *Group) {
 			switch {

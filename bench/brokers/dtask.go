@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/dtaskhq/dtask/runtime/dtask"
+	_ "github.com/dtaskhq/dtask/runtime/postgres" // postgres:
 	_ "github.com/dtaskhq/dtask/runtime/rabbitmq" // amqp:
 	_ "github.com/dtaskhq/dtask/runtime/sqlite"   // sqlite:
 )
@@ -31,6 +32,10 @@ func openDtask(ctx context.Context, s setup) (system, error) {
 	if err != nil {
 		return nil, err
 	}
+	return newDtask(client, s)
+}
+
+func newDtask(client *dtask.Client, s setup, middleware ...dtask.Middleware) (system, error) {
 	table := dtask.Table{dtaskTask.Bind(func(_ context.Context, t task) (dtask.None, error) {
 		s.handle(t)
 		return dtask.None{}, nil
@@ -38,6 +43,7 @@ func openDtask(ctx context.Context, s setup) (system, error) {
 	worker, err := dtask.NewWorker(client, dtask.WorkerConfig{
 		Concurrency: s.concurrency,
 		Logger:      slog.New(slog.DiscardHandler),
+		Middleware:  middleware,
 	}, table)
 	if err != nil {
 		return nil, err

@@ -10,6 +10,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"github.com/dtaskhq/dtask/internal/testenv/postgresnode"
 	"github.com/dtaskhq/dtask/internal/testenv/rabbitnode"
 	"github.com/dtaskhq/dtask/runtime/dtask"
 )
@@ -39,6 +40,19 @@ func Growth(ctx context.Context, dir string, long bool, out io.Writer) error {
 			return err
 		}
 		err = growth(ctx, "RabbitMQ", node.URL(), drainRaw, sizes, out)
+		node.Stop()
+		if err != nil {
+			return err
+		}
+	}
+	if _, err := postgresnode.Programs(); err == nil {
+		starting, cancel := context.WithTimeout(ctx, 2*time.Minute)
+		defer cancel()
+		node, err := postgresnode.Start(starting, postgresnode.Options{Durable: true})
+		if err != nil {
+			return err
+		}
+		err = growth(ctx, "PostgreSQL", node.URL(), nil, sizes, out)
 		node.Stop()
 		if err != nil {
 			return err

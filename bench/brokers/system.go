@@ -66,6 +66,8 @@ var groups = []group{
 		{name: "plain amqp091-go, whole messages", open: openRawAMQP(true), role: raw, on: rabbitMQServer},
 		{name: "plain amqp091-go, bodies only", open: openRawAMQP(false), role: raw, on: rabbitMQServer},
 		{name: "machinery v2", open: openMachinery, role: peer, on: rabbitMQServer},
+		{name: "dtask with telemetry, every task traced", open: openObserved, role: peer, on: rabbitMQServer},
+		{name: "dtask with two bare spans of the SDK", open: openBareSpans, role: peer, on: rabbitMQServer},
 	}},
 	{flag: "sqlite", title: "SQLite", across: true, rows: []row{
 		{name: "dtask", open: openDtask, role: ours},
@@ -74,9 +76,19 @@ var groups = []group{
 		{name: "goqite", open: openGoqite, role: peer, enough: 4000},
 		{name: "backlite", open: openBacklite, role: peer, enough: 1000},
 		{name: "River on SQLite", open: openRiverSQLite, role: peer, enough: 4000},
+		{name: "dtask with telemetry, every task traced", open: openObserved, role: peer},
+		{name: "dtask with two bare spans of the SDK", open: openBareSpans, role: peer},
+	}},
+	{flag: "postgresql", title: "PostgreSQL", rows: []row{
+		{name: "dtask", open: openDtask, role: ours, on: postgreSQLServer},
+		{name: "plain pgx, whole messages", open: openRawPgx, role: raw, on: postgreSQLServer},
+		{name: "River on PostgreSQL", open: openRiverPostgreSQL, role: peer, on: postgreSQLServer},
+		{name: "dtask with telemetry, every task traced", open: openObserved, role: peer, on: postgreSQLServer},
+		{name: "dtask with two bare spans of the SDK", open: openBareSpans, role: peer, on: postgreSQLServer},
 	}},
 	{flag: "other", title: "Other servers", rows: []row{
 		{name: "dtask on SQLite", open: openDtask, role: ours},
+		{name: "dtask on PostgreSQL", open: openDtask, role: ours, on: postgreSQLServer},
 		{name: "dtask on RabbitMQ", open: openDtask, role: ours, on: rabbitMQServer},
 		{name: "asynq on Redis", open: openAsynq, role: peer, enough: 20_000, on: redisServer},
 		{name: "River on PostgreSQL", open: openRiverPostgreSQL, role: peer, on: postgreSQLServer},

@@ -60,6 +60,7 @@ type delivery struct {
 }
 
 func (d *delivery) Message() *broker.Message   { return d.message }
+func (d *delivery) Cancelled() bool            { return false }
 func (d *delivery) Settle(s broker.Settlement) { d.settlement = s }
 
 func (b *nullBroker) Enqueue(ctx context.Context, m *broker.Message) error {

@@ -110,6 +110,11 @@ func (m *module) settle(ctx context.Context, r *Result, marks []*mark) error {
 			return err
 		}
 		if len(diags) == 0 {
+			// The generated files have made the module require what dtask does, so
+			// that its own requirements may be newer now.
+			if _, err := m.generate(ctx); err != nil {
+				return err
+			}
 			_, err := m.generate(ctx, "-check") // nothing may change any more
 			return err
 		}

@@ -10,7 +10,7 @@ import (
 	"github.com/dtaskhq/dtask/internal/scan"
 )
 
-// emitJSONSchema is the one thing that -emit can be.
+// emitJSONSchema is what -emit is for JSON Schemas, which are written into files.
 const emitJSONSchema = "jsonschema"
 
 // emit returns a file with the JSON Schema of the arguments of each task, and one of

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"go/token"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,6 +17,7 @@ import (
 	"github.com/dtaskhq/dtask/internal/generated"
 	"github.com/dtaskhq/dtask/internal/lock"
 	"github.com/dtaskhq/dtask/internal/scan"
+	"github.com/dtaskhq/dtask/internal/spelling"
 )
 
 // A lockedModule is a module of a run, with its lock.
@@ -29,7 +31,7 @@ type lockedModule struct {
 
 // lockedModules parts what a run found by modules, and tells the tasks their past. What
 // is wrong with a lock is among the diagnostics.
-func lockedModules(result *scan.Result) ([]*lockedModule, error) {
+func lockedModules(result *scan.Result, forget pruning) ([]*lockedModule, error) {
 	if result.Failed() {
 		return nil, nil // tasks may be missing
 	}
@@ -52,7 +54,7 @@ func lockedModules(result *scan.Result) ([]*lockedModule, error) {
 		get(s)
 	}
 	for _, m := range all {
-		if err := m.update(result); err != nil {
+		if err := m.update(result, forget); err != nil {
 			return nil, err
 		}
 	}
@@ -61,7 +63,7 @@ func lockedModules(result *scan.Result) ([]*lockedModule, error) {
 }
 
 // update finds out what the lock of a module should be.
-func (m *lockedModule) update(result *scan.Result) (err error) {
+func (m *lockedModule) update(result *scan.Result, forget pruning) (err error) {
 	if m.file, err = read(filepath.Join(m.dir, lock.File)); err != nil {
 		return err
 	}
@@ -78,6 +80,7 @@ func (m *lockedModule) update(result *scan.Result) (err error) {
 	if err != nil {
 		return err
 	}
+	forget.apply(m)
 	if len(m.next.Tasks) > 0 || m.file.old != nil {
 		m.file.new = m.next.Format()
 	}
@@ -124,6 +127,32 @@ func (m *lockedModule) checkNames(result *scan.Result) {
 			report(r.Pos, "remove the directive, or the function", "task %s is retired, and %s is there", r.Name, t.Function())
 		}
 	}
+	m.checkRetired(result, tasks)
+}
+
+// checkRetired warns of retired tasks that the lock does not have: their names may be
+// misspelt.
+func (m *lockedModule) checkRetired(result *scan.Result, tasks map[string]*scan.Task) {
+	for _, p := range m.pkgs {
+		for _, r := range p.Retired {
+			if m.old.Task(r.Name) != nil || tasks[r.Name] != nil {
+				continue
+			}
+			var candidates []string
+			for _, t := range m.old.Tasks {
+				if tasks[t.Name] == nil {
+					candidates = append(candidates, t.Name)
+				}
+			}
+			hint := "mend the name, or remove it: a task that is retired is in dtask.lock no more"
+			if near := spelling.Nearest(r.Name, candidates); near != "" {
+				hint = "did you mean " + near + "?"
+			}
+			result.Diagnostics = append(result.Diagnostics, &diagnostic.Diagnostic{
+				Pos: r.Pos, Code: diagnostic.Option, Warning: true, Message: fmt.Sprintf("task %s is retired, and dtask.lock has no such task", r.Name), Hint: hint,
+			})
+		}
+	}
 }
 
 // wholeName returns the name in a lock, other than that of the task itself, of which
@@ -142,9 +171,11 @@ func (m *lockedModule) run(result *scan.Result) lock.Run {
 	run := lock.Run{
 		Module: m.old.Module,
 		Today:  today(),
+		Opaque: make(map[string]string),
 		Retired: func(name string) bool {
 			return slices.ContainsFunc(result.Retired, func(r scan.Retired) bool { return r.Name == name })
 		},
+		Excluded:  func(name string) bool { return slices.Contains(result.Excluded, name) },
 		Committed: func() (*lock.Lock, string) { return committed(m.dir, "HEAD") },
 	}
 	seen := make(map[string]bool)
@@ -155,6 +186,7 @@ func (m *lockedModule) run(result *scan.Result) lock.Run {
 			dir = "./" + dir
 		}
 		seen[dir] = true
+		maps.Copy(run.Opaque, p.Opaque)
 		for _, t := range p.Tasks {
 			run.Module = t.Module
 			was, _ := t.Options.Get("was").(string)

@@ -39,6 +39,14 @@
 //	-emit jsonschema -o DIR
 //		Write nothing but a JSON Schema (2020-12) of the arguments of each task,
 //		and of its result, into DIR, by the name of the task.
+//	-emit upcasttest
+//		Print a test of the upcasters of a package, with a message of each
+//		earlier version, for somebody to go on with. Write nothing.
+//	-prune DAY
+//		Take the versions out of dtask.lock that were left before a day
+//		(2006-01-02), and the tasks that were gone by then.
+//	-found FILE
+//		With -prune: keep those that are in what preflight -json has printed.
 //	-q
 //		Print no summary, which is a line such as
 //		3 tasks in 2 packages; wrote mail/dtask_gen.go

@@ -29,6 +29,8 @@ type options struct {
 	emit     string
 	out      string
 	against  string
+	prune    string
+	found    string
 	tags     string
 	patterns []string
 }
@@ -49,6 +51,11 @@ flags:
   -q           print no summary
   -emit jsonschema -o DIR
                write a JSON Schema of each task into DIR, and nothing else
+  -emit upcasttest
+               print a test of the upcasters of a package, to begin with
+  -prune DAY   take the versions out of dtask.lock that were left before a day, such as
+               2026-01-31
+  -found FILE  with -prune: keep those that are in what "preflight -json" has printed
   -tags LIST   build tags, separated by commas
 `
 
@@ -65,6 +72,8 @@ func parse(args []string) (options, error) {
 	flags.StringVar(&o.against, "against", "", "")
 	flags.StringVar(&o.emit, "emit", "", "")
 	flags.StringVar(&o.out, "o", "", "")
+	flags.StringVar(&o.prune, "prune", "", "")
+	flags.StringVar(&o.found, "found", "", "")
 	flags.StringVar(&o.tags, "tags", "", "")
 	if err := flags.Parse(args); err != nil {
 		return o, err
@@ -73,15 +82,20 @@ func parse(args []string) (options, error) {
 		return o, errors.New("-check and -list exclude each other")
 	}
 	switch {
-	case o.emit != "" && o.emit != emitJSONSchema:
-		return o, fmt.Errorf("-emit %s is unknown; it can be %s", o.emit, emitJSONSchema)
-	case (o.emit != "") != (o.out != ""):
-		return o, errors.New("-emit and -o need each other")
+	case o.emit != "" && o.emit != emitJSONSchema && o.emit != emitUpcastTest:
+		return o, fmt.Errorf("-emit %s is unknown; it can be %s or %s", o.emit, emitJSONSchema, emitUpcastTest)
+	case (o.emit == emitJSONSchema) != (o.out != ""):
+		return o, errors.New("-emit jsonschema and -o need each other")
 	case o.emit != "" && (o.check || o.list):
 		return o, errors.New("-emit excludes -check and -list")
 	}
-	if o.against != "" && !o.check {
+	switch {
+	case o.against != "" && !o.check:
 		return o, errors.New("-against needs -check")
+	case o.prune != "" && (o.check || o.list || o.emit != ""):
+		return o, errors.New("-prune excludes -check, -list and -emit")
+	case o.found != "" && o.prune == "":
+		return o, errors.New("-found needs -prune")
 	}
 	o.patterns = flags.Args()
 	if len(o.patterns) == 0 {
@@ -126,10 +140,14 @@ func generate(ctx context.Context, o options, stdout, stderr io.Writer) (found b
 	if err != nil {
 		return false, err
 	}
-	if o.emit != "" {
+	if o.emit == emitJSONSchema {
 		return emitted(result, o, printer{dir: dir, json: o.json, out: stdout}, stderr)
 	}
-	modules, err := lockedModules(result)
+	forget, err := newPruning(o.prune, o.found)
+	if err != nil {
+		return false, err
+	}
+	modules, err := lockedModules(result, forget)
 	if err != nil {
 		return false, err
 	}
@@ -149,6 +167,8 @@ func generate(ctx context.Context, o options, stdout, stderr io.Writer) (found b
 		return true, nil
 	case o.list:
 		return false, p.tasks(result.Packages)
+	case o.emit == emitUpcastTest:
+		return false, upcastTests(modules, stdout)
 	}
 	did := p.summarize(result.Packages, files)
 	if o.check {
@@ -186,7 +206,7 @@ func emitted(result *scan.Result, o options, p printer, stderr io.Writer) (found
 // strand messages. Otherwise they are those of this run, and all are warnings: to
 // generate code is no deploy.
 func report(result *scan.Result, modules []*lockedModule, o options) (stranded bool, err error) {
-	if result.Failed() || o.list {
+	if result.Failed() || o.list || o.emit != "" {
 		return false, nil
 	}
 	for _, m := range modules {

@@ -152,7 +152,7 @@ func TestCheckSeesChange(t *testing.T) {
 	if code != 1 || !strings.HasPrefix(stderr, "m.go:4:6: FIELD_ADDED Task: count is new\n") {
 		t.Errorf("exit %d, %s", code, stderr)
 	}
-	for _, want := range []string{"--- dtask_gen.go\n", "-//\tn int\n", "+//\tcount int\n"} {
+	for _, want := range []string{"--- dtask_gen.go\n", "-\tN int `json:\"n\"`\n", "+\tCount int `json:\"count\"`\n"} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("no %q in the diff:\n%s", want, stdout)
 		}

@@ -21,6 +21,7 @@ var RemindTask = dtask.Define[RemindArgs, dtask.None]("github.com/dtaskhq/dtask/
 	Cron:    "* * * * *",
 	Module:  "github.com/dtaskhq/dtask",
 	Schema:  "e3b0c44298fc1c14",
+	Doc:     "Remind says that another minute has passed.",
 })
 
 // DelayRemind enqueues Remind() on queue "default". Package worker also

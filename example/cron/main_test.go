@@ -9,7 +9,7 @@ import (
 )
 
 func TestCommands(t *testing.T) {
-	for _, args := range [][]string{{"list"}, {"run", "cron.Remind"}} {
+	for _, args := range [][]string{{"tasks"}, {"run", "cron.Remind"}} {
 		if code := worker.Run(args, Tasks()); code != 0 {
 			t.Errorf("%q: exit code %d", args, code)
 		}

@@ -14,9 +14,7 @@ type GreetArgs struct {
 	Name string `json:"name"`
 }
 
-// GreetTask is the definition of Greet. Its arguments in a message:
-//
-//	name string
+// GreetTask is the definition of Greet.
 var GreetTask = dtask.Define[GreetArgs, string]("github.com/dtaskhq/dtask/example/hello.Greet", dtask.Spec{
 	Queue:   "default",
 	Retries: 5,
@@ -25,7 +23,10 @@ var GreetTask = dtask.Define[GreetArgs, string]("github.com/dtaskhq/dtask/exampl
 	Keep:    time.Hour,
 	Module:  "github.com/dtaskhq/dtask",
 	Schema:  "3aadaf3011b52a6d",
-	Result:  "1476a2d3b63993f6",
+	Fields: []string{
+		"name string",
+	},
+	Result: "1476a2d3b63993f6",
 })
 
 // DelayGreet enqueues Greet(name) on queue "default".

@@ -14,9 +14,7 @@ type SendReceiptArgs struct {
 	Order int64 `json:"order"`
 }
 
-// SendReceiptTask is the definition of SendReceipt. Its arguments in a message:
-//
-//	order int64
+// SendReceiptTask is the definition of SendReceipt.
 var SendReceiptTask = dtask.Define[SendReceiptArgs, string]("github.com/dtaskhq/dtask/example/transactions.SendReceipt", dtask.Spec{
 	Queue:   "default",
 	Retries: 5,
@@ -25,7 +23,11 @@ var SendReceiptTask = dtask.Define[SendReceiptArgs, string]("github.com/dtaskhq/
 	Keep:    time.Hour,
 	Module:  "github.com/dtaskhq/dtask",
 	Schema:  "3ca6de843af97735",
-	Result:  "1476a2d3b63993f6",
+	Fields: []string{
+		"order int64",
+	},
+	Result: "1476a2d3b63993f6",
+	Doc:    "SendReceipt stands for sending a mail.",
 })
 
 // DelaySendReceipt enqueues SendReceipt(order) on queue "default".

@@ -11,20 +11,24 @@ import (
 
 	"github.com/dtaskhq/dtask/example/web/files"
 	"github.com/dtaskhq/dtask/example/web/lab"
+	"github.com/dtaskhq/dtask/example/web/mail"
 	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
 // An experiment is a task that goes wrong on purpose.
 type experiment struct {
 	ID   string
-	Kind string // stumble or crash
+	Kind string // stumble, crash or mistake
 	At   time.Time
 }
 
 // Title says what the task does.
 func (e experiment) Title() string {
-	if e.Kind == "crash" {
+	switch e.Kind {
+	case "crash":
 		return "A task that kills its worker"
+	case "mistake":
+		return "A mail to a wrong address"
 	}
 	return "A task that fails twice"
 }
@@ -51,6 +55,9 @@ func (g *gallery) experiment(ctx context.Context, kind string) error {
 		_, err = lab.DelayStumble(ctx, lab.StumbleArgs{}, dtask.ID(e.ID))
 	case "crash":
 		_, err = lab.DelayLabCrash(ctx, lab.LabCrashArgs{}, dtask.ID(e.ID))
+	case "mistake":
+		letter := mail.Letter{ID: e.ID, To: "ann at example.com", Subject: "Hello", Text: "This letter had a wrong address. Somebody has mended it."}
+		_, err = mail.DelayMailerSend(ctx, mail.MailerSendArgs{Letter: letter}, dtask.ID(e.ID))
 	default:
 		err = fmt.Errorf("no experiment %q", kind)
 	}

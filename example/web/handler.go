@@ -16,6 +16,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/dtaskhq/dtask/example/web/mail"
 	"github.com/dtaskhq/dtask/runtime/broker"
 	"github.com/dtaskhq/dtask/runtime/dtask"
 )
@@ -35,10 +36,11 @@ var templates = template.Must(template.New("").Funcs(template.FuncMap{
 type page struct {
 	gallery *gallery
 	admin   broker.Admin
+	board   http.Handler // below /tasks
 }
 
 // listen takes an address, and returns the part that serves the page there.
-func listen(addr string, g *gallery, client *dtask.Client) (part, error) {
+func listen(addr string, g *gallery, client *dtask.Client, mailer *mail.Mailer) (part, error) {
 	admin, err := client.Admin()
 	if err != nil {
 		return nil, err
@@ -50,19 +52,25 @@ func listen(addr string, g *gallery, client *dtask.Client) (part, error) {
 		}
 		return nil, fmt.Errorf("cannot serve on %s: %w; -addr takes another address", addr, err)
 	}
+	board, err := newBoard(client, g, mailer)
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
 	server := &http.Server{
-		Handler:           (&page{g, admin}).handler(),
+		Handler:           (&page{g, admin, board}).handler(),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       time.Minute,
 	}
 	return func(ctx context.Context) error {
-		fmt.Printf("page    http://%s\n", l.Addr())
+		fmt.Printf("page    http://%s\ntasks   http://%s/tasks/\n", l.Addr(), l.Addr())
 		failed := make(chan error, 1)
 		go func() { failed <- server.Serve(l) }()
 		select {
 		case err := <-failed:
+			board.Close()
 			return err
 		case <-ctx.Done():
+			board.Close() // ends its open pages
 			stopping, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 			defer cancel()
 			return server.Shutdown(stopping)
@@ -79,6 +87,8 @@ func (p *page) handler() http.Handler {
 	mux.HandleFunc("POST /reports", p.order)
 	mux.HandleFunc("POST /stumble", p.try("stumble"))
 	mux.HandleFunc("POST /crash", p.try("crash"))
+	mux.HandleFunc("POST /mistake", p.try("mistake"))
+	mux.Handle("/tasks/", http.StripPrefix("/tasks", p.board))
 	mux.HandleFunc("GET /code/{file...}", showCode)
 	for _, file := range []string{"style.css", "page.js", "icon.svg"} {
 		mux.HandleFunc("GET /"+file, func(w http.ResponseWriter, r *http.Request) {

@@ -44,7 +44,11 @@ func servePage(t *testing.T) (*httptest.Server, *gallery) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	page := (&page{g, admin}).handler()
+	board, err := newBoard(client, g, mailer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := (&page{g, admin, board}).handler()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		page.ServeHTTP(w, r.WithContext(dtask.NewContext(r.Context(), client)))
 	}))
@@ -54,6 +58,7 @@ func servePage(t *testing.T) (*httptest.Server, *gallery) {
 		if err := <-stopped; err != nil {
 			t.Error(err)
 		}
+		board.Close()
 		client.Close()
 	})
 	return server, g

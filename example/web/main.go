@@ -18,17 +18,16 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"strconv"
 	"syscall"
 	"time"
 
 	"github.com/dtaskhq/dtask/runtime/dtask"
 	_ "github.com/dtaskhq/dtask/runtime/rabbitmq" // amqp:// and amqps://
 	_ "github.com/dtaskhq/dtask/runtime/sqlite"   // sqlite:
+	process "github.com/dtaskhq/dtask/runtime/worker"
 
-	"github.com/dtaskhq/dtask/example/web/lab"
 	"github.com/dtaskhq/dtask/example/web/mail"
-	"github.com/dtaskhq/dtask/example/web/pictures"
-	"github.com/dtaskhq/dtask/example/web/report"
 )
 
 // Main runs the command that the command line names.
@@ -77,12 +76,13 @@ func run(ctx context.Context, args []string) error {
 			return together(ctx, once(o, g))
 		}
 		return together(ctx, once(o, g), worker(client, g, mailer, slog.New(slog.DiscardHandler)))
-	case "worker":
-		return together(ctx, worker(client, g, mailer, slog.Default()))
 	case "child":
-		return together(untilParentEnds(ctx), worker(client, g, mailer, slog.Default()))
+		stopWithParent()
+		fallthrough
+	case "worker":
+		return work(broker, g, mailer)
 	}
-	serve, err := listen(o.addr, g, client)
+	serve, err := listen(o.addr, g, client, mailer)
 	if err != nil {
 		return err
 	}
@@ -112,16 +112,26 @@ func redacted(broker string) string {
 // whole process ends.
 type part func(context.Context) error
 
-// worker returns the part that runs the tasks. A thumbnail keeps a processor
-// busy, so no more of them run at once than there are processors.
+// work runs the tasks until a signal stops it. A thumbnail keeps a processor busy, so no
+// more of them run at once than there are processors.
+func work(broker string, g *gallery, mailer *mail.Mailer) error {
+	p := process.Program{Middleware: []dtask.Middleware{g.outcomes().Middleware(slog.Default())}}
+	args := []string{"-url", broker, "-concurrency", strconv.Itoa(runtime.NumCPU()), "-keep-logs"}
+	if code := p.Run(args, tables(g, mailer)...); code != 0 {
+		return fmt.Errorf("the worker has ended with exit code %d", code)
+	}
+	return nil
+}
+
+// worker returns the part that runs the tasks in this process, for one that has something
+// else to do.
 func worker(client *dtask.Client, g *gallery, mailer *mail.Mailer, log *slog.Logger) part {
 	return func(ctx context.Context) error {
 		w, err := dtask.NewWorker(client, dtask.WorkerConfig{
 			Concurrency: runtime.NumCPU(),
 			Middleware:  []dtask.Middleware{g.outcomes().Middleware(log)},
 			Logger:      log,
-		}, pictures.Tasks(), report.Tasks(&report.Writer{Outcomes: g.outcomes()}), mail.Tasks(mailer),
-			lab.Tasks(&lab.Lab{Outcomes: g.outcomes()}))
+		}, tables(g, mailer)...)
 		if err != nil {
 			return err
 		}

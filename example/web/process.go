@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"syscall"
 	"time"
 )
 
@@ -51,13 +52,14 @@ func runChild(ctx context.Context, data string) error {
 	return cmd.Wait()
 }
 
-// untilParentEnds returns the context of a worker that workerProcess has started.
-// An interrupt from the terminal reaches the parent, too, which ends its input.
-func untilParentEnds(ctx context.Context) context.Context {
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+// stopWithParent tells a worker that workerProcess has started to stop when its input
+// ends, also if that process is killed. On Windows, where it cannot be told, it ends.
+func stopWithParent() {
 	go func() {
-		io.Copy(io.Discard, os.Stdin)
-		cancel()
+		io.Copy(io.Discard, os.Stdin) // until its end, however that comes
+		self, err := os.FindProcess(os.Getpid())
+		if err != nil || self.Signal(syscall.SIGTERM) != nil {
+			os.Exit(0)
+		}
 	}()
-	return ctx
 }

@@ -94,7 +94,8 @@ func (v *view) addReports(g *gallery) error {
 		_, err := os.Stat(mail.File(g.mail(), o.ID))
 		r.MailIsFile = err == nil
 		v.Reports = append(v.Reports, r)
-		v.Pending = v.Pending || !r.Report.Failed && !r.Mail.Final()
+		// The mail may be done by now though the report was not when it was looked at.
+		v.Pending = v.Pending || !r.Report.Final() || !r.Report.Failed && !r.Mail.Final()
 	}
 	return nil
 }

@@ -3,6 +3,7 @@
 package chaos
 
 import (
+	"strings"
 	"testing"
 	"time"
 )
@@ -27,7 +28,13 @@ func TestMixedBuilds(t *testing.T) {
 			tr.dismiss(w)
 			tr.workers[i] = tr.hire(tr.url, crew{Concurrency: 5, KeepUnknown: 5 * time.Second})
 		}
-		tr.require(tr.finish(), allowance{dead: nobodys})
+		again := 0
+		if strings.HasPrefix(tr.url, "amqp") {
+			// On a busy machine RabbitMQ may lose an acknowledgement of a worker that stops:
+			// its channel keeps some to itself, and ends with them (ackGrace in runtime/rabbitmq).
+			again = len(tr.workers)
+		}
+		tr.require(tr.finish(), allowance{dead: nobodys, duplicated: again})
 	})
 }
 
@@ -65,6 +72,6 @@ func TestChangedSignatures(t *testing.T) {
 		tr.workers[2].kill()
 		kills++
 		tr.workers[2] = tr.hire(tr.url, build(3))
-		tr.require(tr.finish(), allowance{duplicated: kills * 2 * concurrency})
+		tr.require(tr.finish(), allowance{duplicated: kills * (2*concurrency + burst)})
 	})
 }

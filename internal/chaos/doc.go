@@ -9,7 +9,7 @@
 // task that they execute. They write to files that survive the processes. At the
 // end the sets are compared.
 //
-//	make chaos                        the long form, a quarter of an hour
+//	make chaos                        the long form, about an hour
 //	go test ./internal/chaos          the short form, as in: make test
 //
 // docs/reliability.md says what each test does, and holds the lines of a long

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
@@ -135,10 +136,7 @@ func (tr *trial) channel() (ch *amqp.Channel, closeConn func()) {
 // insertGarbage inserts rows as a confused program might.
 func (tr *trial) insertGarbage(n int) {
 	tr.Helper()
-	db, err := sql.Open("sqlite", strings.TrimPrefix(tr.url, "sqlite:")+"?_pragma=busy_timeout(60000)")
-	if err != nil {
-		tr.Fatal(err)
-	}
+	db, insert, most := tr.openStore()
 	defer db.Close()
 	random := rand.New(rand.NewPCG(1, 2))
 	for i := range n {
@@ -150,19 +148,17 @@ func (tr *trial) insertGarbage(n int) {
 		}{plain.Name(), plain.Spec().Schema, []byte(`{"sleep":0,"due":0}`), 1, 6, nil, nil}
 		switch random.IntN(5) {
 		case 0:
-			row.body = badBody(random)
+			row.body = append([]byte{}, badBody(random)...)
 		case 1:
 			row.headers = "no JSON"
 		case 2:
 			row.failures = `[{"attempt":"first"`
 		case 3:
-			row.attempt = math.MaxInt64
+			row.attempt = most
 		case 4:
 			row.task, row.schema = strings.Repeat("x", 1+random.IntN(40)), "?"
 		}
-		_, err := db.Exec(`INSERT INTO dtask_messages (id, task, queue, body, schema, attempt, attempts, enqueued_at, due, headers, failures)
-			VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?)`,
-			fmt.Sprintf("garbage-%d", i), row.task, queue, row.body, row.schema, row.attempt, row.attempts, row.headers, row.failures)
+		_, err := db.Exec(insert, fmt.Sprintf("garbage-%d", i), row.task, queue, row.body, row.schema, row.attempt, row.attempts, row.headers, row.failures)
 		if err != nil {
 			tr.Fatal(err)
 		}
@@ -231,4 +227,23 @@ func (tr *trial) reasons() {
 			tr.Errorf("dead letter %s has no reason", m.ID)
 		}
 	}
+}
+
+// openStore opens the database of a broker beside it. It returns a statement that
+// inserts a message, and the largest attempt that fits.
+func (tr *trial) openStore() (db *sql.DB, insert string, most int64) {
+	tr.Helper()
+	driver, place, most := "sqlite", strings.TrimPrefix(tr.url, "sqlite:")+"?_pragma=busy_timeout(60000)", int64(math.MaxInt64)
+	insert = `INSERT INTO dtask_messages (id, task, queue, body, schema, attempt, attempts, headers, failures, enqueued_at, due)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0)`
+	if server, schema, ok := strings.Cut(tr.url, "&schema="); ok {
+		driver, place, most = "pgx", server, math.MaxInt32
+		insert = `INSERT INTO ` + schema + `.dtask_messages (id, task, queue, body, schema, attempt, attempts, headers, failures)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`
+	}
+	db, err := sql.Open(driver, place)
+	if err != nil {
+		tr.Fatal(err)
+	}
+	return db, insert, most
 }

@@ -27,7 +27,7 @@ func TestHalfOpen(t *testing.T) {
 	before := runtime.NumGoroutine()
 	const connections = 2 // one to publish, one to consume
 	var trials sync.WaitGroup
-	sem := make(chan struct{}, 32)
+	sem := make(chan struct{}, 12)
 	for nth := range connections {
 		whole := tr.survive(fmt.Sprintf("whole%d", nth), nth, math.MaxInt64)
 		step := max(1, whole/scale[int64](12, 60))

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	_ "github.com/dtaskhq/dtask/runtime/postgres"
 	_ "github.com/dtaskhq/dtask/runtime/rabbitmq"
 	_ "github.com/dtaskhq/dtask/runtime/sqlite"
 )

@@ -4,6 +4,7 @@ package chaos
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/runtime/outbox"
 )
 
 // A load is what a producer enqueues.
@@ -25,6 +27,9 @@ type load struct {
 	MaxDelay time.Duration // … by one second to this
 	Retries  int           // 0: those of the task
 	Build    int           // 0, or which of those in builds_test.go
+	Outbox   string        // empty, or where the database of effects_test.go is, to enqueue in its transactions
+
+	db *sql.DB // with Outbox
 }
 
 // enqueueTimeout bounds each call of Delay: longer than any fault.
@@ -32,7 +37,17 @@ const enqueueTimeout = time.Minute
 
 // produce enqueues the load.
 func (l *load) produce(name, url string, log *ledger, stopped <-chan struct{}) error {
-	client, err := open(url)
+	var options []dtask.ClientOption
+	if l.Outbox != "" {
+		db, err := openEffects(l.Outbox)
+		if err != nil {
+			return err
+		}
+		defer db.Close()
+		l.db = db
+		options = append(options, dtask.WithOutbox(outbox.SQL(db)))
+	}
+	client, err := open(url, options...)
 	if err != nil {
 		return err
 	}
@@ -61,10 +76,10 @@ func (l *load) produce(name, url string, log *ledger, stopped <-chan struct{}) e
 
 // open opens a client, and tries as long as a call of Delay may take: the
 // broker may be down just now.
-func open(url string) (*dtask.Client, error) {
+func open(url string, options ...dtask.ClientOption) (*dtask.Client, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), enqueueTimeout)
 	defer cancel()
-	return dtask.Open(ctx, url)
+	return dtask.Open(ctx, url, options...)
 }
 
 // enqueue enqueues one task, and notes it.
@@ -82,6 +97,12 @@ func (l *load) enqueue(client *dtask.Client, id string, log *ledger) {
 	if l.Build > 0 {
 		noted(id, delay, log, options, func(due int64, options []dtask.Option) error {
 			return delayOf(ctx, l.Build, id, due, options)
+		})
+		return
+	}
+	if l.db != nil {
+		noted(id, delay, log, options, func(due int64, options []dtask.Option) error {
+			return l.inTransaction(ctx, args{Sleep: l.Sleep, Due: due}, options)
 		})
 		return
 	}

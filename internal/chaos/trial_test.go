@@ -3,6 +3,7 @@
 package chaos
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dtaskhq/dtask/internal/testenv/postgrestest"
 	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
@@ -33,6 +35,8 @@ type trial struct {
 	serial    int
 
 	before, after int // goroutines of the processes that ended in good order
+
+	summary string // the account, once it is settled
 }
 
 // newTrial returns a trial on the broker with the given URL.
@@ -53,8 +57,10 @@ func newTrial(t *testing.T, name, url string) *trial {
 	return tr
 }
 
-// onBrokers runs a test on RabbitMQ and on SQLite.
+// onBrokers runs a test on every broker.
 func onBrokers(t *testing.T, name string, test func(*trial)) {
+	t.Helper()
+	t.Parallel()
 	t.Run("RabbitMQ", func(t *testing.T) {
 		t.Parallel()
 		test(newTrial(t, name+", RabbitMQ", rabbitURL(t)))
@@ -62,6 +68,10 @@ func onBrokers(t *testing.T, name string, test func(*trial)) {
 	t.Run("SQLite", func(t *testing.T) {
 		t.Parallel()
 		test(newTrial(t, name+", SQLite", sqliteURL(t)))
+	})
+	t.Run("PostgreSQL", func(t *testing.T) {
+		t.Parallel()
+		test(newTrial(t, name+", PostgreSQL", postgrestest.URL(t)))
 	})
 }
 
@@ -146,13 +156,18 @@ func (tr *trial) settle() account {
 		tr.dismiss(w)
 	}
 	s := tr.state()
-	if s.Ready > 0 || s.Running > 0 || s.Delayed > 0 {
-		tr.Errorf("left in the queue: %+v", s)
-	}
 	tr.update()
 	a := tr.record.account(tr.name, tr.dead())
+	if s.Delayed < 0 {
+		// RabbitMQ does not tell what it delays, nor what it takes back from a worker
+		// that was cut off. What comes now was executed: else it is counted as lost.
+		a.duplicated += s.Ready
+	} else if s.Ready > 0 || s.Running > 0 || s.Delayed > 0 {
+		tr.Errorf("left in the queue: %+v", s)
+	}
 	a.before, a.after = tr.before, tr.after
-	fmt.Fprintln(tr.Output(), a)
+	tr.summary = a.String()
+	fmt.Fprintln(tr.Output(), tr.summary)
 	for i, err := range tr.record.errs {
 		if i == 3 {
 			break
@@ -320,11 +335,17 @@ func (tr *trial) require(a account, allowed allowance) {
 	}
 }
 
+// burst is how many tasks that take no time a worker may have done when it is killed,
+// and not recorded: what it does in the 20 ms for which it fetches ahead, at 5,000 a
+// second.
+const burst = 100
+
 // onePercent is the duplicates allowed by faults that are not aimed at tasks
 // in execution.
 func onePercent(a account) allowance { return allowance{duplicated: a.executed / 100} }
 
-// showLogs shows the end of what the processes of a failed trial have logged.
+// showLogs shows the end of what the processes of a failed trial have logged, and
+// again, at the end, what came of it: who looks at the end of a long output sees that.
 func (tr *trial) showLogs() {
 	if !tr.Failed() {
 		return
@@ -345,4 +366,5 @@ func (tr *trial) showLogs() {
 			tr.Logf("%s:\n%s", filepath.Base(name), text)
 		}
 	}
+	tr.Logf("failed: %s", cmp.Or(tr.summary, "the trial has not come to its end"))
 }

@@ -17,6 +17,7 @@ type crew struct {
 	Old         bool          // an older build, which knows fewer tasks
 	Build       int           // 0, or which of those in builds_test.go
 	KeepUnknown time.Duration // 0: the default
+	Effects     string        // empty, or where the database of effects_test.go is
 }
 
 // work executes tasks until stopped.
@@ -28,6 +29,14 @@ func (c *crew) work(url string, log *ledger, stopped <-chan struct{}) error {
 	tasks := table(log, c.Old)
 	if c.Build > 0 {
 		tasks = tableOf(c.Build, log)
+	}
+	if c.Effects != "" {
+		db, err := openEffects(c.Effects)
+		if err != nil {
+			return err
+		}
+		defer db.Close()
+		tasks = effectsTable(db, log)
 	}
 	w, err := dtask.NewWorker(client, dtask.WorkerConfig{Concurrency: c.Concurrency, KeepUnknown: c.KeepUnknown}, tasks)
 	if err != nil {

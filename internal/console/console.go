@@ -2,8 +2,10 @@
 // broker: a program that has one, or several, calls Main.
 //
 // console.go has the program and its exit codes, session.go opens the broker,
-// queues.go, workers.go, messages.go, message.go and dead.go are the commands, change.go is what
-// comes before and after a change, and output.go, record.go, show.go and cut.go print.
+// queues.go, workers.go, steer.go, schedules.go, pause.go, tasks.go, enqueue.go, schema.go,
+// journal.go, messages.go, message.go, cancel.go, dead.go and migrate.go are the commands,
+// change.go is what comes before and after a change, and output.go, record.go, tally.go,
+// show.go and cut.go print.
 package console
 
 import (
@@ -17,6 +19,8 @@ import (
 
 	"github.com/dtaskhq/dtask/internal/printable"
 	"github.com/dtaskhq/dtask/runtime/broker"
+	"github.com/dtaskhq/dtask/runtime/operate"
+	"github.com/dtaskhq/dtask/runtime/operate/selection"
 )
 
 // The exit codes.
@@ -24,23 +28,38 @@ const (
 	exitOK          = 0
 	exitFailed      = 1 // the broker cannot be reached, say; or a change ended early
 	exitUsage       = 2 // wrong use, or a change that was not confirmed: nothing was changed
-	exitNothing     = 3 // no such message, or none is selected
+	exitNothing     = 3 // no such message, worker, task or schedule, or none is selected
 	exitInterrupted = 4 // by a signal; the same command goes on with what is left
 	exitUnsupported = 5 // the broker lacks the capability, and the error says why
+	exitSick        = 6 // doctor has found a problem
 )
 
 // A Program is the command with its surroundings.
 type Program struct {
 	Name     string
+	URL      string // of the broker, unless the command says otherwise
 	Getenv   func(string) string
 	In       io.Reader
 	Out, Err io.Writer
+
+	// Own are the tasks of the program, whose types the commands then know.
+	Own []operate.Task
+
+	// Outbox is that of the program, or nil.
+	Outbox broker.Outbox
 
 	// Ask reports whether In is somebody at a terminal, who can be asked.
 	Ask bool
 
 	// Open opens the broker that a URL names.
 	Open func(ctx context.Context, url string) (broker.Broker, error)
+
+	// Top shows the terminal page. It is nil where that is not linked.
+	Top func(ctx context.Context, o *operate.Operator, in io.Reader, out io.Writer) error
+
+	// UI serves the pages of operators on an address, for whoever knows the token; for
+	// reading only if it is empty. It is nil where that is not linked.
+	UI func(ctx context.Context, url, addr, token string, out io.Writer) error
 
 	url    string // flag
 	format string // flag
@@ -66,12 +85,15 @@ func (p *Program) Run(ctx context.Context, args []string) int {
 	fmt.Fprintf(p.Err, "%s: %s\n", p.Name, printable.Cut(printable.Masked(printable.Text(err.Error(), "")), maxError))
 	var usage usageError
 	switch {
-	case errors.As(err, &usage):
+	case errors.As(err, &usage), errors.Is(err, operate.ErrArguments), errors.Is(err, operate.ErrState), errors.As(err, new(*selection.FieldError)):
 		return exitUsage
 	case errors.Is(err, broker.ErrUnsupported):
 		return exitUnsupported
-	case errors.Is(err, errNothing), errors.Is(err, broker.ErrNoMessage):
+	case errors.Is(err, errNothing), errors.Is(err, broker.ErrNoMessage), errors.Is(err, operate.ErrNoWorker),
+		errors.Is(err, operate.ErrNoSchedule), errors.Is(err, operate.ErrNoTask):
 		return exitNothing
+	case errors.Is(err, errSick):
+		return exitSick
 	case ctx.Err() != nil:
 		return exitInterrupted
 	}
@@ -97,20 +119,21 @@ func withTwoDashes(args []string) []string {
 
 const long = `See what waits, runs and has failed, and act on it, on any broker.
 
-The broker is the one that --url or DTASK_URL names: sqlite:FILE, amqp://HOST/VHOST.
+The broker is the one that --url or DTASK_URL names: sqlite:FILE, postgres://HOST/DATABASE,
+amqp://HOST/VHOST.
 A SELECT is as in: task:mail.* state:dead args.user.id:7 error~"timeout" age>1h
-(dtask help select explains it).
+(%[1]s help select explains it).
 
 What changes messages prints how many first, and asks: type the number, or give --yes.
 
-Exit codes: 0 done; 1 failed; 2 wrong use, or not confirmed; 3 no such message;
-4 interrupted; 5 the broker cannot do that.`
+Exit codes: 0 done; 1 failed; 2 wrong use, or not confirmed; 3 no such message, worker,
+task or schedule; 4 interrupted; 5 the broker cannot do that; 6 doctor has found a problem.`
 
 func (p *Program) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:           p.Name,
 		Short:         "See and steer the background tasks of dtask",
-		Long:          long,
+		Long:          fmt.Sprintf(long, p.Name),
 		Example:       "  dtask queues --url sqlite:tasks.db\n  DTASK_URL=amqp://localhost dtask dead list",
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -122,9 +145,27 @@ func (p *Program) root() *cobra.Command {
 	root.PersistentFlags().StringVar(&p.url, "url", "", "`URL` of the broker (default: DTASK_URL)")
 	root.PersistentFlags().StringVarP(&p.format, "output", "o", "table", "print as `table|json|jsonl|csv`")
 	root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
-	root.AddCommand(p.queues(), p.queue(), p.orphans(), p.workers(), p.messages(), p.counts(), p.message(), p.dead(), selectHelp())
+	root.AddCommand(p.queues(), p.queue(), p.orphans(), p.doctor(), p.workers(), p.tasks(), p.task(), p.enqueue(), p.schedules(), p.pauses(), p.journal(), p.messages(), p.counts(), p.message(), p.dead(), p.migrate(), selectHelp())
+	if p.Own != nil {
+		root.AddCommand(p.schema())
+	}
+	if p.Top != nil {
+		root.AddCommand(p.top())
+	}
+	if p.UI != nil {
+		root.AddCommand(p.ui())
+	}
 	checkUse(root)
+	p.nameExamples(root)
 	return root
+}
+
+// nameExamples gives the examples of all commands the name of the program.
+func (p *Program) nameExamples(c *cobra.Command) {
+	c.Example = strings.ReplaceAll(c.Example, "dtask ", p.Name+" ")
+	for _, sub := range c.Commands() {
+		p.nameExamples(sub)
+	}
 }
 
 // checkUse makes mistakes on the command line errors of use, in all commands.
@@ -144,7 +185,11 @@ func checkUse(c *cobra.Command) {
 			if near := c.SuggestionsFor(given[0]); len(near) > 0 {
 				return usagef("%s has no command %.60q; did you mean %s?", c.CommandPath(), given[0], near[0])
 			}
-			return usagef("%s has no command %.60q; %s -h lists them", c.CommandPath(), given[0], c.CommandPath())
+			help := c.CommandPath() + " -h"
+			if !c.HasParent() {
+				help = c.Name() + " help" // -h of a worker program explains the worker
+			}
+			return usagef("%s has no command %.60q; %s lists them", c.CommandPath(), given[0], help)
 		}
 		c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
 		c.SuggestionsMinimumDistance = 2

@@ -18,15 +18,21 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/dtaskhq/dtask/internal/testenv/postgrestest"
 	"github.com/dtaskhq/dtask/internal/testenv/rabbittest"
 	"github.com/dtaskhq/dtask/runtime/broker"
 	"github.com/dtaskhq/dtask/runtime/brokertest"
+	"github.com/dtaskhq/dtask/runtime/operate"
 	_ "github.com/dtaskhq/dtask/runtime/rabbitmq"
 	_ "github.com/dtaskhq/dtask/runtime/sqlite"
 )
 
-// editorEnv makes the test program an editor that replaces a text by another one.
-const editorEnv = "DTASK_TEST_EDITOR"
+// editorEnv makes the test program an editor that replaces a text by another one. It
+// leaves what it has seen in the file that seenEnv names.
+const (
+	editorEnv = "DTASK_TEST_EDITOR"
+	seenEnv   = "DTASK_TEST_SEEN"
+)
 
 func TestMain(m *testing.M) {
 	if change := os.Getenv(editorEnv); change != "" {
@@ -38,6 +44,9 @@ func TestMain(m *testing.M) {
 func edit(file, change string) int {
 	old, new, _ := strings.Cut(change, "=>")
 	text, err := os.ReadFile(file)
+	if seen := os.Getenv(seenEnv); err == nil && seen != "" {
+		err = os.WriteFile(seen, text, 0o600)
+	}
 	if err == nil {
 		err = os.WriteFile(file, bytes.Replace(text, []byte(old), []byte(new), 1), 0o600)
 	}
@@ -47,13 +56,14 @@ func edit(file, change string) int {
 	return 0
 }
 
-// onBrokers runs a test on both brokers. There are two queues: mail has three dead
+// onBrokers runs a test on all brokers. There are two queues: mail has three dead
 // letters, two of them timeouts, one message that is ready and one that is delayed;
 // images has one dead letter.
 func onBrokers(t *testing.T, f func(t *testing.T, url string, ids []string)) {
 	for name, url := range map[string]func(t *testing.T) string{
-		"SQLite":   func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "tasks.db") },
-		"RabbitMQ": func(t *testing.T) string { return rabbittest.URL(t) },
+		"SQLite":     func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "tasks.db") },
+		"PostgreSQL": func(t *testing.T) string { return postgrestest.URL(t) },
+		"RabbitMQ":   func(t *testing.T) string { return rabbittest.URL(t) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			url := url(t)
@@ -94,6 +104,42 @@ func fill(t *testing.T, url string) (ids []string) {
 		waitDead(t, b, q, n)
 	}
 	return ids
+}
+
+// alive announces a worker, with the tasks of fill, until the test ends. Of the digest
+// somebody is secret.
+func alive(t *testing.T, url string) {
+	t.Helper()
+	b := openBroker(t, url)
+	p := broker.Process{ID: "alive", Host: "here", PID: 1, Started: time.Now(), Tasks: []broker.ProcessTask{
+		{Name: "acme.org/shop/mail.Send", Schema: "5ca1ab1e", Queue: "mail", Secrets: []string{}},
+		{Name: "acme.org/shop/mail.Digest", Schema: "5ca1ab1e", Queue: "mail", Secrets: []string{"to string, secret"}},
+	}, Queues: []broker.ProcessQueue{{Name: "mail", Concurrency: 10}}}
+	announce := func() {
+		if _, err := b.(broker.Registry).Announce(context.Background(), p); err != nil {
+			t.Error(err)
+		}
+	}
+	announce()
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			select {
+			case <-stop:
+				return
+			case <-time.After(2 * time.Second):
+				announce()
+			}
+		}
+	}()
+	t.Cleanup(func() { close(stop); <-stopped; b.Close() })
+	brokertest.Eventually(t, func() string {
+		if ps, err := b.(broker.Registry).Processes(brokertest.Context(t)); err != nil || len(ps) != 1 {
+			return fmt.Sprintf("%d workers, %v", len(ps), err)
+		}
+		return ""
+	})
 }
 
 // kill makes a message a dead letter.
@@ -145,6 +191,8 @@ func dtask(t *testing.T, url string, args ...any) result {
 	var words []string
 	for _, a := range args {
 		switch a := a.(type) {
+		case []operate.Task:
+			p.Own = a
 		case string:
 			words = append(words, a)
 		case asked:
@@ -183,6 +231,7 @@ func TestLists(t *testing.T) {
 		dtask(t, url, "dead", "list", "--limit", "2").want(t, exitOK, `the first 2; --limit 0 lists all`)
 		dtask(t, url, "dead", "list", "task:nothing.*").want(t, exitOK, `^none$`)
 		dtask(t, url, "counts", "state:dead").want(t, exitOK, `^QUEUE +TASK +SCHEMA +STATE +MESSAGES +OLDEST +LATEST$`, `^mail +mail\.Send +5ca1ab1e +dead +2 `)
+		alive(t, url)
 		dtask(t, url, "message", "show", ids[2]).want(t, exitOK, `^task +acme.org/shop/mail.Digest$`, `^      "id": 2$`, `^newest failure, attempt 1, .* ago: panic$`, `^  no such user$`)
 		dtask(t, url, "message", "show", "nobody").want(t, exitNothing, `no message has this id`)
 
@@ -223,6 +272,7 @@ func TestChanges(t *testing.T) {
 		dtask(t, url, "dead", "retry", "error~timeout").want(t, exitUsage, `^ +2 dead of mail.Send on mail$`, `2 messages are to be retried; add --yes`)
 		dtask(t, url, "dead", "retry", "error~timeout", asked("y\n")).want(t, exitUsage, `Type 2 to do it: `, `nothing was changed`)
 		dtask(t, url, "dead", "retry", "error~timeout", asked("")).want(t, exitUsage, `nothing was changed`)
+		dtask(t, url, "message", "cancel", "--select", "state:dead", "--yes").want(t, exitUsage, `^dtask: state: messages that are dead cannot be cancelled; those that can are ready`)
 		dtask(t, url, "message", "delete").want(t, exitUsage, `by their ids, or by --select`)
 		dtask(t, url, "message", "delete", ids[0], "--select", "state:dead", "--yes").want(t, exitUsage, `by their ids, or by --select`)
 		left(4)
@@ -277,6 +327,7 @@ func TestTwoOperators(t *testing.T) {
 
 func TestEdit(t *testing.T) {
 	onBrokers(t, func(t *testing.T, url string, ids []string) {
+		alive(t, url)
 		t.Setenv("TMPDIR", t.TempDir())
 		t.Setenv(editorEnv, "nothing=>else")
 		dtask(t, url, "dead", "edit", ids[0]).want(t, exitOK, `the arguments are what they were`)
@@ -306,7 +357,7 @@ func TestWorkers(t *testing.T) {
 		defer b.Close()
 		for i, revision := range []string{"0123456789abcdef", "fedcba9876543210"} {
 			p := broker.Process{
-				ID: revision, Host: "host\x1b[2J", PID: 70 + i, Started: time.Now().Add(-time.Hour), Build: broker.Build{Version: "(devel)", Revision: revision},
+				ID: revision, Host: "host\x1b[2J", PID: 70 + i, Started: time.Now().Add(-time.Hour), Build: broker.Build{Version: "(devel)", Revision: revision}, State: broker.ProcessWorking,
 				Tasks:  []broker.ProcessTask{{Name: "acme.org/shop/mail.Send", Schema: revision[:4]}},
 				Queues: []broker.ProcessQueue{{Name: "images", Concurrency: 2}, {Name: "mail", Concurrency: 10}}, Done: 5,
 				RunningTotal: 1, Running: []broker.ProcessRunning{{ID: "id" + revision[:1], Task: "acme.org/shop/mail.Send", Queue: "mail", Attempt: 2, Since: time.Now().Add(-time.Minute)}},
@@ -315,7 +366,7 @@ func TestWorkers(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		dtask(t, url, "workers").want(t, exitOK, `^HOST +PID +UP +BUILD +QUEUES +RUNNING +DONE +RETRIED +DEAD$`, `^host\\x1b\[2J +70 +\S+ +0123456789ab +images=2,mail=10 +1 +5 +0 +0$`, ` 71 `)
+		dtask(t, url, "workers").want(t, exitOK, `^HOST +PID +UP +BUILD +STATE +QUEUES +RUNNING +DONE +RETRIED +DEAD$`, `^host\\x1b\[2J +70 +\S+ +0123456789ab +working +images=2,mail=10 +1 +5 +0 +0$`, ` 71 `)
 		dtask(t, url, "workers", "--running").want(t, exitOK, `^id0 +mail.Send +mail +2 +1m +host\S+ +70$`, `^idf `)
 		if r := dtask(t, url, "workers", "--schema", "fedc"); strings.Contains(r.out, " 70 ") || !strings.Contains(r.out, " 71 ") {
 			t.Errorf("workers of an old build: %+v", r)
@@ -342,6 +393,7 @@ func TestHostile(t *testing.T) {
 			for _, args := range [][]any{
 				{"dead", "list", "queue:evil"},
 				{"message", "show", id},
+				{"message", "show", id, "--reveal"},
 				{"counts", "state:dead"},
 				{"queues"},
 				{"dead", "retry", "queue:evil"},
@@ -363,7 +415,7 @@ func TestHostile(t *testing.T) {
 			}
 		}
 		var whole []wholeRecord
-		if r := dtask(t, url, "message", "show", id, "-o", "json"); json.Unmarshal([]byte(r.out), &whole) != nil || !strings.HasPrefix(whole[0].Arguments.(map[string]any)["n"].(string), "\u202e\u009b31m\U000e0041xx") {
+		if r := dtask(t, url, "message", "show", id, "--reveal", "-o", "json"); json.Unmarshal([]byte(r.out), &whole) != nil || !strings.HasPrefix(whole[0].Arguments.(map[string]any)["n"].(string), "\u202e\u009b31m\U000e0041xx") {
 			t.Errorf("escaped JSON does not mean the same: %.200q", r.out)
 		}
 	})
@@ -393,7 +445,12 @@ func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 func TestUnsupported(t *testing.T) {
 	url := rabbittest.URL(t)
 	fill(t, url)
+	r := dtask(t, url, "messages", "--peek", "mail", "--limit", "5")
+	r.want(t, exitOK, `the workers get the first 5 messages of mail again`, `^\S+ +pkg.Task +mail +ready `)
 	for _, args := range [][]any{{"messages"}, {"messages", "state:ready"}, {"counts"}, {"message", "delete", "--select", "queue:mail", "--yes"}} {
+		if r := dtask(t, url, args...); args[0] == "messages" && !strings.Contains(r.err, "messages --peek QUEUE") {
+			t.Errorf("%v does not say what can be looked at: %s", args, r.err)
+		}
 		dtask(t, url, args...).want(t, exitUnsupported, `RabbitMQ shows and changes only dead letters \(state:dead\)`)
 	}
 }

@@ -26,30 +26,12 @@ func cell(s string) string {
 // shortTask returns what is behind the last slash of the name of a task.
 func shortTask(name string) string { return name[strings.LastIndexByte(name, '/')+1:] }
 
-// short returns a time in one unit, as people say it.
-func short(d time.Duration) string {
-	d = d.Abs()
-	switch {
-	case d < time.Minute:
-		return fmt.Sprintf("%ds", int(d.Seconds()))
-	case d < time.Hour:
-		return fmt.Sprintf("%dm", int(d.Minutes()))
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%dh", int(d.Hours()))
+// clock returns a time as people read it who know what day it is.
+func clock(t time.Time) string {
+	if d := time.Until(t).Abs(); d < 20*time.Hour {
+		return t.Local().Format("15:04:05")
 	}
-	return fmt.Sprintf("%dd", int(d.Hours()/24))
-}
-
-// since returns how long ago something was, or in how long it will be.
-func since(t time.Time) string {
-	switch d := time.Since(t); {
-	case t.IsZero():
-		return "-"
-	case d < 0:
-		return "in " + short(d)
-	default:
-		return short(d)
-	}
+	return t.Local().Format("2006-01-02 15:04")
 }
 
 // withoutControls returns JSON in which what a terminal would obey, or would not show,

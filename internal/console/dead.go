@@ -13,7 +13,7 @@ func (p *Program) dead() *cobra.Command {
 		Short:   "List, retry, edit or delete dead letters",
 		Example: "  dtask dead list\n  dtask dead retry 'error~timeout'",
 	}
-	dead.AddCommand(p.deadList(), p.edit(),
+	dead.AddCommand(p.deadList(), p.deadGroups(), p.edit(),
 		p.changeDead("retry [SELECT]", "Return dead letters to their queues",
 			"Return dead letters to their queues, where they begin again with the first attempt\nand keep their failures.", operate.Retry, "  dtask dead retry 'task:mail.* error~timeout' --rate 50"),
 		p.changeDead("delete [SELECT]", "Delete dead letters", "Delete dead letters.", operate.Delete, "  dtask dead delete 'age>30d' --yes"),

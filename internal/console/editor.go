@@ -12,13 +12,14 @@ import (
 	"runtime"
 	"strings"
 
+	"github.com/dtaskhq/dtask/internal/printable"
 	"github.com/dtaskhq/dtask/runtime/broker"
 	"github.com/dtaskhq/dtask/runtime/operate"
 )
 
 // inEditor lets the operator edit the arguments of a message, in a file that nobody
 // else can read. It returns them, and the file, which is left to the caller.
-func (p *Program) inEditor(ctx context.Context, m broker.Stored) (arguments []byte, file string, err error) {
+func (p *Program) inEditor(ctx context.Context, m broker.Stored, fields []string, mask *operate.Mask) (arguments []byte, file string, err error) {
 	fallback := "vi"
 	if runtime.GOOS == "windows" {
 		fallback = "notepad"
@@ -32,7 +33,8 @@ func (p *Program) inEditor(ctx context.Context, m broker.Stored) (arguments []by
 		return nil, "", err
 	}
 	file = filepath.Join(dir, "arguments.json")
-	before := editable(m)
+	draft := mask.Draft(m.Message)
+	before := editable(m, draft, fields)
 	if err := os.WriteFile(file, before, 0o600); err != nil {
 		return nil, "", err
 	}
@@ -48,19 +50,31 @@ func (p *Program) inEditor(ctx context.Context, m broker.Stored) (arguments []by
 	if bytes.Equal(before, after) {
 		return m.Message.Body, file, nil
 	}
-	return withoutComments(after), file, nil
+	if arguments, err = draft.Arguments(withoutComments(after)); err != nil {
+		return nil, "", fmt.Errorf("nothing was stored: %w; your text is in %s", err, file)
+	}
+	return arguments, file, nil
 }
 
 // editable returns the text for the editor: what is edited, in comments, and the
 // arguments. What an editor would not show is escaped, which means the same in JSON.
-func editable(m broker.Stored) []byte {
+func editable(m broker.Stored, draft *operate.Draft, fields []string) []byte {
 	var text bytes.Buffer
 	fmt.Fprintf(&text, "# The arguments of %s, a %s message of queue %s,\n# %s.\n", cell(m.Message.Task), m.State, cell(m.Message.Queue), cell(m.Message.ID))
 	if n := len(m.Message.Failures); n > 0 {
 		fmt.Fprintf(&text, "# It failed: %s\n", cell(m.Message.Failures[n-1].Error))
 	}
 	text.WriteString("# They are a JSON object. Lines that begin with # do not count.\n")
-	text.Write(withoutControls(operate.Arguments(m.Message)))
+	if draft.Mark != "" {
+		fmt.Fprintf(&text, "# %s stands for a secret. Leave it to keep that, or write another.\n", draft.Mark)
+	}
+	if len(fields) > 0 {
+		text.WriteString("# They are stored only if they are of these types:\n#\n")
+	}
+	for _, line := range fields {
+		fmt.Fprintf(&text, "#   %s\n", printable.Text(line, ""))
+	}
+	text.Write(withoutControls(draft.Text))
 	text.WriteByte('\n')
 	return text.Bytes()
 }

@@ -14,10 +14,10 @@ import (
 func (p *Program) message() *cobra.Command {
 	message := &cobra.Command{
 		Use:     "message",
-		Short:   "Show, edit, retry, delete or move messages by their ids",
+		Short:   "Show, edit, retry, cancel, delete or move messages by their ids",
 		Example: "  dtask message show 0199c3a1-7f2e-7c11-9a55-3f0e5b7a9d21",
 	}
-	message.AddCommand(p.show(), p.edit(),
+	message.AddCommand(p.show(), p.edit(), p.cancel(),
 		p.changeIDs("retry", "Make delayed messages due now, and return dead letters to their queues", operate.Retry),
 		p.changeIDs("delete", "Delete messages that do not run", operate.Delete),
 		p.move(),
@@ -25,10 +25,27 @@ func (p *Program) message() *cobra.Command {
 	return message
 }
 
+// addReveal adds the flag of what shows arguments.
+func addReveal(c *cobra.Command, reveal *bool) {
+	c.Flags().BoolVar(reveal, "reveal", false, "show secret arguments, too")
+}
+
+// mask returns what hides the secrets of a message.
+func mask(ctx context.Context, o *operate.Operator, id string, reveal bool) (*operate.Mask, error) {
+	if reveal {
+		return o.Reveal(ctx, id)
+	}
+	return o.Mask(ctx), nil
+}
+
 func (p *Program) show() *cobra.Command {
-	return &cobra.Command{
-		Use:     "show ID",
-		Short:   "Show all of a message: its arguments, and what went wrong",
+	var reveal bool
+	c := &cobra.Command{
+		Use:   "show ID",
+		Short: "Show all of a message: its arguments, and what went wrong",
+		Long: `Show all of a message: its arguments, and what went wrong. Secret arguments are masked
+as "***", and so are all of a message of which no living worker knows what is secret.
+--reveal shows them, and the journal keeps who asked.`,
 		Example: "  dtask message show 0199c3a1-7f2e-7c11-9a55-3f0e5b7a9d21\n  dtask message show 0199c3a1-7f2e-7c11-9a55-3f0e5b7a9d21 -o json",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -37,13 +54,19 @@ func (p *Program) show() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if p.format == "table" {
-					return p.showMessage(m)
+				mask, err := mask(c.Context(), o, m.Message.ID, reveal)
+				if err != nil {
+					return err
 				}
-				return writeAll(p, []broker.Stored{m}, nil, messageColumns, func(m broker.Stored) any { return wholeRecordOf(m) })
+				if p.format == "table" {
+					return p.showMessage(m, mask)
+				}
+				return writeAll(p, []broker.Stored{m}, nil, messageColumns, func(m broker.Stored) any { return wholeRecordOf(m, mask.Body(m.Message)) })
 			})
 		},
 	}
+	addReveal(c, &reveal)
+	return c
 }
 
 // changeIDs is a command for messages that are named, or selected.
@@ -117,24 +140,29 @@ func named(ids []string, text string) (planner, error) {
 }
 
 func (p *Program) edit() *cobra.Command {
-	var retry bool
+	var retry, reveal bool
 	c := &cobra.Command{
 		Use:   "edit ID",
 		Short: "Edit the arguments of a message that does not run",
 		Long: `Open the arguments of a message in $VISUAL or $EDITOR, and store them if they were
 changed to another JSON object. If they are no JSON object, or if the message has moved
-on meanwhile, nothing is stored, and the text is kept in a file.`,
+on meanwhile, nothing is stored, and the text is kept in a file.
+
+A mark stands for each secret. It stays as it was where the mark is left. A program that
+has the task shows the fields and their types in comments, and stores what decodes
+exactly.`,
 		Example: "  dtask message edit 0199c3a1-7f2e-7c11-9a55-3f0e5b7a9d21 --retry",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return p.with(c.Context(), func(o *operate.Operator) error { return p.editMessage(c.Context(), o, args[0], retry) })
+			return p.with(c.Context(), func(o *operate.Operator) error { return p.editMessage(c.Context(), o, args[0], retry, reveal) })
 		},
 	}
+	addReveal(c, &reveal)
 	c.Flags().BoolVar(&retry, "retry", false, "then make it due now, or return the dead letter to its queue")
 	return c
 }
 
-func (p *Program) editMessage(ctx context.Context, o *operate.Operator, id string, retry bool) error {
+func (p *Program) editMessage(ctx context.Context, o *operate.Operator, id string, retry, reveal bool) error {
 	m, err := o.Message(ctx, id)
 	if err != nil {
 		return err
@@ -142,7 +170,11 @@ func (p *Program) editMessage(ctx context.Context, o *operate.Operator, id strin
 	if m.State == broker.StateRunning {
 		return fmt.Errorf("%.100q: %w: it is running", id, broker.ErrChanged)
 	}
-	arguments, file, err := p.inEditor(ctx, m)
+	mask, err := mask(ctx, o, m.Message.ID, reveal)
+	if err != nil {
+		return err
+	}
+	arguments, file, err := p.inEditor(ctx, m, o.Fields(m.Message), mask)
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,7 @@ type column[T any] struct {
 	title string         // in a table; empty: not there
 	cell  func(T) string // in a table; nil: as in CSV
 	value func(T) string // in CSV
+	wide  bool           // it is not cut in a table
 }
 
 // writeAll is write for a list that is there, or an error.
@@ -78,6 +79,8 @@ func writeTable[T any](p *Program, rows iter.Seq2[T, error], columns []column[T]
 		for _, c := range columns {
 			switch {
 			case c.title == "":
+			case c.wide:
+				cells = append(cells, printable.Cut(printable.Text(c.value(r), ""), maxError))
 			case c.cell != nil:
 				cells = append(cells, cell(c.cell(r)))
 			default:

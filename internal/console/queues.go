@@ -44,40 +44,14 @@ func (p *Program) orphans() *cobra.Command {
 func (p *Program) queue() *cobra.Command {
 	queue := &cobra.Command{
 		Use:     "queue",
-		Short:   "Pause, resume or purge a queue",
+		Short:   "Pause, resume or purge a queue, or change its concurrency",
 		Example: "  dtask queue pause mail",
 	}
 	queue.AddCommand(
-		p.switchQueue("pause NAME", "Stop the delivery of a queue, for all workers", "What runs goes on. The queue need not exist yet.", "paused", (*operate.Operator).Pause),
-		p.switchQueue("resume NAME", "Deliver the messages of a paused queue again", "", "resumed", (*operate.Operator).Resume),
+		p.pauseQueue(), p.resumeQueue(), p.concurrency(),
 		p.purge(),
 	)
 	return queue
-}
-
-// switchQueue is a command that changes one queue.
-func (p *Program) switchQueue(use, short, long, done string, change func(*operate.Operator, context.Context, string) error) *cobra.Command {
-	name := use[:len(use)-len(" NAME")]
-	return &cobra.Command{
-		Use:               use,
-		Short:             short,
-		Long:              short + ". " + long,
-		Example:           "  dtask queue " + name + " mail",
-		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: p.completeQueue,
-		RunE: func(c *cobra.Command, args []string) error {
-			if err := broker.ValidateQueue(args[0]); err != nil {
-				return usageError{err}
-			}
-			return p.with(c.Context(), func(o *operate.Operator) error {
-				if err := change(o, c.Context(), args[0]); err != nil {
-					return err
-				}
-				fmt.Fprintf(p.Err, "queue %s is %s\n", args[0], done)
-				return nil
-			})
-		},
-	}
 }
 
 func (p *Program) purge() *cobra.Command {

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/dtaskhq/dtask/internal/printable"
 	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
@@ -18,9 +19,13 @@ type queueRecord struct {
 	Delayed int    `json:"delayed"` // -1: not known
 	Dead    int    `json:"dead"`
 	Paused  bool   `json:"paused"`
+
+	PausedUntil *time.Time `json:"paused_until"`
 }
 
-func queueRecordOf(s broker.QueueState) queueRecord { return queueRecord(s) }
+func queueRecordOf(s broker.QueueState) queueRecord {
+	return queueRecord{s.Queue, s.Ready, s.Running, s.Delayed, s.Dead, s.Paused, given(s.PausedUntil)}
+}
 
 var queueColumns = []column[broker.QueueState]{
 	{key: "queue", title: "QUEUE", value: func(s broker.QueueState) string { return s.Queue }},
@@ -29,11 +34,12 @@ var queueColumns = []column[broker.QueueState]{
 	countColumn("delayed", "DELAYED", func(s broker.QueueState) int { return s.Delayed }),
 	countColumn("dead", "DEAD", func(s broker.QueueState) int { return s.Dead }),
 	{key: "paused", title: "PAUSED", cell: func(s broker.QueueState) string {
-		if s.Paused {
-			return "paused"
+		if !s.Paused {
+			return ""
 		}
-		return ""
+		return pausedText(s.PausedUntil)
 	}, value: func(s broker.QueueState) string { return strconv.FormatBool(s.Paused) }},
+	{key: "paused_until", value: func(s broker.QueueState) string { return stamp(s.PausedUntil) }},
 }
 
 // countColumn is a column of a number that may be unknown.
@@ -90,7 +96,7 @@ var messageColumns = []column[broker.Stored]{
 	{key: "task", title: "TASK", cell: func(s broker.Stored) string { return shortTask(s.Message.Task) }, value: func(s broker.Stored) string { return s.Message.Task }},
 	{key: "queue", title: "QUEUE", value: func(s broker.Stored) string { return s.Message.Queue }},
 	{key: "state", title: "STATE", value: func(s broker.Stored) string { return string(s.State) }},
-	{key: "at", title: "FOR", cell: func(s broker.Stored) string { return since(s.At) }, value: func(s broker.Stored) string { return stamp(s.At) }},
+	{key: "at", title: "FOR", cell: func(s broker.Stored) string { return printable.Since(s.At) }, value: func(s broker.Stored) string { return stamp(s.At) }},
 	{key: "enqueued_at", value: func(s broker.Stored) string { return stamp(s.Message.EnqueuedAt) }},
 	{
 		key: "attempt", title: "ATTEMPT",
@@ -124,14 +130,14 @@ type wholeRecord struct {
 	Failures  []broker.Failure  `json:"failures"` // oldest first
 }
 
-func wholeRecordOf(s broker.Stored) wholeRecord {
+func wholeRecordOf(s broker.Stored, body []byte) wholeRecord {
 	m := s.Message
 	r := wholeRecord{
-		messageRecord: messageRecordOf(s), Arguments: string(m.Body), Priority: m.Priority.String(), Expires: given(m.Expires),
+		messageRecord: messageRecordOf(s), Arguments: string(body), Priority: m.Priority.String(), Expires: given(m.Expires),
 		Keep: m.Keep.String(), Headers: m.Headers, Failures: m.Failures,
 	}
-	if json.Valid(m.Body) {
-		r.Arguments = json.RawMessage(m.Body)
+	if json.Valid(body) {
+		r.Arguments = json.RawMessage(body)
 	}
 	return r
 }
@@ -156,6 +162,6 @@ var countColumns = []column[broker.Count]{
 	{key: "schema", title: "SCHEMA", value: func(c broker.Count) string { return c.Schema }},
 	{key: "state", title: "STATE", value: func(c broker.Count) string { return string(c.State) }},
 	{key: "messages", title: "MESSAGES", value: func(c broker.Count) string { return strconv.Itoa(c.Messages) }},
-	{key: "oldest", title: "OLDEST", cell: func(c broker.Count) string { return since(c.Oldest) }, value: func(c broker.Count) string { return stamp(c.Oldest) }},
-	{key: "latest", title: "LATEST", cell: func(c broker.Count) string { return since(c.Latest) }, value: func(c broker.Count) string { return stamp(c.Latest) }},
+	{key: "oldest", title: "OLDEST", cell: func(c broker.Count) string { return printable.Since(c.Oldest) }, value: func(c broker.Count) string { return stamp(c.Oldest) }},
+	{key: "latest", title: "LATEST", cell: func(c broker.Count) string { return printable.Since(c.Latest) }, value: func(c broker.Count) string { return stamp(c.Latest) }},
 }

@@ -25,12 +25,12 @@ const (
 
 // with opens the broker and runs f on it.
 func (p *Program) with(ctx context.Context, f func(*operate.Operator) error) error {
-	if !slices.Contains(formats, p.format) {
-		return usagef("output %.20q: use %s", p.format, strings.Join(formats, ", "))
+	if err := p.checkFormat(); err != nil {
+		return err
 	}
-	url := cmp.Or(p.url, p.Getenv("DTASK_URL"))
-	if url == "" {
-		return usagef("no broker; set --url or DTASK_URL, as sqlite:tasks.db")
+	url, err := p.broker()
+	if err != nil {
+		return err
 	}
 	soon, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
@@ -39,7 +39,23 @@ func (p *Program) with(ctx context.Context, f func(*operate.Operator) error) err
 		return fmt.Errorf("open the broker: %w", err)
 	}
 	defer b.Close()
-	return f(operate.New(b))
+	return f(operate.New(b, p.Own...).WithOutbox(p.Outbox))
+}
+
+// broker returns the URL of the broker.
+func (p *Program) broker() (string, error) {
+	url := cmp.Or(p.url, p.URL, p.Getenv("DTASK_URL"))
+	if url == "" {
+		return "", usagef("no broker; set --url or DTASK_URL, as sqlite:tasks.db")
+	}
+	return url, nil
+}
+
+func (p *Program) checkFormat() error {
+	if !slices.Contains(formats, p.format) {
+		return usagef("output %.20q: use %s", p.format, strings.Join(formats, ", "))
+	}
+	return nil
 }
 
 // parse returns the selection of the arguments of a command.
@@ -66,6 +82,8 @@ func (p *Program) completeSelect(c *cobra.Command, _ []string, typed string) ([]
 	switch field {
 	case "queue":
 		return p.queueNames(c.Context(), "queue:"), cobra.ShellCompDirectiveNoFileComp
+	case "task":
+		return p.taskNames(c.Context(), "task:"), cobra.ShellCompDirectiveNoFileComp
 	case "state":
 		var states []string
 		for _, s := range broker.States {

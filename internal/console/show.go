@@ -18,7 +18,7 @@ import (
 const maxShown = 20_000
 
 // showMessage prints all of a message for people.
-func (p *Program) showMessage(s broker.Stored) error {
+func (p *Program) showMessage(s broker.Stored, mask *operate.Mask) error {
 	m := s.Message
 	w := tabwriter.NewWriter(p.Out, 0, 0, 2, ' ', 0)
 	line := func(name, value string) {
@@ -46,8 +46,13 @@ func (p *Program) showMessage(s broker.Stored) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	fmt.Fprintln(p.Out, "arguments")
-	indented(p.Out, string(withoutControls(operate.Arguments(m))))
+	arguments, unknown := mask.Arguments(m)
+	if unknown {
+		fmt.Fprintln(p.Out, "arguments, masked as no living worker knows which are secret (--reveal shows them)")
+	} else {
+		fmt.Fprintln(p.Out, "arguments")
+	}
+	indented(p.Out, string(withoutControls(arguments)))
 	for i, f := range slices.Backward(m.Failures) {
 		name := "failure"
 		if i == len(m.Failures)-1 {
@@ -56,6 +61,10 @@ func (p *Program) showMessage(s broker.Stored) error {
 		fmt.Fprintf(p.Out, "%s, attempt %d, %s: %s\n", name, f.Attempt, when(f.At), cell(f.Kind))
 		indented(p.Out, f.Error)
 		indented(p.Out, f.Stack)
+		if f.Log != "" {
+			fmt.Fprintf(p.Out, "logged in attempt %d, times in UTC\n", f.Attempt)
+			indented(p.Out, f.Log)
+		}
 	}
 	return nil
 }
@@ -77,7 +86,7 @@ func when(t time.Time) string {
 		return "no time noted"
 	}
 	text := t.Local().Format("2006-01-02 15:04:05 -0700")
-	if ago := since(t); !strings.HasPrefix(ago, "in ") {
+	if ago := printable.Since(t); !strings.HasPrefix(ago, "in ") {
 		return text + ", " + ago + " ago"
 	} else {
 		return text + ", " + ago

@@ -21,7 +21,8 @@ type File struct {
 // A Function is a function with its directives.
 type Function struct {
 	Decl       *ast.FuncDecl
-	Directives map[string]Directive // by name
+	Directives map[string]Directive // by name, those of which there can be one
+	Params     []Directive          // those named Param
 }
 
 // Read returns the directives of a file, and reports what is wrong with their
@@ -64,7 +65,7 @@ func Read(r diagnostic.Reporter, f *ast.File) *File {
 			}
 		default:
 			if byName, ok := distinct(r, onFunction); ok {
-				file.Functions = append(file.Functions, &Function{fn, byName})
+				file.Functions = append(file.Functions, &Function{fn, byName, named(onFunction, Param)})
 			}
 		}
 	}
@@ -105,6 +106,9 @@ func distinct(r diagnostic.Reporter, ds []Directive) (byName map[string]Directiv
 	byName = make(map[string]Directive)
 	ok = true
 	for _, d := range ds {
+		if k, _ := kind(d.Name); k.Many {
+			continue
+		}
 		if first, repeated := byName[d.Name]; repeated {
 			r.ReportAt(d.Pos, diagnostic.Repeated, "put everything on one line",
 				"dtask:%s is repeated; it is on line %d already", d.Name, r.Fset.Position(first.Pos).Line)
@@ -115,12 +119,23 @@ func distinct(r diagnostic.Reporter, ds []Directive) (byName map[string]Directiv
 	}
 	_, isTask := byName[Task]
 	for _, d := range ds {
-		if p, _ := place(d.Name); p == OnTask && !isTask && d == byName[d.Name] {
+		first, single := byName[d.Name]
+		if p, _ := place(d.Name); p == OnTask && !isTask && (d == first || !single) {
 			r.ReportAt(d.Pos, diagnostic.Misplaced, "add a line //dtask:task", "dtask:%s on a function that is no task", d.Name)
 			ok = false
 		}
 	}
 	return byName, ok
+}
+
+// named returns the directives with a name.
+func named(ds []Directive, name string) (some []Directive) {
+	for _, d := range ds {
+		if d.Name == name {
+			some = append(some, d)
+		}
+	}
+	return some
 }
 
 // Marks reports whether a function has a directive, or what may be one.
@@ -147,6 +162,50 @@ func Peek(fset *token.FileSet, path string) []Directive {
 		}
 	}
 	return found
+}
+
+// PeekTasks returns the functions of a file on disk that are tasks, with the receiver
+// before a method, and the names that their directives pin, if they do.
+func PeekTasks(path string) (functions, pinned []string) {
+	f, _ := parser.ParseFile(token.NewFileSet(), path, nil, parser.ParseComments|parser.SkipObjectResolution)
+	if f == nil {
+		return nil, nil
+	}
+	for _, decl := range f.Decls {
+		fn, ok := decl.(*ast.FuncDecl)
+		if !ok || fn.Doc == nil {
+			continue
+		}
+		for _, c := range fn.Doc.List {
+			d, ok := Recognise(c)
+			if !ok || d.Name != Task || !d.WellFormed() {
+				continue
+			}
+			name := fn.Name.Name
+			if fn.Recv != nil && len(fn.Recv.List) == 1 {
+				name = receiver(fn.Recv.List[0].Type) + "." + name
+			}
+			functions = append(functions, name)
+			args, _ := parseArguments(d.Args, d.ArgsPos)
+			for _, a := range args {
+				if a.key == "name" {
+					pinned = append(pinned, a.value)
+				}
+			}
+		}
+	}
+	return functions, pinned
+}
+
+// receiver returns the name of the type of a receiver.
+func receiver(e ast.Expr) string {
+	if star, ok := e.(*ast.StarExpr); ok {
+		e = star.X
+	}
+	if id, ok := e.(*ast.Ident); ok {
+		return id.Name
+	}
+	return ""
 }
 
 // WellFormed reports whether d has the form of a directive.

@@ -9,6 +9,7 @@ package directive
 const (
 	Task    = "task"
 	Cron    = "cron"
+	Param   = "param"
 	Table   = "table"
 	Upcast  = "upcast"
 	Retired = "retired"
@@ -18,6 +19,7 @@ const (
 type Kind struct {
 	Name  string
 	Place Place
+	Many  bool // a declaration can have several
 }
 
 // A Place is where a directive can stand.
@@ -34,11 +36,12 @@ const (
 
 // Kinds are the directives.
 var Kinds = []Kind{
-	{Task, OnFunction},
-	{Cron, OnTask},
-	{Table, OnMain},
-	{Upcast, OnFunction},
-	{Retired, OnPackage},
+	{Task, OnFunction, false},
+	{Cron, OnTask, false},
+	{Param, OnTask, true},
+	{Table, OnMain, false},
+	{Upcast, OnFunction, false},
+	{Retired, OnPackage, true},
 }
 
 // tool is what a directive begins with, after the slashes.
@@ -46,12 +49,17 @@ const tool = "dtask"
 
 // place returns where the directive with a name can stand.
 func place(name string) (p Place, known bool) {
+	k, known := kind(name)
+	return k.Place, known
+}
+
+func kind(name string) (k Kind, known bool) {
 	for _, k := range Kinds {
 		if k.Name == name {
-			return k.Place, true
+			return k, true
 		}
 	}
-	return 0, false
+	return k, false
 }
 
 // names returns the names of all directives.

@@ -14,11 +14,15 @@ type Option struct {
 	parse func(text string) (value any, remedy string)
 }
 
+// Secret is the key of the parameters that are not shown to people.
+const Secret = "secret"
+
 // Options are the options of all directives. Those of one directive are in the
 // order of the fields of dtask.Spec.
 var Options = []*Option{
 	{Task, "name", "", "", text(limit.Task)},
 	{Task, "was", "", "", text(limit.Task)},
+	{Task, Secret, "", "", parameters},
 	{Task, "queue", "Queue", "default", text(limit.Queue)},
 	{Task, "retries", "Retries", "5", number(limit.MaxRetries)},
 	{Task, "timeout", "Timeout", "20m", orNone(duration(0, "use a duration such as 30s or 5m, or none"))},

@@ -2,7 +2,9 @@ package directive
 
 import (
 	"fmt"
+	"go/token"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -20,6 +22,22 @@ func (c Choice) String() string { return c.Word }
 
 // A Constant is the name of a constant of package dtask.
 type Constant string
+
+// Names are names of parameters.
+type Names []string
+
+func (n Names) String() string { return strings.Join(n, ",") }
+
+// parameters parses names that are separated by commas.
+func parameters(s string) (any, string) {
+	list := strings.Split(s, ",")
+	for _, name := range list {
+		if !token.IsIdentifier(name) {
+			return nil, "use names of parameters, with commas and no spaces between them"
+		}
+	}
+	return Names(list), ""
+}
 
 // text parses a string that a rule of package limit allows.
 func text(rule func(string) (remedy string, ok bool)) func(string) (any, string) {

@@ -22,9 +22,11 @@ var proofs = []struct{ command, test, file string }{
 	{`^go (generate|get)\b`, "TestExternalModule", "generate_external_test.go"},
 	{`^make test$`, "TestNothingIsLost", "example/web/experiments_test.go"}, // it is one of them
 	{`^go install github.com/dtaskhq/dtask/cmd/dtask`, "TestProgram", "cmd/dtask/main_test.go"},
+	{`^dtask migrate `, "TestMigrate", "internal/console/migrate_test.go"},
 	{`^dtask `, "TestOperationsPage", "internal/console/operations_test.go"},
 	{`^mailworker preflight$`, "TestPreflight", "runtime/worker/preflight_test.go"},
-	{`^mailworker list`, "TestList", "runtime/worker/command_test.go"},
+	{`^mailworker preflight -from`, "TestPreflightFrom", "runtime/worker/preflight_census_test.go"},
+	{`^mailworker tasks`, "TestTasks", "runtime/worker/command_test.go"},
 	{`^mailworker run `, "TestRunTask", "runtime/worker/command_test.go"},
 	{`^mailworker( -url| -queues)`, "TestConfig", "runtime/worker/command_test.go"},
 }

@@ -31,7 +31,7 @@ func TestDeploy(t *testing.T) {
 			continue
 		}
 		flags := strings.Fields(strings.NewReplacer(",", "", `"`, "").Replace(string(m[1])))
-		if code := worker.Run(append(flags, "list"), table); code != 0 {
+		if code := worker.Run(append(flags, "tasks"), table); code != 0 {
 			t.Errorf("%s: the worker refuses %q", file, flags)
 		}
 	}

@@ -13,8 +13,11 @@ var packages = map[string]string{
 	"broker":    "github.com/dtaskhq/dtask/runtime/broker",
 	"dtask":     "github.com/dtaskhq/dtask/runtime/dtask",
 	"dtasktest": "github.com/dtaskhq/dtask/runtime/dtasktest",
+	"postgres":  "github.com/dtaskhq/dtask/runtime/postgres",
 	"rabbitmq":  "github.com/dtaskhq/dtask/runtime/rabbitmq",
+	"outbox":    "github.com/dtaskhq/dtask/runtime/outbox",
 	"sqlite":    "github.com/dtaskhq/dtask/runtime/sqlite",
+	"telemetry": "github.com/dtaskhq/dtask/runtime/telemetry",
 	"worker":    "github.com/dtaskhq/dtask/runtime/worker",
 
 	"mail":   "example.com/shop/mail",

@@ -16,6 +16,7 @@ import (
 // TestSnippets compiles every Go snippet of the pages: all in one module, each as
 // a package of its own, with what dtaskgen makes of it.
 func TestSnippets(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		skip.Test(t, "builds a module")
 	}

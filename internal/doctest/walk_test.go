@@ -19,6 +19,7 @@ var update = flag.Bool("update", false, "rewrite what the commands of the pages 
 var walked = []string{"docs/quick-start.md", "docs/testing.md", "docs/changing-tasks.md"}
 
 func TestWalk(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		skip.Test(t, "builds and runs programs")
 	}

@@ -51,7 +51,20 @@ func Report(base, next *lock.Lock, pkgs []*scan.Package, position func(name stri
 			r.task(old, now, sources[now.Name])
 		}
 	}
+	r.opaque(base, next, position(""))
 	return r.Sorted()
+}
+
+// opaque reports the types whose own methods say what they are in JSON, and whose
+// modules have another version than before.
+func (r *report) opaque(base, next *lock.Lock, pos token.Position) {
+	for name, now := range next.Opaque {
+		if was := base.Opaque[name]; was != "" && was != now {
+			r.change(pos, diagnostic.Code(schema.FieldOpaque), ByValue, true,
+				"read what has changed of it, or try a message of before in a test",
+				"%s is of %s, and was of %s: nobody but its own methods knows whether it reads what it wrote", name, now, was)
+		}
+	}
 }
 
 // renamed returns the task that once had a name, or nil.
@@ -129,6 +142,9 @@ func (r *report) history(t *scan.Task, old, now lock.History, result string) {
 		switch {
 		case class == NeedsUpcaster:
 			hint = remedy(t, o, result)
+			if was := formerName(c, changes); was != "" {
+				hint = consent(t, c, was) + "; else " + hint
+			}
 		case len(upcast) > 0:
 			hint = fmt.Sprintf("%s converts waiting messages; %s", upcast[0].Func, hint)
 		}
@@ -151,6 +167,32 @@ func classOf(rule schema.Rule, upcast bool) string {
 		return ByValue
 	}
 	return NeedsUpcaster
+}
+
+// formerName returns the name of the one field of the same struct and type that is gone,
+// if a field is new: it may be the same under another name.
+func formerName(c schema.Change, all []schema.Change) string {
+	if c.Rule != schema.FieldAdded {
+		return ""
+	}
+	name := ""
+	for _, o := range all {
+		if o.Rule == schema.FieldRemoved && o.In == c.In && o.Type == c.Type {
+			if name != "" {
+				return ""
+			}
+			name = o.Name
+		}
+	}
+	return name
+}
+
+// consent says how to say that a field had another name.
+func consent(t *scan.Task, c schema.Change, was string) string {
+	if c.In == "" && !t.OwnArgs {
+		return fmt.Sprintf("if it was %s, write //dtask:param %s was=%s below //dtask:task", was, c.Name, was)
+	}
+	return fmt.Sprintf("if it was %s, tag it dtask:\"was=%s\"", was, was)
 }
 
 // remedy returns what to do about a version that is not run any more.

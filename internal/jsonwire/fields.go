@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"github.com/dtaskhq/dtask/internal/fieldtag"
 )
 
 // A jsonField is a field of a struct as encoding/json has it.
@@ -15,7 +17,8 @@ type jsonField struct {
 	depth    int  // how many embedded structs it is in
 	tagged   bool // the name comes from a tag
 	options  fieldOptions
-	pointers int // how many embedded pointers it is reached through
+	was      []string // names that it had in JSON
+	pointers int      // how many embedded pointers it is reached through
 }
 
 // A lostField is a field that encoding/json skips silently.
@@ -62,7 +65,7 @@ func findJSONFields(st *types.Struct) (fields []jsonField, lost []lostField) {
 			c.lose(f.path, f.v, "the field would be lost: another field has the same name "+f.name+" in JSON", "give one of the two another name in its json tag")
 		}
 	}
-	return fields, append(c.lost, foldDuplicates(fields)...)
+	return fields, slices.Concat(c.lost, foldDuplicates(fields), wrongWas(fields))
 }
 
 type fieldCollector struct {
@@ -75,6 +78,7 @@ type nesting struct {
 	prefix   string // of the paths of its fields
 	depth    int
 	pointers int
+	secret   bool         // its fields are
 	outer    []types.Type // the structs around it
 }
 
@@ -86,14 +90,30 @@ func (c *fieldCollector) lose(path string, v *types.Var, reason, hint string) {
 func (c *fieldCollector) collect(st *types.Struct, in nesting) {
 	for i := range st.NumFields() {
 		v := st.Field(i)
-		if tag := reflect.StructTag(st.Tag(i)).Get("json"); tag != "-" && v.Name() != "_" {
-			c.field(v, tag, in)
+		tags := reflect.StructTag(st.Tag(i))
+		if tag := tags.Get("json"); tag != "-" && v.Name() != "_" {
+			within, was := c.own(v, tags, in)
+			c.field(v, tag, was, within)
 		}
 	}
 }
 
+// own obeys the tag of dtask. What is embedded in a secret field is secret, too.
+func (c *fieldCollector) own(v *types.Var, tags reflect.StructTag, in nesting) (within nesting, was []string) {
+	text, ok := tags.Lookup(fieldtag.Key)
+	tag, reason, hint := fieldtag.Parse(text)
+	if !ok {
+		reason, hint = misspeltTag(tags)
+	}
+	if reason != "" {
+		c.lose(in.prefix+v.Name(), v, reason, hint)
+	}
+	in.secret = in.secret || tag.Secret
+	return in, tag.Was
+}
+
 // field adds a field, or the fields that it embeds.
-func (c *fieldCollector) field(v *types.Var, tag string, in nesting) {
+func (c *fieldCollector) field(v *types.Var, tag string, was []string, in nesting) {
 	path := in.prefix + v.Name()
 	name, options, _ := strings.Cut(tag, ",")
 	if !validJSONName(name) {
@@ -108,16 +128,19 @@ func (c *fieldCollector) field(v *types.Var, tag string, in nesting) {
 		c.lose(path, v, "the field is unexported, so it would be lost", "")
 	case !v.Exported() && pointer:
 		c.lose(path, v, "an embedded pointer to an unexported struct cannot be decoded", "embed the struct itself")
+	case embedded != nil && name == "" && len(was) > 0:
+		c.lose(path, v, "an embedded struct has no name in JSON, so it had none", "tag its fields")
 	case embedded != nil && name == "":
 		c.embed(v, embedded, pointer, in)
 	case !v.Exported(): // an embedded struct with a name in its tag
 		c.lose(path, v, "the field is unexported, so it would be lost", "")
 	default:
-		f := jsonField{name: name, path: path, v: v, depth: in.depth, tagged: name != "", pointers: in.pointers}
+		f := jsonField{name: name, path: path, v: v, depth: in.depth, tagged: name != "", pointers: in.pointers, was: was}
 		if name == "" {
 			f.name = v.Name()
 		}
 		f.options = fieldOptionsOf(v.Type(), options)
+		f.options.secret = in.secret
 		c.fields = append(c.fields, f)
 	}
 }
@@ -129,7 +152,7 @@ func (c *fieldCollector) embed(v *types.Var, embedded types.Type, pointer bool, 
 		c.lose(path, v, "the struct embeds itself, so it would be lost", "give the field a name")
 		return
 	}
-	inner := nesting{path + ".", in.depth + 1, in.pointers, append(slices.Clip(in.outer), embedded)}
+	inner := nesting{path + ".", in.depth + 1, in.pointers, in.secret, append(slices.Clip(in.outer), embedded)}
 	if pointer {
 		inner.pointers++
 	}

@@ -11,9 +11,11 @@ func knownBad(t types.Type) []string {
 	}
 	name := n.Obj().Pkg().Path() + "." + n.Obj().Name()
 	switch name {
-	case "database/sql.DB", "database/sql.Conn", "database/sql.Tx", "database/sql.Stmt",
+	case "database/sql.DB", "database/sql.Conn", "database/sql.Stmt",
 		"net/http.Client", "log/slog.Logger", "log.Logger":
 		return []string{name + " belongs to the process", "make the task a method, and have it as a field of the receiver"}
+	case "database/sql.Tx":
+		return []string{name + " belongs to the process", "take tx *sql.Tx as the first parameter, or right after ctx"}
 	case "database/sql.Rows", "database/sql.Row":
 		return []string{name + " belongs to a connection", "pass the key, and load the row in the task"}
 	case "net/http.Request", "net/http.Response", "os.File", "bufio.Reader", "bytes.Buffer", "bytes.Reader", "strings.Reader", "strings.Builder":

@@ -2,17 +2,19 @@ package jsonwire
 
 import (
 	"go/types"
+	"slices"
 
 	"golang.org/x/tools/go/types/typeutil"
 
 	"github.com/dtaskhq/dtask/internal/schema"
 )
 
-// SchemaOf returns the schema of arguments that have a field for each parameter.
-func (j *Judge) SchemaOf(params ...*types.Var) *schema.Schema {
+// SchemaOf returns the schema of arguments that have a field for each parameter. Some
+// of them are secret.
+func (j *Judge) SchemaOf(params []*types.Var, secret []string) *schema.Schema {
 	d := j.newDescription()
 	for _, v := range params {
-		d.schema.Fields = append(d.schema.Fields, d.field(v.Name(), v.Type(), fieldOptions{}))
+		d.schema.Fields = append(d.schema.Fields, d.field(v.Name(), v.Type(), fieldOptions{secret: slices.Contains(secret, v.Name())}, nil))
 	}
 	return d.finish()
 }
@@ -61,11 +63,12 @@ func (d *description) fields(st *types.Struct) []schema.Field {
 	found, _ := d.jsonFields(st)
 	var fields []schema.Field
 	for _, f := range found {
-		fields = append(fields, d.field(f.name, f.v.Type(), f.options))
+		fields = append(fields, d.field(f.name, f.v.Type(), f.options, f.was))
 	}
 	return fields
 }
 
-func (d *description) field(name string, t types.Type, options fieldOptions) schema.Field {
-	return schema.Field{Name: name, Type: d.typ(t), Quoted: options.quoted, Optional: options.optional}
+func (d *description) field(name string, t types.Type, options fieldOptions, was []string) schema.Field {
+	secret := options.secret || d.hidesSecret(t)
+	return schema.Field{Name: name, Type: d.typ(t), Quoted: options.quoted, Optional: options.optional, Secret: secret, Was: was}
 }

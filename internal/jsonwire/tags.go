@@ -25,6 +25,7 @@ func embeddedStruct(v *types.Var) (t types.Type, pointer bool) {
 type fieldOptions struct {
 	optional bool // omitempty or omitzero
 	quoted   bool // string
+	secret   bool // of the tag dtask, also of an embedded struct around the field
 }
 
 // fieldOptionsOf reads the options of a field of type t.

@@ -2,6 +2,7 @@ package lock
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 )
 
@@ -50,6 +51,12 @@ func sides(text []byte) (ours, theirs []byte) {
 // present version of their own, the one of ours is present and theirs is left:
 // dtaskgen finds out from the source which it is.
 func join(ours, theirs *Lock, today string) *Lock {
+	for name, version := range theirs.Opaque {
+		if ours.Opaque == nil {
+			ours.Opaque = make(map[string]string)
+		}
+		ours.Opaque[name] = cmp.Or(ours.Opaque[name], version)
+	}
 	for _, t := range theirs.Tasks {
 		own := ours.Task(t.Name)
 		if own == nil {

@@ -4,6 +4,7 @@
 //
 //	dtask.lock 1
 //	module github.com/acme/shop
+//	opaque v1.6.0 github.com/google/uuid.UUID
 //
 //	task github.com/acme/shop/mail.SendWelcome
 //		package ./mail
@@ -37,7 +38,12 @@ type Lock struct {
 	Module string  // its path
 	Was    string  // a path that it had before, if a person has said so
 	Tasks  []*Task // sorted by name
-	line   int     // of the module
+
+	// Opaque has the version of the module of each type in present messages whose own
+	// methods say what it is in JSON, by its name.
+	Opaque map[string]string
+
+	line int // of the module
 }
 
 // A Task is what is known of the messages of one task.

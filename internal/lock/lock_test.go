@@ -26,6 +26,7 @@ func run(tasks ...lock.Source) lock.Run {
 	return lock.Run{
 		Module: "example.com/shop", Tasks: tasks, Today: today,
 		Gone:      func(pkg string) bool { return pkg == "example.com/shop/mail" },
+		Excluded:  func(string) bool { return false },
 		Retired:   func(string) bool { return false },
 		Committed: func() (*lock.Lock, string) { return nil, "" },
 	}
@@ -270,4 +271,61 @@ func FuzzRead(f *testing.F) {
 			t.Fatalf("%v\n%s", err, l.Format())
 		}
 	})
+}
+
+// What was left long ago is forgotten, unless somebody has found messages of it.
+func TestPrune(t *testing.T) {
+	read := func() *lock.Lock {
+		var text strings.Builder
+		text.WriteString("dtask.lock 1\nmodule example.com/shop\n")
+		for _, name := range []string{"a", "b"} {
+			text.WriteString("\ntask " + name + "\n\tpackage .\n\tqueue q\n\targs v4 " + parse(t, "d int").Fingerprint() + "\n\t\td int\n")
+			for i, day := range []string{"2026-03-01", "2026-02-01", "2026-01-01"} {
+				field := string(rune('c' - i))
+				text.WriteString("\targs v" + string(rune('3'-i)) + " " + parse(t, field+" int").Fingerprint() + " left " + day + "\n\t\t" + field + " int\n")
+			}
+		}
+		for _, gone := range []string{"2026-01-01", "2026-03-01"} {
+			text.WriteString("\ntask gone." + gone + "\n\tpackage .\n\tqueue q\n\tgone " + gone + "\n\targs v1 " + parse(t, "a int").Fingerprint() + "\n\t\ta int\n")
+		}
+		l, err := lock.Read([]byte(text.String()), today)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}
+	left := func(l *lock.Lock) string {
+		var parts []string
+		for _, task := range l.Tasks {
+			part := task.Name
+			for _, v := range task.Args {
+				part += " v" + string(rune('0'+v.N))
+			}
+			parts = append(parts, part)
+		}
+		return strings.Join(parts, ", ")
+	}
+	all := func(string) bool { return true }
+	found := func(task, fields string) func(*lock.Task, string) bool {
+		return func(t2 *lock.Task, fp string) bool { return t2.Name == task && fp == parse(t, fields).Fingerprint() }
+	}
+	for name, c := range map[string]struct {
+		before string
+		only   func(string) bool
+		keep   func(*lock.Task, string) bool
+		n      int
+		want   string
+	}{
+		"none is so old":     {"2026-01-01", all, found("", ""), 0, "a v4 v3 v2 v1, b v4 v3 v2 v1, gone.2026-01-01 v1, gone.2026-03-01 v1"},
+		"some":               {"2026-02-02", all, found("", ""), 5, "a v4 v3, b v4 v3, gone.2026-03-01 v1"},
+		"all but the newest": {"2027-01-01", all, found("", ""), 8, "a v4, b v4"},
+		"one task":           {"2026-02-02", func(task string) bool { return task == "b" }, found("", ""), 3, "a v4 v3 v2 v1, b v4 v3, gone.2026-03-01 v1"},
+		"found":              {"2027-01-01", all, found("a", "b int"), 6, "a v4 v3 v2, b v4"},
+		"found of one gone":  {"2027-01-01", all, found("gone.2026-01-01", "a int"), 7, "a v4, b v4, gone.2026-01-01 v1"},
+	} {
+		l := read()
+		if n := l.Prune(c.before, c.only, c.keep); n != c.n || left(l) != c.want {
+			t.Errorf("%s: %d, %s; want %d, %s", name, n, left(l), c.n, c.want)
+		}
+	}
 }

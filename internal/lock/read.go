@@ -116,6 +116,15 @@ func (r *reader) line(n int, line string) error {
 	case key == "module" && value != "" && r.lock.Module == "" && len(r.lock.Tasks) == 0:
 		r.lock.Module, r.lock.Was, _ = strings.Cut(value, " was ")
 		r.lock.line = n
+	case key == "opaque" && len(r.lock.Tasks) == 0:
+		v, name, ok := strings.Cut(value, " ")
+		if !ok || r.lock.Opaque[name] != "" {
+			return flaw(n, "%q says no version of a type, or says it again", clip(line))
+		}
+		if r.lock.Opaque == nil {
+			r.lock.Opaque = make(map[string]string)
+		}
+		r.lock.Opaque[name] = v
 	case key == "task" && value != "":
 		if r.lock.Task(value) != nil {
 			return flaw(n, "task %s is there twice", clip(value))

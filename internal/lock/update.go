@@ -1,6 +1,7 @@
 package lock
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -23,8 +24,14 @@ type Run struct {
 	Module string
 	Tasks  []Source
 
+	// Opaque has the versions of types, by their names; see [Lock].
+	Opaque map[string]string
+
 	// Gone reports whether a package has no tasks but those of Tasks.
 	Gone func(pkg string) bool
+
+	// Excluded reports whether a task is in a file that this run's build leaves out.
+	Excluded func(name string) bool
 
 	// Retired reports whether a person has said that a task is no more.
 	Retired func(name string) bool
@@ -64,7 +71,7 @@ func (l *Lock) Update(run Run) (*Lock, error) {
 		run.update(t, &t.Result, resultOf, s.Result)
 	}
 	next.Tasks = slices.DeleteFunc(next.Tasks, func(t *Task) bool {
-		if sources[t.Name] || t.Gone == "" && !run.Gone(t.Package) {
+		if sources[t.Name] || t.Gone == "" && (!run.Gone(t.Package) || run.Excluded(t.Name)) {
 			return false
 		}
 		if t.Gone == "" {
@@ -72,8 +79,28 @@ func (l *Lock) Update(run Run) (*Lock, error) {
 		}
 		return run.Retired(t.Name)
 	})
+	next.Opaque = next.opaque(l.Opaque, run.Opaque)
 	next.sort()
 	return next, nil
+}
+
+// opaque returns the versions of the types that present messages have: as a run has
+// found them, or else as they were known.
+func (l *Lock) opaque(known, found map[string]string) map[string]string {
+	versions := make(map[string]string)
+	for _, t := range l.Tasks {
+		for _, v := range []*Version{t.Args.Present(), t.Result.Present()} {
+			if v == nil {
+				continue
+			}
+			for _, name := range v.Schema.Opaque() {
+				if version := cmp.Or(found[name], known[name]); version != "" {
+					versions[name] = version
+				}
+			}
+		}
+	}
+	return versions
 }
 
 // renamed returns a copy of the lock for a module, whose path may be another than
@@ -147,8 +174,8 @@ func (l *Lock) inherit(t *Task, was, today string, used bool) {
 func argsOf(t *Task) History   { return t.Args }
 func resultOf(t *Task) History { return t.Result }
 
-// update makes a schema the present version of a history, which of gives for the
-// same task in another lock.
+// update makes a schema the present version of a history of t. In another lock, the
+// function of finds the same history of a task.
 func (run Run) update(t *Task, h *History, of func(*Task) History, s *schema.Schema) {
 	present := h.Present()
 	fingerprint := ""

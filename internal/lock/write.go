@@ -3,6 +3,8 @@ package lock
 import (
 	"bytes"
 	"fmt"
+	"maps"
+	"slices"
 )
 
 const head = `# What the messages of each task look like, now and before. dtaskgen writes this
@@ -17,6 +19,9 @@ func (l *Lock) Format() []byte {
 	l.sort()
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%s%s %d\nmodule %s\n", head, File, version, l.Module)
+	for _, name := range slices.Sorted(maps.Keys(l.Opaque)) {
+		fmt.Fprintf(&b, "opaque %s %s\n", l.Opaque[name], name)
+	}
 	for _, t := range l.Tasks {
 		fmt.Fprintf(&b, "\ntask %s\n", t.Name)
 		fmt.Fprintf(&b, "\tpackage %s\n", t.Package)

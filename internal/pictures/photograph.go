@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -16,9 +15,9 @@ import (
 	"github.com/dtaskhq/dtask/internal/testenv/browser"
 )
 
-// photograph runs the example in an empty folder, clicks what there is to click,
-// and takes a picture of the page.
-func photograph(file string) error {
+// photograph runs the example in an empty folder, clicks what there is to click, and takes
+// pictures of its page, and of the dashboard with a mail that somebody has to mend.
+func photograph(example, dashboard string) error {
 	dir, err := os.MkdirTemp("", "pictures")
 	if err != nil {
 		return err
@@ -50,7 +49,7 @@ func photograph(file string) error {
 	if page == "" {
 		return errors.New("the example names no page")
 	}
-	for _, click := range []string{"samples", "stumble", "crash"} {
+	for _, click := range []string{"samples", "stumble", "crash", "mistake"} {
 		answer, err := http.Post(page+"/"+click, "", nil)
 		if err != nil {
 			return err
@@ -60,7 +59,25 @@ func photograph(file string) error {
 			return err
 		}
 	}
-	return shoot(page, file, "960,930")
+	b, err := browser.Start()
+	if err != nil {
+		return err
+	}
+	defer b.Close() // the folder for temporary files gets what it leaves
+	window, err := b.Page()
+	if err != nil {
+		return err
+	}
+	if err := shoot(window, page, example, 960, 1010); err != nil {
+		return err
+	}
+	if err := window.Follow("a", "See why, and mend it"); err != nil {
+		return err
+	}
+	if err := window.Click("summary", "Log"); err != nil {
+		return err
+	}
+	return shoot(window, "", dashboard, 1280, 760)
 }
 
 // settled waits until the page shows no pending task.
@@ -83,18 +100,19 @@ func settled(page string) error {
 	return errors.New("the tasks are still pending after a minute")
 }
 
-// shoot has Chromium take a picture of a page.
-func shoot(page, file, size string) error {
-	chromium, err := browser.Path()
+// shoot takes a picture of a page, or of the one that the window shows.
+func shoot(window *browser.Page, page, file string, width, height int) error {
+	if err := window.Look(width, height, false); err != nil {
+		return err
+	}
+	if page != "" {
+		if err := window.Open(page); err != nil {
+			return err
+		}
+	}
+	png, err := window.Picture()
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	out, err := exec.CommandContext(ctx, chromium, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
-		"--window-size="+size, "--screenshot="+file, page).CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("chromium: %w\n%s", err, out)
-	}
-	return nil
+	return os.WriteFile(file, png, 0o666)
 }

@@ -1,5 +1,5 @@
 // Package printable makes text of others fit to be shown: names, arguments and errors
-// come from producers, and URLs have passwords in them.
+// come from producers, and URLs have passwords in them. So it does with times.
 package printable
 
 import (

@@ -13,12 +13,13 @@ func (p *packageScan) arguments(t *Task, sig *types.Signature) {
 	for v := range sig.Params().Variables() {
 		params = append(params, v)
 	}
-	if t.Context {
-		params = params[1:]
-	}
+	params = params[t.leading():]
 	own := p.ownArguments(t, params)
+	if !p.secrets(t, own) {
+		return
+	}
 	if own == nil {
-		t.Args = p.judge.SchemaOf(params...)
+		t.Args = p.judge.SchemaOf(params, t.secret())
 		return
 	}
 	t.OwnArgs = true

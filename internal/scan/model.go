@@ -2,6 +2,7 @@ package scan
 
 import (
 	"go/token"
+	"strings"
 
 	"github.com/dtaskhq/dtask/internal/directive"
 	"github.com/dtaskhq/dtask/internal/schema"
@@ -23,6 +24,9 @@ type Package struct {
 	// Receivers are the types of the methods among the tasks, sorted.
 	Receivers []*Receiver
 
+	// Transactions are the types of transactions that the tasks take, sorted.
+	Transactions []Type
+
 	// Table asks for the table of a whole program, or is nil.
 	Table *Table
 
@@ -34,6 +38,10 @@ type Package struct {
 
 	// OldArgs are the types of earlier arguments that upcasters mention.
 	OldArgs []OldArgs
+
+	// Opaque maps the types in messages that have methods of their own for JSON or text,
+	// and come from other modules, to the versions of these.
+	Opaque map[string]string
 
 	// Imports maps the paths of the packages that the generated code needs to
 	// their names. Those that it needs in any case are left out.
@@ -58,8 +66,9 @@ type Table struct {
 
 // A TableEntry is a package of a [Table].
 type TableEntry struct {
-	Path      string // of the package, which may be that of the table itself
-	Receivers []*Receiver
+	Path         string // of the package, which may be that of the table itself
+	Receivers    []*Receiver
+	Transactions []Type
 }
 
 // empty reports whether there is nothing to generate.
@@ -75,6 +84,7 @@ type Task struct {
 
 	Receiver *Receiver // nil for a function
 	Context  bool      // the first parameter is a context.Context
+	Tx       Type      // the next one is a transaction of this type; nil if it is not
 	Params   []Param   // the others
 	Variadic bool      // the last parameter is variadic
 	OwnArgs  bool      // the one parameter is the user's struct <Func>Args, by value
@@ -161,6 +171,7 @@ type Receiver struct {
 type Param struct {
 	Name string // as the user wrote it, and the name on the wire
 	Type Type   // of a variadic parameter: the slice
+	Tag  string // what //dtask:param says of it, or empty
 }
 
 // A Cron says when a periodic task runs.
@@ -171,6 +182,18 @@ type Cron struct {
 
 // A Type is a type as Go source: words and punctuation in order.
 type Type []Word
+
+// String returns the type with the paths of packages: *database/sql.Tx.
+func (t Type) String() string {
+	var s strings.Builder
+	for _, w := range t {
+		if w.Pkg != "" {
+			s.WriteString(w.Pkg + ".")
+		}
+		s.WriteString(w.Text)
+	}
+	return s.String()
+}
 
 // A Word is a part of a [Type].
 type Word struct {

@@ -76,7 +76,9 @@ func (s *scanner) scanPackage(c *candidate, loaded *packages.Package) (*Package,
 	slices.SortFunc(p.pkg.Tasks, func(a, b *Task) int { return strings.Compare(a.Names.Task, b.Names.Task) })
 	p.pkg.Scope = p.scope().Names()
 	p.collectReceivers()
+	p.collectTransactions()
 	p.checkGeneratedNames()
+	p.pkg.Opaque = p.opaqueVersions()
 	return p.pkg, nil
 }
 

@@ -39,6 +39,9 @@ type Result struct {
 	// Retired are the tasks that are no more, as the packages say.
 	Retired []Retired
 
+	// Excluded are the names of tasks in files that the build leaves out.
+	Excluded []string
+
 	// Diagnostics are sorted by position. If one of them is not a warning,
 	// nothing may be generated.
 	Diagnostics []*diagnostic.Diagnostic
@@ -96,6 +99,7 @@ func unwrap(candidates []*candidate) []*typecheck.Candidate {
 type scanner struct {
 	diagnostic.List
 	encoding *jsonwire.Encoding
+	excluded []string // names of tasks in files that the build leaves out
 }
 
 func newScanner() *scanner { return &scanner{encoding: jsonwire.NewEncoding()} }
@@ -105,7 +109,7 @@ func newScanner() *scanner { return &scanner{encoding: jsonwire.NewEncoding()} }
 func (s *scanner) finish(candidates []*candidate) *Result {
 	s.checkTaskNames(candidates)
 	s.fillTables(candidates)
-	result := new(Result)
+	result := &Result{Excluded: s.excluded}
 	for _, c := range candidates {
 		result.Retired = append(result.Retired, c.pkg.Retired...)
 		switch {
@@ -130,6 +134,13 @@ func (s *scanner) finish(candidates []*candidate) *Result {
 // package, as they have no effect.
 func (s *scanner) excludedDirectives(c *candidate) {
 	for _, path := range c.Excluded {
+		if !strings.HasSuffix(path, "_test.go") {
+			functions, pinned := directive.PeekTasks(path)
+			s.excluded = append(s.excluded, pinned...)
+			for _, f := range functions {
+				s.excluded = append(s.excluded, qualifiedName(c.Path, c.Module, f))
+			}
+		}
 		fset := token.NewFileSet()
 		for _, d := range directive.Peek(fset, path) {
 			if strings.HasSuffix(path, "_test.go") {

@@ -23,6 +23,8 @@ func (p *packageScan) signature(t *Task, fn *ast.FuncDecl, sig *types.Signature)
 			t.Context = true
 		case typecheck.IsContext(v.Type()):
 			p.ReportAt(field.typ.Pos(), diagnostic.Signature, signatureHint, "%s: a context.Context must be the first parameter", t.Function())
+		case typecheck.IsTransaction(v.Type()):
+			p.transaction(t, i, v, field)
 		case v.Name() == "" || v.Name() == "_":
 			p.ReportAt(field.pos, diagnostic.ParameterName, "name it: the name of a parameter is the name of its field in the message",
 				"%s: parameter %d has no name", t.Function(), i+1)
@@ -65,9 +67,7 @@ func flatten(list *ast.FieldList) []syntaxField {
 // checkParamNames reports parameters whose names a JSON decoder may take for
 // each other.
 func (p *packageScan) checkParamNames(t *Task, fields []syntaxField) {
-	if t.Context {
-		fields = fields[1:]
-	}
+	fields = fields[t.leading():]
 	if len(fields) != len(t.Params) {
 		return // something is reported already
 	}
@@ -97,7 +97,7 @@ func (p *packageScan) results(t *Task, fn *ast.FuncDecl, sig *types.Signature) {
 	case n == 2 && typecheck.IsError(last) && !typecheck.IsError(first):
 		t.Error = true
 		t.Result = p.typeSource(first)
-		t.Returns = p.judge.SchemaOf(types.NewVar(token.NoPos, nil, "result", first))
+		t.Returns = p.judge.SchemaOf([]*types.Var{types.NewVar(token.NoPos, nil, "result", first)}, nil)
 		p.checkWire(t, "result", first, fields[0].typ)
 	case n <= 2 && !typecheck.IsError(last) && typecheck.ImplementsError(last):
 		p.ReportAt(fields[n-1].typ.Pos(), diagnostic.Result, "return error: a nil pointer in an error is not nil",

@@ -123,9 +123,17 @@ func (s *scanner) list(pkg, listed *Package) {
 			return
 		}
 	}
-	t.Entries = append(t.Entries, TableEntry{Path: listed.Path, Receivers: listed.Receivers})
-	if !own {
-		pkg.Imports[listed.Path] = listed.Name
+	t.Entries = append(t.Entries, TableEntry{Path: listed.Path, Receivers: listed.Receivers, Transactions: listed.Transactions})
+	if own {
+		return
+	}
+	pkg.Imports[listed.Path] = listed.Name
+	for _, tx := range listed.Transactions {
+		for _, w := range tx {
+			if w.Pkg != "" {
+				pkg.Imports[w.Pkg] = listed.Imports[w.Pkg]
+			}
+		}
 	}
 }
 

@@ -42,6 +42,9 @@ func (p *packageScan) task(marked *directive.Function) *Task {
 	t.Names = generatedNames(t.Func, t.Receiver)
 	p.name(t)
 	p.signature(t, fn, obj.Signature())
+	if p.Len() == failures {
+		p.paramTags(t, marked.Params)
+	}
 	if d, ok := marked.Directives[directive.Cron]; ok {
 		p.cron(t, d)
 	}

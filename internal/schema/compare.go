@@ -2,6 +2,7 @@ package schema
 
 import (
 	"fmt"
+	"slices"
 )
 
 // Compare returns what a change from one schema to another means for a reader with
@@ -11,6 +12,8 @@ import (
 // Two types that look alike in JSON are not taken for each other unless every value
 // of the old one is a value of the new one: a []byte is text in JSON, as a string
 // is, and a time.Duration is a number.
+//
+// A field whose tag says so takes the place of one that is gone.
 func Compare(old, new *Schema) []Change {
 	c := &comparison{old: old, new: new, seen: make(map[[2]string]bool)}
 	c.fields("", old.Fields, new.Fields)
@@ -24,7 +27,12 @@ type comparison struct {
 }
 
 func (c *comparison) add(rule Rule, format string, args ...any) {
-	c.changes = append(c.changes, Change{rule, fmt.Sprintf(format, args...)})
+	c.changes = append(c.changes, Change{Rule: rule, Text: fmt.Sprintf(format, args...)})
+}
+
+// whole adds the change that a whole field is new or gone.
+func (c *comparison) whole(rule Rule, path string, f Field, text string) {
+	c.changes = append(c.changes, Change{Rule: rule, Text: join(path, f.Name) + text, In: path, Name: f.Name, Type: f.Type.String()})
 }
 
 // fields compares the fields of two structs at a path.
@@ -32,6 +40,14 @@ func (c *comparison) fields(path string, old, new []Field) {
 	for _, o := range old {
 		n, kept := find(new, o.Name)
 		at := join(path, o.Name)
+		if heir, ok := heir(new, o.Name); ok && !kept {
+			if rival := heir.rival(o.Name, old); rival != "" {
+				c.add(FieldRemoved, "%s is gone, and %s cannot take its place, as %s was there, too", at, fieldName(heir.Name), fieldName(rival))
+				continue
+			}
+			n, kept, at = heir, true, join(path, heir.Name)
+			c.add(FieldRenamed, "%s was %s", at, fieldName(o.Name))
+		}
 		switch {
 		case kept && o.Quoted != n.Quoted:
 			c.add(FieldShape, "%s: its value was %s, and is %s now", at, o.form(), n.form())
@@ -41,19 +57,19 @@ func (c *comparison) fields(path string, old, new []Field) {
 		case kept:
 			c.types(at, o.Type, n.Type)
 		case o.Optional:
-			c.add(FieldRemovedOptional, "%s is gone", at)
+			c.whole(FieldRemovedOptional, path, o, " is gone")
 		default:
-			c.add(FieldRemoved, "%s is gone", at)
+			c.whole(FieldRemoved, path, o, " is gone")
 		}
 	}
 	for _, n := range new {
-		if _, known := find(old, n.Name); known {
+		if _, known := find(old, n.Name); known || inherits(n, old) {
 			continue
 		}
 		if n.Optional {
-			c.add(FieldAddedOptional, "%s is new, and may be absent", join(path, n.Name))
+			c.whole(FieldAddedOptional, path, n, " is new, and may be absent")
 		} else {
-			c.add(FieldAdded, "%s is new", join(path, n.Name))
+			c.whole(FieldAdded, path, n, " is new")
 		}
 	}
 }
@@ -72,6 +88,30 @@ func find(fields []Field, name string) (Field, bool) {
 		}
 	}
 	return Field{}, false
+}
+
+// heir returns the field that had a name.
+func heir(fields []Field, was string) (Field, bool) {
+	i := slices.IndexFunc(fields, func(f Field) bool { return slices.Contains(f.Was, was) })
+	if i < 0 {
+		return Field{}, false
+	}
+	return fields[i], true
+}
+
+// rival returns another of the names that a field has or had that one of others has.
+func (f Field) rival(was string, others []Field) string {
+	for _, name := range append([]string{f.Name}, f.Was...) {
+		if _, there := find(others, name); there && name != was {
+			return name
+		}
+	}
+	return ""
+}
+
+// inherits reports whether a field takes the place of one of others.
+func inherits(f Field, others []Field) bool {
+	return slices.ContainsFunc(others, func(o Field) bool { return slices.Contains(f.Was, o.Name) })
 }
 
 func join(path, name string) string {

@@ -41,7 +41,11 @@ func (s *Schema) document(title string, value object) []byte {
 func objectOf(fields []Field) object {
 	properties, required := object{}, []string{}
 	for _, f := range fields {
-		properties = append(properties, member{f.Name, valueOf(f)})
+		value := valueOf(f)
+		if f.Secret {
+			value = append(value, member{"x-dtask-secret", true})
+		}
+		properties = append(properties, member{f.Name, value})
 		if !f.Optional {
 			required = append(required, f.Name)
 		}

@@ -110,6 +110,14 @@ func (p *parser) typed(name string) (f Field, err error) {
 	}
 	f.Quoted = p.skip(", as string")
 	f.Optional = p.skip(", may be absent")
+	f.Secret = p.skip(", secret")
+	for p.skip(", was ") {
+		was, err := p.name()
+		if err != nil {
+			return f, err
+		}
+		f.Was = append(f.Was, was)
+	}
 	return f, nil
 }
 
@@ -184,12 +192,7 @@ func (p *parser) inline() (fields []Field, err error) {
 		return nil, nil
 	}
 	for {
-		var name string
-		if p.at('"') {
-			name, err = p.quoted()
-		} else {
-			name = p.word()
-		}
+		name, err := p.name()
 		if err != nil {
 			return nil, err
 		}
@@ -236,6 +239,14 @@ scan:
 	word := p.text[:end]
 	p.text = p.text[end:]
 	return word
+}
+
+// name reads the name of a field.
+func (p *parser) name() (string, error) {
+	if p.at('"') {
+		return p.quoted()
+	}
+	return p.word(), nil
 }
 
 func (p *parser) number() (int, error) {

@@ -9,6 +9,7 @@ const (
 	FieldAddedOptional   Rule = "FIELD_ADDED_OPTIONAL"
 	FieldRemoved         Rule = "FIELD_REMOVED"
 	FieldRemovedOptional Rule = "FIELD_REMOVED_OPTIONAL"
+	FieldRenamed         Rule = "FIELD_RENAMED" // and a tag says so
 	FieldWidened         Rule = "FIELD_WIDENED"
 	FieldNarrowed        Rule = "FIELD_NARROWED"
 	FieldMeaning         Rule = "FIELD_MEANING"
@@ -30,7 +31,7 @@ const (
 // Verdict returns the verdict on a change.
 func (r Rule) Verdict() Verdict {
 	switch r {
-	case FieldAddedOptional, FieldWidened:
+	case FieldAddedOptional, FieldRenamed, FieldWidened:
 		return Reads
 	case FieldRemovedOptional, FieldNarrowed:
 		return ByValue
@@ -42,6 +43,9 @@ func (r Rule) Verdict() Verdict {
 type Change struct {
 	Rule Rule
 	Text string // in words: user.age: int64 became string
+
+	// Of a field that is new or gone: the path of its struct, its name, and its type.
+	In, Name, Type string
 }
 
 // Worst returns the worst verdict on changes.

@@ -8,6 +8,8 @@
 //	User.name string
 //	User.friends []*User
 //	User.born time.Time, may be absent
+//	User.mail string, was email
+//	User.token string, secret
 //
 // Every line is a field and its type. The fields of a struct follow where the
 // struct is first mentioned. Type says how types are written.
@@ -33,6 +35,11 @@ type Field struct {
 	Type     *Type
 	Quoted   bool // its value stands in a string: the option "string" of its tag
 	Optional bool // it may be absent: omitempty or omitzero
+	Secret   bool // it is not shown to people; the same message all the same
+
+	// Was are names that it had, as its tag says. They are no part of the fingerprint,
+	// as they change no message.
+	Was []string
 }
 
 // A Kind is a way to write a type.
@@ -104,11 +111,11 @@ func (t *Type) hasRaw() bool {
 // order. Some may have no fields.
 func (s *Schema) References() []string {
 	var names []string
-	s.lines(func(name string) string {
+	s.lines(style{ref: func(name string) string {
 		if !slices.Contains(names, name) {
 			names = append(names, name)
 		}
 		return name
-	})
+	}})
 	return names
 }

@@ -33,6 +33,8 @@ func TestParse(t *testing.T) {
 		"x {a int; b {}; \"c;}\" JSON of encoding/json.RawMessage, as string; d text of net/netip.Addr, may be absent}",
 		"o JSON of example.com/a.Opt[example.com/b.T]\nk map[text of net/netip.Addr][]time.Time",
 		"t map[string]^1\nu User#2\nUser#2.x time.Duration",
+		"a string, may be absent, was b, was \"c d\"\nx {y {z int, was w}, was v}",
+		"t string, secret\nu {a int, as string, may be absent, secret; b []User}\nUser.c map[string]int, secret",
 	} {
 		if got := strings.Join(parse(t, text).Lines(), "\n"); got != text {
 			t.Errorf("parsed\n%s\nand wrote\n%s", text, got)
@@ -43,7 +45,7 @@ func TestParse(t *testing.T) {
 func TestParseBad(t *testing.T) {
 	for _, line := range []string{
 		"", "to", "to ", " string", "a [", "a [x]int", "a []", "a map[string", "a map[string]", "a {", "a {b int", "a {b int; }",
-		`"a string`, "a string,", "a string, may be", "a string extra", "a JSON of ", "a ^", "a *", "a " + strings.Repeat("*", 2000) + "int",
+		`"a string`, "a string,", "a string, may be", "a string extra", "a string, was", `a string, was "b`, "a JSON of ", "a ^", "a *", "a " + strings.Repeat("*", 2000) + "int",
 	} {
 		if s, err := schema.Parse([]string{line}); err == nil {
 			t.Errorf("%q was parsed: %q", line, s.Lines())
@@ -53,8 +55,14 @@ func TestParseBad(t *testing.T) {
 
 func TestFingerprint(t *testing.T) {
 	a := parse(t, "u User\nUser.name string\nUser.boss *User").Fingerprint()
+	if b := parse(t, "u User, secret\nUser.name string, secret\nUser.boss *User").Fingerprint(); b != a {
+		t.Error("a secret matters")
+	}
 	if b := parse(t, "u Person\nPerson.name string\nPerson.boss *Person").Fingerprint(); b != a {
 		t.Error("the name of a struct matters")
+	}
+	if parse(t, "u User, was v\nUser.name string, was n\nUser.boss *User").Fingerprint() != a {
+		t.Error("a name of the past matters")
 	}
 	for _, other := range []string{
 		"u User\nUser.name string\nUser.boss *Chef\nChef.name string",
@@ -114,6 +122,14 @@ func TestCompare(t *testing.T) {
 		{"a map[string]int", "a map[int]int", "FIELD_MEANING a: its keys were string, and are int now"},
 		{"a map[int8]int", "a map[int]int", "FIELD_WIDENED a: its keys were int8, and are int now"},
 		{"u User\nUser.name string\nUser.boss *User", "u User\nUser.name base64\nUser.boss *User", "FIELD_MEANING u.name: string became base64"},
+		{"a string", "b string, was a", "FIELD_RENAMED b was a"},
+		{"a int32", "b int64, was a", "FIELD_RENAMED b was a; FIELD_WIDENED b: int32 became int64"},
+		{"a string", "b base64, was a", "FIELD_RENAMED b was a; FIELD_MEANING b: string became base64"},
+		{"a string, may be absent", "b string, was a", "FIELD_RENAMED b was a; FIELD_NARROWED b could be absent"},
+		{"a string, may be absent\nb string, may be absent", "b string, may be absent, was a", "FIELD_REMOVED a is gone, and b cannot take its place, as b was there, too"},
+		{"a string\nc string", "b string, was a, was c", "FIELD_REMOVED a is gone, and b cannot take its place, as c was there, too; FIELD_REMOVED c is gone, and b cannot take its place, as a was there, too"},
+		{"b string", "b string, was a", ""},
+		{"u []User\nUser.a {x int}", "v []User, was u\nUser.b {y int, was x}, was a", "FIELD_RENAMED v was u; FIELD_RENAMED v[].b was a; FIELD_RENAMED v[].b.y was x"},
 		{"t map[string]^1", "t map[string]^2", "FIELD_SHAPE t[]: ^1 became ^2"},
 	} {
 		var got []string
@@ -143,7 +159,7 @@ func TestWorst(t *testing.T) {
 
 func FuzzParse(f *testing.F) {
 	f.Add("to string\nuser User\nUser.name [3]*map[text of a.T]{x int; y JSON of z}")
-	f.Add(`"a b" string, as string, may be absent`)
+	f.Add(`"a b" string, as string, may be absent, was c`)
 	f.Fuzz(func(t *testing.T, text string) {
 		s, err := schema.Parse(strings.Split(text, "\n"))
 		if err != nil {

@@ -8,22 +8,33 @@ import (
 	"strings"
 
 	"github.com/dtaskhq/dtask/internal/testenv/browser"
+	"github.com/dtaskhq/dtask/internal/testenv/postgresnode"
 	"github.com/dtaskhq/dtask/internal/testenv/rabbitnode"
+	"github.com/dtaskhq/dtask/internal/testenv/terminal"
 )
 
 // install installs the Debian packages that the tests need and the machine
-// lacks: the RabbitMQ server, a C compiler, which the race detector needs, and a
-// browser for the page of the example.
+// lacks: the servers, a C compiler, which the race detector needs, a browser for the
+// page of the example, a terminal for that of operators, and promtool for the alerts.
 func install() error {
 	var packages []string
 	if !rabbitnode.Installed() {
 		packages = append(packages, "rabbitmq-server")
+	}
+	if _, err := postgresnode.Programs(); errors.Is(err, postgresnode.ErrNotInstalled) {
+		packages = append(packages, "postgresql")
 	}
 	if _, err := exec.LookPath("gcc"); err != nil {
 		packages = append(packages, "gcc", "libc6-dev")
 	}
 	if _, err := browser.Path(); err != nil {
 		packages = append(packages, "chromium")
+	}
+	if _, err := exec.LookPath("promtool"); err != nil {
+		packages = append(packages, "prometheus")
+	}
+	if _, err := terminal.Path(); err != nil {
+		packages = append(packages, "tmux")
 	}
 	if len(packages) == 0 {
 		return nil

@@ -2,9 +2,9 @@
 //
 //	go run ./internal/testenv -- go test ./...
 //
-// It starts a private RabbitMQ node, tells the command of it by environment
-// variables (package rabbitnode), and stops it when the command has ended, however
-// it ended. What the command leaves in the directory for temporary files goes with
+// It starts a private RabbitMQ node and a private PostgreSQL server, tells the
+// command of them by environment variables (packages rabbitnode and postgresnode),
+// and stops them when the command has ended, however it ended. What the command leaves in the directory for temporary files goes with
 // it. While go test says nothing, it says which tests run. On Debian it installs
 // what the machine lacks, if this user may do so. The exit status is that of the
 // command.
@@ -18,9 +18,11 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
+	"github.com/dtaskhq/dtask/internal/testenv/postgresnode"
 	"github.com/dtaskhq/dtask/internal/testenv/rabbitnode"
 )
 
@@ -52,7 +54,7 @@ func run(args []string) (int, error) {
 	defer cancel()
 	go func() {
 		select {
-		case s := <-signals: // while the node starts
+		case s := <-signals: // while the servers start
 			signals <- s
 			cancel()
 		case <-ctx.Done():
@@ -63,6 +65,11 @@ func run(args []string) (int, error) {
 		return 0, err
 	}
 	defer node.Stop()
+	database, err := postgresnode.Start(ctx, postgresnode.Options{})
+	if err != nil {
+		return 0, err
+	}
+	defer database.Stop()
 	cancel()
 
 	temp, err := os.MkdirTemp("", "dtask-test-")
@@ -70,10 +77,13 @@ func run(args []string) (int, error) {
 		return 0, err
 	}
 	defer remove(temp)
+	if err := os.Chmod(temp, 0o711); err != nil { // PostgreSQL is another user
+		return 0, err
+	}
 	args, events := withEvents(args)
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	cmd.Env = append(append(os.Environ(), node.Env()...), "TMPDIR="+temp)
+	cmd.Env = slices.Concat(os.Environ(), node.Env(), database.Env(), []string{"TMPDIR=" + temp})
 	cmd.WaitDelay = 10 * time.Second // for what outlives it and holds its output
 	wait := cmd.Wait
 	if events {

@@ -19,6 +19,19 @@ func IsContext(t types.Type) bool {
 	return ok && named.Obj().Name() == "Context" && named.Obj().Pkg() != nil && named.Obj().Pkg().Path() == "context"
 }
 
+// IsTransaction reports whether t is *sql.Tx, or pgx.Tx of version 5.
+func IsTransaction(t types.Type) bool {
+	if pointer, ok := types.Unalias(t).(*types.Pointer); ok {
+		return isTx(pointer.Elem(), "database/sql")
+	}
+	return isTx(t, "github.com/jackc/pgx/v5")
+}
+
+func isTx(t types.Type, path string) bool {
+	named, ok := types.Unalias(t).(*types.Named)
+	return ok && named.Obj().Name() == "Tx" && named.Obj().Pkg() != nil && named.Obj().Pkg().Path() == path
+}
+
 var errorType = types.Universe.Lookup("error").Type()
 
 // IsError reports whether t is error or an alias of it.

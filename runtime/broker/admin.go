@@ -1,13 +1,16 @@
 package broker
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // An Overseer is a broker that can find messages that nobody takes.
 type Overseer interface {
-	// Neglected returns the queues that have messages waiting, but no consumer in
+	// Orphans returns the queues that have messages waiting, but no consumer in
 	// any process, sorted by name. It leaves out queues that are paused. It looks
 	// at every queue, so call it every few minutes at most.
-	Neglected(ctx context.Context) ([]QueueState, error)
+	Orphans(ctx context.Context) ([]QueueState, error)
 }
 
 // Admin is the capability to look into queues, and to change what is in them.
@@ -34,13 +37,6 @@ type Admin interface {
 	// Purge deletes the messages of a queue that wait to be delivered, ready
 	// or delayed, and returns how many. Dead letters stay.
 	Purge(ctx context.Context, queue string) (int, error)
-
-	// Pause stops the delivery of a queue, for all workers, until Resume. The
-	// queue need not exist yet; an impossible name is an error.
-	Pause(ctx context.Context, queue string) error
-
-	// Resume ends a Pause.
-	Resume(ctx context.Context, queue string) error
 }
 
 // QueueState counts the messages of a queue. A count is -1 if the broker cannot
@@ -52,4 +48,7 @@ type QueueState struct {
 	Delayed int // due later
 	Dead    int // dead letters
 	Paused  bool
+
+	// PausedUntil is when a pause ends by itself, or the zero time.
+	PausedUntil time.Time
 }

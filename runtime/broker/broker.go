@@ -39,6 +39,11 @@ type ConsumeOptions struct {
 	// derives from it how many it fetches ahead.
 	Concurrency int
 
+	// Cancelled, unless it is nil, is called with the id of a message that was
+	// cancelled when it may be in the hands of the worker ([Canceller]). From then on
+	// its [Delivery] says so, too. It must not wait.
+	Cancelled func(id string)
+
 	// Logger is the log of the consumer. Nil means the logger with which the
 	// broker was opened.
 	Logger *slog.Logger
@@ -79,6 +84,10 @@ type Delivery interface {
 	// Message returns the message. The worker may change it before Settle; the
 	// broker stores it as it is then.
 	Message() *Message
+
+	// Cancelled reports whether the message was cancelled, as far as is known. Who
+	// receives it asks before running it; later, [ConsumeOptions].Cancelled tells.
+	Cancelled() bool
 
 	// Settle says what is to become of the message. It returns at once, and has no
 	// error. If the settlement is lost, because the connection or the process ends,
@@ -125,4 +134,8 @@ const (
 	// Dead moves the message, with its failures, to the dead letters of its
 	// queue.
 	Dead
+
+	// Cancelled removes the message: it was cancelled, and is not to run again. If
+	// Keep of the message is set, the broker keeps that as its outcome.
+	Cancelled
 )

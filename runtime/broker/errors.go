@@ -38,6 +38,9 @@ var (
 	// longer kept.
 	ErrNoResult = errors.New("no result is kept under this id; tasks keep one by the option keep= or dtask.Keep")
 
+	// ErrCancelled: the task was cancelled, by a program or an operator.
+	ErrCancelled = errors.New("the task was cancelled")
+
 	// ErrNoMessage: no message has that id. It may have been executed or deleted.
 	ErrNoMessage = errors.New("no message has this id")
 

@@ -75,6 +75,9 @@ type Failure struct {
 	Kind    string    `json:"kind"` // one of the Failure… constants
 	Error   string    `json:"error"`
 	Stack   string    `json:"stack,omitempty"`
+
+	// Log is what the attempt has logged, a record in a line, if its worker keeps that.
+	Log string `json:"log,omitempty"`
 }
 
 // The kinds of failures.

@@ -47,17 +47,20 @@ var packages = map[string]string{
 	"sqlite": "sqlite",
 	"amqp":   "rabbitmq",
 	"amqps":  "rabbitmq",
+
+	"postgres":   "postgres",
+	"postgresql": "postgres",
 }
 
 // Open opens the broker that url names by its scheme.
 func Open(ctx context.Context, url string, c Config) (Broker, error) {
 	if url == "" {
-		return nil, errors.New("broker URL is empty; use sqlite:FILE or amqp://HOST, and see that DTASK_URL is set")
+		return nil, errors.New("broker URL is empty; use sqlite:FILE, postgres://HOST/DATABASE or amqp://HOST, and see that DTASK_URL is set")
 	}
 	scheme, _, ok := strings.Cut(url, ":")
 	if !ok || scheme == "" {
 		// Not quoted: what is not a URL may still hold a password.
-		return nil, errors.New("broker URL has no scheme; use sqlite:FILE or amqp://HOST (DTASK_URL)")
+		return nil, errors.New("broker URL has no scheme; use sqlite:FILE, postgres://HOST/DATABASE or amqp://HOST (DTASK_URL)")
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()

@@ -9,16 +9,17 @@ import (
 // of messages whose Keep is set.
 type ResultStore interface {
 	// Result waits for the outcome of a message, and returns it: the Result of
-	// its settlement as Done, or its newest failure if it is a dead letter. Its
-	// error wraps [ErrNoResult] if there is no outcome and will be none.
+	// its settlement as Done, its newest failure if it is a dead letter, or that it
+	// was cancelled. Its error wraps [ErrNoResult] if there is no outcome and will be none.
 	Result(ctx context.Context, id string) (Result, error)
 }
 
 // A Result is the outcome of a message.
 type Result struct {
-	Task    string
-	Value   []byte   // JSON
-	Failure *Failure // nil if the task is done
+	Task      string
+	Value     []byte   // JSON
+	Failure   *Failure // nil if the task is done
+	Cancelled bool     // then there is neither
 }
 
 // A TickStore is a broker that keeps the ticks of schedules: the times at which

@@ -12,6 +12,13 @@ type Transactor interface {
 	EnqueueTx(ctx context.Context, tx any, ms []*Message) []error
 }
 
+// A TxCanceller is a [Transactor] that can cancel in a transaction, too.
+type TxCanceller interface {
+	// CancelTx is Cancel of a [Canceller] that counts when tx is committed, and never if
+	// it is rolled back. With [CancelAsked] the worker is told after the commit.
+	CancelTx(ctx context.Context, tx any, ids ...string) ([]Cancellation, error)
+}
+
 // WithTransaction returns a context in which tasks are enqueued in tx, a
 // transaction of the application. A broker offers it as a function for its own kind
 // of transaction, such as sqlite.WithTx.

@@ -23,8 +23,8 @@ func (m *Message) Validate() error {
 	case m.Priority < PriorityLow || m.Priority > PriorityHigh:
 		return fmt.Errorf("%v: use PriorityLow, PriorityDefault or PriorityHigh", m.Priority)
 	}
-	if remedy, ok := limit.Task(m.Task); !ok {
-		return fmt.Errorf("task name %.60q: %s", m.Task, remedy)
+	if err := validateTask(m.Task); err != nil {
+		return err
 	}
 	if err := ValidateQueue(m.Queue); err != nil {
 		return err
@@ -39,6 +39,14 @@ func (m *Message) Validate() error {
 func ValidateQueue(name string) error {
 	if remedy, ok := limit.Queue(name); !ok {
 		return fmt.Errorf("queue name %.40q: %s", name, remedy)
+	}
+	return nil
+}
+
+// validateTask reports what is wrong with the name of a task, or nil.
+func validateTask(name string) error {
+	if remedy, ok := limit.Task(name); !ok {
+		return fmt.Errorf("task name %.60q: %s", name, remedy)
 	}
 	return nil
 }

@@ -30,38 +30,46 @@ type test struct {
 }
 
 // Run runs the suite: what every broker must do, and what a broker must do that has
-// a capability. The log names the capabilities that the broker does not have.
+// a capability. The log names the capabilities that the broker does not have. Most of
+// it runs beside other tests of the package that are parallel.
 func Run(t *testing.T, store Store) {
+	// It counts what the process has open: nothing else may run.
+	t.Run("Cycles", func(t *testing.T) { testCycles(t, store) })
+	t.Parallel()
+
 	b := openURL(t, store(t))
 	if err := b.Close(); err != nil {
 		t.Fatal(err)
 	}
+	runPart[broker.Admin](t, b, store, adminTests)
 	runPart[broker.Broker](t, b, store, brokerTests)
-	runPart[broker.Admin](t, b, store, adminTests, heavyAdminTests...)
 	runPart[broker.Counter](t, b, store, counterTests)
 	runPart[broker.Lister](t, b, store, listerTests)
 	runPart[broker.Editor](t, b, store, editorTests)
+	runPart[broker.Peeker](t, b, store, peekerTests)
+	runPart[broker.Canceller](t, b, store, cancellerTests)
+	runPart[broker.Pauser](t, b, store, pauserTests)
+	runPart[broker.Commander](t, b, store, commanderTests)
 	runPart[broker.ResultStore](t, b, store, resultStoreTests)
 	runPart[broker.TickStore](t, b, store, tickStoreTests)
 	runPart[broker.Overseer](t, b, store, overseerTests)
 	runPart[broker.Registry](t, b, store, registryTests)
+	runPart[broker.Censor](t, b, store, censorTests)
+	runPart[broker.Keeper](t, b, store, keeperTests)
+	runPart[broker.Journal](t, b, store, journalTests)
 	runPart[broker.Deduplicator](t, b, store, deduplicatorTests)
+	runPart[broker.Identified](t, b, store, identifiedTests)
 	runPart[broker.Transactor](t, b, store, transactorTests)
-
-	// It counts what the process has open: nothing else may run.
-	t.Run("Cycles", func(t *testing.T) { testCycles(t, store) })
 }
 
 // runPart runs the tests of a capability. Most of their time they wait, so they
-// do it side by side; but the heavy ones run one at a time, and before.
-func runPart[Capability any](t *testing.T, b broker.Broker, store Store, tests []test, heavy ...test) {
+// do it side by side.
+func runPart[Capability any](t *testing.T, b broker.Broker, store Store, tests []test) {
 	t.Run(reflect.TypeFor[Capability]().Name(), func(t *testing.T) {
+		t.Parallel()
 		if _, err := broker.As[Capability](b); err != nil {
 			t.Log(err)
 			return
-		}
-		for _, c := range heavy {
-			t.Run(c.name, func(t *testing.T) { c.run(t, store) })
 		}
 		for _, c := range tests {
 			t.Run(c.name, func(t *testing.T) {
@@ -103,27 +111,24 @@ var brokerTests = []test{
 	{"ModulesWithNamespaces", testModulesWithNamespaces},
 }
 
-// adminTests look into queues, some of them to see what a worker makes of them.
+// adminTests look into queues, some of them to see what a worker makes of them. The
+// first one takes longest.
 var adminTests = []test{
+	{"WorkerPoisons", testWorkerPoisons},
 	{"Dead", testDead},
 	{"RetryDead", testRetryDead},
 	{"Ways", testWays(retryDeadWay)},
 	{"DeleteDead", testDeleteDead},
 	{"Purge", testPurge},
-	{"Pause", testPause},
 	{"QueueStates", testQueueStates},
 	{"Closed", testAdminClosed},
 	{"WorkerOutcomes", testWorkerOutcomes},
 	{"WorkerUnknown", testWorkerUnknown},
 	{"WorkerEarlier", testWorkerEarlier},
+	{"WorkerLogs", testWorkerLogs},
 	{"WorkerStop", testWorkerStop},
 	{"WorkerKilled", testWorkerKilled},
 	{"WorkerPoison", testWorkerPoison},
-	{"WorkerPoisons", testWorkerPoisons},
-}
-
-// heavyAdminTests keep the processor busy for seconds.
-var heavyAdminTests = []test{
 	{"RetryDeadFailing", testRetryDeadFailing},
 	{"PurgeUnderLoad", testPurgeUnderLoad},
 }
@@ -146,6 +151,31 @@ var editorTests = []test{
 	{"TwoOperators", testTwoOperators},
 }
 
+var peekerTests = []test{
+	{"Peek", testPeek},
+	{"PeekBesideWorkers", testPeekBesideWorkers},
+}
+
+// cancellerTests need a [broker.ResultStore], too.
+var cancellerTests = []test{
+	{"Waiting", testCancelWaiting},
+	{"Running", testCancelRunning},
+	{"Killed", testCancelKilled},
+	{"Retried", testCancelRetried},
+}
+
+// pauserTests need a [broker.Admin], too.
+var pauserTests = []test{
+	{"Queue", testPause},
+	{"Until", testPauseUntil},
+	{"Task", testPauseTask},
+	{"Pauses", testPauses},
+}
+
+var commanderTests = []test{
+	{"Orders", testOrders},
+}
+
 var resultStoreTests = []test{
 	{"Results", testResults},
 	{"ResultsOfWrongClock", testResultsOfWrongClock},
@@ -162,11 +192,25 @@ var tickStoreTests = []test{
 }
 
 var overseerTests = []test{
-	{"Neglected", testNeglected},
+	{"Orphans", testOrphans},
 }
 
 var registryTests = []test{
 	{"Processes", testRegistry},
+}
+
+var censorTests = []test{
+	{"Census", testCensus},
+}
+
+// keeperTests need a [broker.ResultStore] and a [broker.TickStore], too.
+var keeperTests = []test{
+	{"Keeper", testKeeper},
+}
+
+var journalTests = []test{
+	{"Tallies", testTallies},
+	{"Acts", testActs},
 }
 
 var deduplicatorTests = []test{

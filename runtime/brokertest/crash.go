@@ -52,6 +52,10 @@ func childWorker(url string) error {
 			<-ctx.Done()
 			return ctx.Err()
 		}),
+		bind(define("stubborn", 2), func(ctx context.Context, text string) error {
+			say(ctx, text)
+			select {}
+		}),
 	}
 	for _, of := range []struct{ queue, die, neighbour string }{{"work", "die", "neighbour"}, {"more", "die2", "neighbour2"}} {
 		table = append(table,

@@ -3,6 +3,7 @@ package brokertest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -123,9 +124,12 @@ func testWorkerEarlier(t *testing.T, store Store) {
 			t.Errorf("dead letter of attempt %d with %s says %q, want %q", m.Attempt, m.Body, reason, want)
 		}
 	}
-	if s := w.Stats(); s.Retried != 0 || int(s.Dead) != len(wantDead) {
-		t.Errorf("stats %+v", s)
-	}
+	Eventually(t, func() string { // an outcome may be stored, and not be counted yet
+		if s := w.Stats(); s.Retried != 0 || int(s.Dead) != len(wantDead) {
+			return fmt.Sprintf("stats %+v", s)
+		}
+		return ""
+	})
 	select {
 	case r := <-ran:
 		t.Errorf("ran with %+v what was not to run", r.args)

@@ -211,65 +211,6 @@ func testPurgeUnderLoad(t *testing.T, store Store) {
 	load.Wait()
 }
 
-// A paused queue delivers nothing, to any process, until it is resumed.
-func testPause(t *testing.T, store Store) {
-	url := store(t)
-	b, operator := open(t, url), open(t, url)
-	c, fence := Consume(t, b, "q", 1), Consume(t, b, "fence", 1)
-	Drained(t, b, c, "q") // the consumer is at work
-	if err := admin(t, operator).Pause(Context(t), "a b"); err == nil {
-		t.Error("a queue that cannot be is paused")
-	}
-	if err := admin(t, operator).Pause(Context(t), "q"); err != nil {
-		t.Fatal(err)
-	}
-	Eventually(t, func() string {
-		if !State(t, b, "q").Paused {
-			return "the queue is not shown as paused"
-		}
-		return ""
-	})
-	// A consumer may hear of it a little later: messages that still slip through
-	// are settled until one stays.
-	var m *broker.Message
-	Eventually(t, func() string {
-		m = Enqueue(t, b, Message("q"))[0]
-		for range 5 {
-			Drained(t, b, fence, "fence") // other queues go on
-		}
-		select {
-		case d := <-c.Deliveries():
-			d.Settle(broker.Settlement{Verdict: broker.Done})
-			return "the queue still delivers"
-		default:
-			return ""
-		}
-	})
-	late := Consume(t, operator, "q", 1) // a new consumer knows
-	for range 5 {
-		Drained(t, b, fence, "fence")
-	}
-	select {
-	case <-c.Deliveries():
-		t.Error("delivery while paused")
-	case <-late.Deliveries():
-		t.Error("delivery to a new consumer while paused")
-	default:
-	}
-	closeConsumer(t, late)
-	if err := admin(t, operator).Resume(Context(t), "q"); err != nil {
-		t.Fatal(err)
-	}
-	d := Receive(t, c)
-	if d.Message().ID != m.ID || d.Message().Attempt != 1 {
-		t.Errorf("after Resume: %s at attempt %d, want %s at 1", d.Message().ID, d.Message().Attempt, m.ID)
-	}
-	d.Settle(broker.Settlement{Verdict: broker.Done})
-	if State(t, b, "q").Paused {
-		t.Error("the queue is still shown as paused")
-	}
-}
-
 func testQueueStates(t *testing.T, store Store) {
 	b := open(t, store(t))
 	died(t, b, "q", 2)

@@ -132,26 +132,35 @@ func testNotBefore(t *testing.T, store Store) {
 	}
 }
 
+// Several callers enqueue batches at once, together more than a broker has on its way
+// at a time: each message is delivered once.
 func testEnqueueMany(t *testing.T, store Store) {
 	b := open(t, store(t))
+	const callers, size = 3, 1100
 	want := make(map[string]bool)
-	var ms []*broker.Message
-	for range 2500 {
-		m := Message("q")
-		ms = append(ms, m)
-		want[m.ID] = true
-	}
-	errs := b.EnqueueMany(Context(t), ms)
-	if len(errs) != len(ms) {
-		t.Fatalf("%d outcomes for %d messages", len(errs), len(ms))
-	}
-	for _, err := range errs {
-		if err != nil {
-			t.Fatal(err)
+	var enqueuing sync.WaitGroup
+	for range callers {
+		ms := make([]*broker.Message, size)
+		for i := range ms {
+			ms[i] = Message("q")
+			want[ms[i].ID] = true
 		}
+		enqueuing.Go(func() {
+			errs := b.EnqueueMany(Context(t), ms)
+			if len(errs) != len(ms) {
+				t.Errorf("%d outcomes for %d messages", len(errs), len(ms))
+			}
+			if err := errors.Join(errs...); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	enqueuing.Wait()
+	if t.Failed() {
+		return
 	}
 	c := Consume(t, b, "q", 50)
-	for range ms {
+	for range callers * size {
 		d := Receive(t, c)
 		if !want[d.Message().ID] {
 			t.Fatalf("%s delivered twice, or never enqueued", d.Message().ID)

@@ -42,6 +42,8 @@ func as[Capability any](t *testing.T, b broker.Broker) Capability {
 
 func admin(t *testing.T, b broker.Broker) broker.Admin { return as[broker.Admin](t, b) }
 
+func pauser(t *testing.T, b broker.Broker) broker.Pauser { return as[broker.Pauser](t, b) }
+
 func results(t *testing.T, b broker.Broker) broker.ResultStore { return as[broker.ResultStore](t, b) }
 
 func ticks(t *testing.T, b broker.Broker) broker.TickStore { return as[broker.TickStore](t, b) }

@@ -13,9 +13,9 @@ import (
 // Several tasks kill their workers, again and again, in several processes and two
 // queues. They become dead letters; none of the many that run beside them does.
 func testWorkerPoisons(t *testing.T, store Store) {
-	cases := []struct{ poisons, processes int }{{2, 1}, {5, 1}}
+	cases := []struct{ poisons, processes int }{{2, 1}, {5, 2}}
 	if os.Getenv("DTASK_CHAOS") == "long" { // each takes minutes
-		cases = append(cases, []struct{ poisons, processes int }{{10, 1}, {5, 3}}...)
+		cases = append(cases, []struct{ poisons, processes int }{{5, 1}, {10, 1}, {5, 3}}...)
 	}
 	for _, c := range cases {
 		t.Run(fmt.Sprintf("%d in %d", c.poisons, c.processes), func(t *testing.T) {

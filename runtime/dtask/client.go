@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
+	"github.com/dtaskhq/dtask/runtime/internal/safelog"
 )
 
 // A Client enqueues tasks on a broker. It is safe for concurrent use; an
@@ -21,6 +22,8 @@ type Client struct {
 	log        *slog.Logger // nil for slog.Default()
 	now        func() time.Time
 	limit      *enqueueLimit
+	outbox     broker.Outbox // nil if there is none
+	relay      broker.Relay  // of the outbox; nil if there is none
 }
 
 // A ClientOption is a setting of a [Client].
@@ -31,6 +34,31 @@ type ClientOption func(*Client)
 // the time when the broker is opened or the worker is made.
 func WithLogger(log *slog.Logger) ClientOption {
 	return func(c *Client) { c.log = log }
+}
+
+// WithOutbox lets a client enqueue in transactions of your database, whatever its broker
+// is, and relay what they have committed until it is closed. See package outbox. Nil is
+// none.
+func WithOutbox(o broker.Outbox) ClientOption {
+	return func(c *Client) { c.outbox = o }
+}
+
+// beginRelay begins to relay what is in the outbox, if there is one.
+func (c *Client) beginRelay() {
+	if c.outbox != nil {
+		c.relay = c.outbox.Relay(c.broker, safelog.New(c.Logger()))
+	}
+}
+
+// Outbox returns the outbox of the client, for packages that watch it, or nil.
+func (c *Client) Outbox() broker.Outbox { return c.outbox }
+
+// store names the place where the broker has its messages.
+func (c *Client) store() string {
+	if i, ok := c.broker.(broker.Identified); ok {
+		return i.Identity().Store
+	}
+	return ""
 }
 
 // Open returns a client of the broker that url names:
@@ -47,6 +75,7 @@ func Open(ctx context.Context, url string, opts ...ClientOption) (*Client, error
 	if c.broker, err = broker.Open(ctx, url, broker.Config{Logger: c.log}); err != nil {
 		return nil, err
 	}
+	c.beginRelay()
 	return c, nil
 }
 
@@ -55,6 +84,9 @@ func NewClient(b broker.Broker, opts ...ClientOption) *Client {
 	c := &Client{broker: b, now: time.Now, limit: &enqueueLimit{timeout: enqueueTimeout}}
 	for _, o := range opts {
 		o(c)
+	}
+	if b != nil {
+		c.beginRelay()
 	}
 	return c
 }
@@ -82,7 +114,12 @@ func (c *Client) Logger() *slog.Logger { return cmp.Or(c.log, slog.Default()) }
 func (c *Client) Admin() (broker.Admin, error) { return broker.As[broker.Admin](c.broker) }
 
 // Close closes the broker. Stop the workers of the client first.
-func (c *Client) Close() error { return c.broker.Close() }
+func (c *Client) Close() error {
+	if c.relay != nil {
+		c.relay.Stop()
+	}
+	return c.broker.Close()
+}
 
 var defaultClient atomic.Pointer[Client]
 

@@ -66,7 +66,12 @@ func decode[A any](ctx context.Context, m *Message, spec *Spec, args *A) error {
 		return decodeEarlier(ctx, m, spec, args)
 	}
 	if err := unmarshal(m.Body, args); err != nil {
-		return &undecodableError{err}
+		return unquoted(spec, m, &undecodableError{err}, func(body []byte) error {
+			if err := unmarshal(body, new(A)); err != nil {
+				return &undecodableError{err}
+			}
+			return nil
+		})
 	}
 	return ctx.Err()
 }

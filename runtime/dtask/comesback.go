@@ -80,8 +80,8 @@ func offsetComesBack(t time.Time) *lostError {
 }
 
 // same reports whether the value that came back is the one that was sent, as far
-// as its type says what is the same. Types without a method Equal may keep what
-// they like to themselves.
+// as its type says what is the same. Of a type without a method Equal nobody can tell:
+// its values count as the same.
 func same(sent, back reflect.Value) bool {
 	equal := sent.Addr().MethodByName("Equal")
 	if equal.IsValid() && equal.Type().NumIn() == 1 && equal.Type().NumOut() == 1 && equal.Type().Out(0).Kind() == reflect.Bool {

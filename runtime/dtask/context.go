@@ -2,6 +2,7 @@ package dtask
 
 import (
 	"context"
+	"log/slog"
 	"time"
 )
 
@@ -29,9 +30,13 @@ func infoOf(m *Message) Info { return Info{m.ID, m.Task, m.Queue, m.Attempt, m.A
 // and ends at the deadline or with the attempt.
 type taskContext struct {
 	lazyContext
-	client *Client
-	info   Info
+	client  *Client
+	info    Info
+	log     *slog.Logger // of the worker; nil without one
+	records *records     // nil: nothing is kept
 }
+
+type attemptKey struct{}
 
 // newTaskContext returns a context that ends with parent, after timeout unless
 // that is 0, and when end is called.
@@ -47,6 +52,8 @@ func (c *taskContext) Value(key any) any {
 		return c.client
 	case infoKey:
 		return c.info
+	case attemptKey:
+		return c
 	}
 	return c.lazyContext.Value(key)
 }

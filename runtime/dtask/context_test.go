@@ -24,6 +24,8 @@ func TestTaskContext(t *testing.T) {
 			{"no timeout", 0, func(context.CancelCauseFunc, *taskContext) { time.Sleep(time.Hour) }, nil, nil},
 			{"timeout", time.Minute, func(context.CancelCauseFunc, *taskContext) { time.Sleep(time.Minute) }, context.DeadlineExceeded, context.DeadlineExceeded},
 			{"parent", time.Minute, func(cancel context.CancelCauseFunc, _ *taskContext) { cancel(cause) }, context.Canceled, cause},
+			{"cancel", time.Minute, func(_ context.CancelCauseFunc, c *taskContext) { c.cancel(cause) }, context.Canceled, cause},
+			{"cancel without timeout", 0, func(_ context.CancelCauseFunc, c *taskContext) { c.cancel(cause); c.end() }, context.Canceled, cause},
 			{"end", time.Minute, func(_ context.CancelCauseFunc, c *taskContext) { c.end() }, context.Canceled, context.Canceled},
 			{"end without timeout", 0, func(_ context.CancelCauseFunc, c *taskContext) { c.end() }, context.Canceled, context.Canceled},
 		} {

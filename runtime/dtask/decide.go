@@ -36,7 +36,7 @@ func decideFailure(ctx context.Context, m *Message, spec Spec, err error, random
 		return Outcome{Kind: OutcomeDead, Err: err}
 	case errors.As(err, &snooze):
 		return Outcome{Kind: OutcomeSnoozed, Err: err, In: snooze.after}
-	case context.Cause(ctx) == errStopped && (errors.Is(err, context.Canceled) || errors.Is(err, errStopped)):
+	case stoppedBy(ctx, err):
 		return Outcome{Kind: OutcomeHandedBack, Err: err}
 	case errors.As(err, &permanent), m.Attempt >= m.Attempts:
 		return Outcome{Kind: OutcomeDead, Err: err}
@@ -44,6 +44,11 @@ func decideFailure(ctx context.Context, m *Message, spec Spec, err error, random
 		return Outcome{Kind: OutcomeRetried, Err: err, In: after.after}
 	}
 	return Outcome{Kind: OutcomeRetried, Err: err, In: retryDelay(spec.Backoff, m.Attempt, random)}
+}
+
+// stoppedBy reports whether an attempt ended with err because its worker stops.
+func stoppedBy(ctx context.Context, err error) bool {
+	return context.Cause(ctx) == errStopped && (errors.Is(err, context.Canceled) || errors.Is(err, errStopped))
 }
 
 // apply changes m as the outcome demands.

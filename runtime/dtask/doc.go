@@ -16,8 +16,8 @@
 // When Delay returns nil, the message is on disk. The task runs at least once, or
 // its message is among the dead letters of its queue.
 //
-// A [Client] enqueues messages, a broker stores them (packages sqlite and
-// rabbitmq), and a [Worker] runs their tasks. Generated code calls this package
+// A [Client] enqueues messages, a broker stores them (packages sqlite, postgres
+// and rabbitmq), and a [Worker] runs their tasks. Generated code calls this package
 // with the right types. docs/tasks.md describes the directives.
 //
 // Where to find what in the source:
@@ -27,7 +27,7 @@
 //	client.go                        clients, the default one, the one of a context
 //	delay.go, options.go             Delay and DelayMany, and what a call may set
 //	enqueue.go, enqueue_through.go   the one way to make and to enqueue a message; middleware around it
-//	limit.go                         how long an enqueue may take
+//	enqueue_limit.go                 how long an enqueue may take
 //	tick.go                          the message of a periodic task
 //	id.go, codec.go                  ids; arguments and results as JSON
 //	earlier.go                       messages of earlier versions
@@ -36,9 +36,10 @@
 //	fields.go                        whether a body of another build fits exactly
 //	result.go, keptresult.go         Handle and Wait; results as brokers keep them
 //	worker.go, workerconfig.go       a worker and its settings
-//	run.go, slot.go                  consuming, concurrency, stopping
+//	run.go, lane.go, slot.go         consuming, concurrency, quiet, stopping
 //	execute.go, context.go,
 //	lazycontext.go                   one attempt; its context and timeout
+//	cancel.go                        tasks that are cancelled
 //	stuck.go                         tasks that ignore the end of their contexts
 //	outcome.go, decide.go, steer.go  what follows from an attempt
 //	backoff.go                       the pause before a retry

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/dtaskhq/dtask/runtime/internal/inside"
+	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
 // An Earlier is an earlier version of the arguments of a task, and what becomes of
@@ -28,16 +28,16 @@ type Earlier struct {
 
 // An Upcaster converts the arguments of an earlier message. [Upcast] makes one.
 type Upcaster struct {
-	convert func(ctx context.Context, body []byte) (any, error)
+	convert func(ctx context.Context, spec *Spec, m *Message) (any, error)
 }
 
 // Upcast returns the upcaster that decodes arguments as Old and converts them with
 // fn, which //dtask:upcast marks. It is called by generated code. An error of fn
 // moves the message to the dead letters.
 func Upcast[Old, New any](fn func(Old) (New, error)) Upcaster {
-	return Upcaster{func(ctx context.Context, body []byte) (any, error) {
+	return Upcaster{func(ctx context.Context, spec *Spec, m *Message) (any, error) {
 		var old Old
-		if err := decodeExact(ctx, body, &old); err != nil {
+		if err := argumentsExact(ctx, spec, m, &old); err != nil {
 			return nil, err
 		}
 		converted, err := fn(old)
@@ -65,13 +65,13 @@ func Compose[A, B, C any](f func(A) (B, error), g func(B) (C, error)) func(A) (C
 // whether it happens to decode: a string and a []byte are both text in JSON.
 func decodeEarlier[A any](ctx context.Context, m *Message, spec *Spec, args *A) error {
 	switch fate, reason := judge(spec, m.Schema); fate {
-	case inside.Runs:
-		return decodeExact(ctx, m.Body, args)
-	case inside.Converted:
+	case broker.FateRuns:
+		return argumentsExact(ctx, spec, m, args)
+	case broker.FateConverted:
 	default:
 		return &foreignError{errors.New(reason)}
 	}
-	converted, err := spec.earlier(m.Schema).Upcast.convert(ctx, m.Body)
+	converted, err := spec.earlier(m.Schema).Upcast.convert(ctx, spec, m)
 	if err != nil {
 		return err
 	}
@@ -84,19 +84,19 @@ func decodeEarlier[A any](ctx context.Context, m *Message, spec *Spec, args *A) 
 
 // judge says what becomes of messages with a fingerprint, and why they are not run. A
 // producer in another language knows no fingerprint.
-func judge(spec *Spec, schema string) (f inside.Fate, reason string) {
+func judge(spec *Spec, schema string) (f broker.Fate, reason string) {
 	if schema == spec.Schema || schema == "" {
-		return inside.Runs, ""
+		return broker.FateRuns, ""
 	}
 	switch e := spec.earlier(schema); {
 	case e == nil:
-		return inside.Unknown, fmt.Sprintf("its arguments have the schema %s, which this build does not know, as that is newer, or not in dtask.lock", clip(schema))
+		return broker.FateUnknown, fmt.Sprintf("its arguments have the schema %s, which this build does not know, as that is newer, or not in dtask.lock", clip(schema))
 	case e.Refused != "":
-		return inside.Refused, "this build cannot run it: " + e.Refused
+		return broker.FateRefused, "this build cannot run it: " + e.Refused
 	case e.Upcast.convert != nil:
-		return inside.Converted, ""
+		return broker.FateConverted, ""
 	}
-	return inside.Runs, ""
+	return broker.FateRuns, ""
 }
 
 // earlier returns the earlier version with a fingerprint, or nil.
@@ -108,14 +108,31 @@ func (s *Spec) earlier(schema string) *Earlier {
 	return &s.Earlier[i]
 }
 
-// decodeExact decodes arguments that must fit exactly: no field too many and none
-// too few. If they do not, the error is a [foreignError].
+// decodeExact decodes JSON that must fit exactly: no field too many and none too few.
+// If it does not, the error is a [foreignError].
 func decodeExact(ctx context.Context, body []byte, args any) error {
-	if err := checkExact(ctx, body, args); err != nil {
+	if err := checkExact(ctx, body, args, nil); err != nil {
 		return err
 	}
+	return decodeChecked(ctx, body, args)
+}
+
+// decodeChecked decodes a body that checkExact has found to fit.
+func decodeChecked(ctx context.Context, body []byte, args any) error {
 	if err := unmarshal(body, args); err != nil {
 		return &foreignError{err} // it is JSON, as checkExact has found
 	}
 	return ctx.Err()
+}
+
+// argumentsExact is decodeExact for the arguments of a message, which may be secret.
+func argumentsExact[A any](ctx context.Context, spec *Spec, m *Message, args *A) error {
+	decode := decodeKnown
+	if m.Schema == "" {
+		decode = decodeExact
+	}
+	if err := decode(ctx, m.Body, args); err != nil {
+		return unquoted(spec, m, err, func(body []byte) error { return decode(ctx, body, new(A)) })
+	}
+	return nil
 }

@@ -57,12 +57,15 @@ func (c *Client) sendMany(ctx context.Context, ms []*Message) []error {
 	return errs
 }
 
-// deliver hands messages to the broker, in the transaction of ctx if it has
-// one.
+// deliver hands messages to the broker, in the transaction of ctx if it has one: to
+// the outbox, then, if the client has one.
 func (c *Client) deliver(ctx context.Context, ms []*Message) []error {
 	tx := broker.Transaction(ctx)
 	if tx == nil {
 		return c.broker.EnqueueMany(ctx, ms)
+	}
+	if c.relay != nil {
+		return c.relay.EnqueueTx(ctx, tx, ms)
 	}
 	t, err := broker.As[broker.Transactor](c.broker)
 	if err != nil {

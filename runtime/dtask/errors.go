@@ -51,6 +51,13 @@ var (
 	// ErrArguments: the JSON object does not fit the arguments of the task.
 	ErrArguments = errors.New("the arguments do not fit the task")
 
+	// ErrCancelled: the task was cancelled, see [Handle.Cancel]. It is the error of Wait,
+	// and the cause (context.Cause) why the context of the task has ended.
+	ErrCancelled = broker.ErrCancelled
+
+	// ErrNoMessage: no message has that id. It may have been executed or deleted.
+	ErrNoMessage = broker.ErrNoMessage
+
 	// ErrNoResult: no message has that id, its outcome is not kept, or it is no
 	// longer kept.
 	ErrNoResult = broker.ErrNoResult
@@ -58,7 +65,11 @@ var (
 
 // errNoTransactor is the error of an enqueue in a transaction on a broker that is
 // no [broker.Transactor].
-var errNoTransactor = fmt.Errorf("%w: it has no transactions; enqueue after the commit, with a context without the transaction", ErrTransaction)
+var errNoTransactor = fmt.Errorf("%w: it has no transactions; open the client with an outbox (package outbox), or enqueue after the commit, with a context without the transaction", ErrTransaction)
+
+// errNoTxCanceller is the error of a cancel in a transaction on a broker that is no
+// [broker.TxCanceller].
+var errNoTxCanceller = fmt.Errorf("%w: it cannot cancel in one; cancel after the commit, with a context without the transaction", ErrTransaction)
 
 // An EnqueueError says which message could not be enqueued and why.
 type EnqueueError struct {

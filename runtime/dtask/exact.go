@@ -25,8 +25,11 @@ import (
 // body is no JSON that any build makes, or else a [foreignError].
 //
 // Only messages of another build, or of another language, need it.
-func checkExact(ctx context.Context, body []byte, args any) error {
-	e := &exact{ctx: ctx, in: jsontext.NewDecoder(bytes.NewBuffer(body)), fields: make(map[reflect.Type]map[string]wireField)}
+//
+// If former is not nil, a field may have a name that it had, and former gets to know
+// where.
+func checkExact(ctx context.Context, body []byte, args any, former *renaming) error {
+	e := &exact{ctx: ctx, in: jsontext.NewDecoder(bytes.NewBuffer(body)), fields: make(map[reflect.Type]map[string]wireField), former: former}
 	differs, err := e.value(reflect.TypeOf(args).Elem())
 	if err == nil {
 		if _, err = e.in.ReadToken(); err == io.EOF {
@@ -55,6 +58,7 @@ type exact struct {
 	values int  // that were read
 	at     path // of the value that is read
 	fields map[reflect.Type]map[string]wireField
+	former *renaming // nil if no field may have a name that it had
 }
 
 var (

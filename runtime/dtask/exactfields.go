@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // object reads an object, for a struct of type t. Its fields by name matter more
@@ -14,23 +16,20 @@ func (e *exact) object(t reflect.Type) (differs string, err error) {
 	if _, err := e.in.ReadToken(); err != nil {
 		return "", err
 	}
-	wants, known := e.fields[t]
-	if !known {
-		wants = make(map[string]wireField)
-		collectFields(t, wants)
-		e.fields[t] = wants
-	}
+	wants := e.wants(t)
 	seen := make(map[string]bool, len(wants))
 	var extra names
 	for more(e.in.PeekKind()) {
-		token, err := e.in.ReadToken()
+		name, err := e.fieldName(wants)
 		if err != nil {
 			return "", err
 		}
-		name := token.String()
 		f, ok := wants[name]
 		switch {
 		case !ok:
+			extra.add(e, name)
+			err = e.in.SkipValue()
+		case seen[name]: // by a name that it had, and by its own
 			extra.add(e, name)
 			err = e.in.SkipValue()
 		case f.quoted: // ",string": the decoder knows
@@ -49,6 +48,41 @@ func (e *exact) object(t reflect.Type) (differs string, err error) {
 	}
 	_, err = e.in.ReadToken()
 	return differs, err
+}
+
+// wants returns the fields of a struct of type t.
+func (e *exact) wants(t reflect.Type) map[string]wireField {
+	wants, known := e.fields[t]
+	if !known {
+		wants = make(map[string]wireField)
+		collectFields(t, wants)
+		e.fields[t] = wants
+	}
+	return wants
+}
+
+// fieldName reads the name of a field, and returns the one that it has now.
+func (e *exact) fieldName(wants map[string]wireField) (string, error) {
+	raw, err := e.in.ReadValue()
+	if err != nil {
+		return "", err
+	}
+	token, err := jsontext.AppendUnquote(nil, raw)
+	if err != nil {
+		return "", err
+	}
+	name := string(token)
+	if _, ok := wants[name]; ok || e.former == nil {
+		return name, nil
+	}
+	for now, f := range wants {
+		if slices.Contains(f.was, name) {
+			end := int(e.in.InputOffset())
+			e.former.add(end-len(raw), end, now)
+			return now, nil
+		}
+	}
+	return name, nil
 }
 
 // fieldsDiffer says which fields are too many, and which are missing.

@@ -15,13 +15,20 @@ import (
 // process handles a delivery and settles it. It returns false if the slot was
 // given up meanwhile.
 func (w *Worker) process(s *slot, d broker.Delivery) (open bool) {
-	e := &execution{delivery: d, message: *d.Message()}
+	e := &execution{delivery: d, message: *d.Message(), logger: w.log}
+	if w.config.KeepLogs {
+		e.records = new(records)
+	}
 	e.known = broker.ProcessRunning{ID: e.message.ID, Task: e.message.Task, Queue: e.message.Queue, Attempt: e.message.Attempt, Since: w.now()}
+	e.waited = e.known.Since.Sub(dueSince(&e.message))
 	h := w.tasks[e.message.Task]
 	if h != nil && h.Spec.Timeout > 0 {
 		e.deadline = e.known.Since.Add(h.Spec.Timeout + stuckAfter)
 	}
 	s.current.Store(e)
+	if d.Cancelled() { // from now on cancel finds it
+		e.cancelled.Store(true)
+	}
 	var o Outcome
 	defer func() {
 		s.current.Store(nil)
@@ -32,7 +39,7 @@ func (w *Worker) process(s *slot, d broker.Delivery) (open bool) {
 			o = w.fail(s.ctx, e, failuref(broker.FailurePanic, "the task, or middleware, called runtime.Goexit"))
 		}
 		*d.Message() = e.message
-		w.settle(d, o)
+		w.settle(e, o)
 		open = true
 	}()
 	o = w.outcome(s.ctx, e)
@@ -71,6 +78,9 @@ func (w *Worker) fail(ctx context.Context, e *execution, err error) Outcome {
 		spec = h.Spec
 	}
 	o := decide(ctx, &e.message, spec, err, rand.Float64())
+	if e.cancelled.Load() {
+		o = cancelled(err)
+	}
 	w.logOutcome(ctx, &e.message, o, 0)
 	w.apply(e, o)
 	return o
@@ -83,6 +93,7 @@ func (w *Worker) apply(e *execution, o Outcome) {
 		now = w.now()
 	}
 	o.apply(&e.message, now)
+	w.keepLog(&e.message, e, o.Kind)
 }
 
 // leastPause is the least time until a message is delivered again that costs no
@@ -106,8 +117,10 @@ func checkOutcome(ctx context.Context, e *execution, o Outcome) (Outcome, error)
 // attempt is the innermost [HandleFunc]: it runs the task, if there is one and
 // its time has not passed.
 func (w *Worker) attempt(ctx context.Context, m *Message) Outcome {
-	h := w.tasks[m.Task]
+	h, e := w.tasks[m.Task], executionOf(ctx)
 	switch {
+	case e.cancelled.Load():
+		return cancelled(ErrCancelled)
 	case !m.Expires.IsZero() && w.now().After(m.Expires):
 		return Outcome{Kind: OutcomeDead, Err: failuref(broker.FailureExpired, "expired at %s, before a worker was free", m.Expires.UTC().Format(time.RFC3339))}
 	case m.Attempt > m.Attempts:
@@ -116,11 +129,13 @@ func (w *Worker) attempt(ctx context.Context, m *Message) Outcome {
 	case h == nil:
 		return w.unknownTo(m, w.noTask(m))
 	}
-	result, err := run(ctx, w.client, h, m)
-	if givenUp(ctx) {
+	result, err := run(ctx, e, w.client, h, m)
+	switch {
+	case e.claimed.Load():
 		return Outcome{Kind: OutcomeGivenUp, Err: cmp.Or(err, errGivenUp)}
-	}
-	if isForeign(err) {
+	case err != nil && e.cancelled.Load():
+		return cancelled(err)
+	case isForeign(err):
 		return w.unknownTo(m, err)
 	}
 	o := decide(ctx, m, h.Spec, err, rand.Float64())
@@ -137,13 +152,16 @@ func (w *Worker) attempt(ctx context.Context, m *Message) Outcome {
 
 // run makes one attempt: it decodes the arguments and calls the function, within
 // its timeout. A panic becomes an error.
-func run(ctx context.Context, c *Client, h *BoundTask, m *Message) (result []byte, err error) {
+func run(ctx context.Context, e *execution, c *Client, h *BoundTask, m *Message) (result []byte, err error) {
 	tctx := newTaskContext(ctx, c, infoOf(m), h.Spec.Timeout)
 	defer tctx.end()
+	tctx.log, tctx.records = e.logger, e.records
+	e.begin(tctx)
 	defer func() {
 		if v := recover(); v != nil {
 			result, err = nil, &PanicError{Value: v, Stack: string(debug.Stack())}
 		}
+		err = h.Spec.withoutSecretsIn(err, m)
 	}()
 	result, err = h.run(tctx, m)
 	if err != nil && errors.Is(err, context.DeadlineExceeded) && errors.Is(tctx.Err(), context.DeadlineExceeded) {
@@ -170,8 +188,20 @@ func (w *Worker) unknownTo(m *Message, reason error) Outcome {
 	return Outcome{Kind: OutcomeHandedBack, Err: reason, In: min(time.Second<<min(m.HandedBack, 10), time.Minute)}
 }
 
-// settle tells the broker the outcome.
-func (w *Worker) settle(d broker.Delivery, o Outcome) {
+// dueSince returns when a message was due.
+func dueSince(m *Message) time.Time {
+	if m.NotBefore.After(m.EnqueuedAt) {
+		return m.NotBefore
+	}
+	return m.EnqueuedAt
+}
+
+// settle tells the broker the outcome of a delivery that was claimed.
+func (w *Worker) settle(e *execution, o Outcome) {
+	d := e.delivery
+	if w.observe != nil {
+		w.observe(e.settled(o, w.now()))
+	}
 	switch o.Kind {
 	case OutcomeDone:
 		w.stats.done.Add(1)
@@ -183,6 +213,8 @@ func (w *Worker) settle(d broker.Delivery, o Outcome) {
 		w.stats.snoozed.Add(1)
 	case OutcomeHandedBack:
 		w.stats.handedBack.Add(1)
+	case OutcomeCancelled:
+		w.stats.cancelled.Add(1)
 	}
 	s := o.settlement()
 	if h := w.tasks[d.Message().Task]; h != nil && s.Result != nil {

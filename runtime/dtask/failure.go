@@ -1,12 +1,14 @@
 package dtask
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
+	"github.com/dtaskhq/dtask/runtime/internal/inside"
 )
 
 // addFailure adds a failure of the current attempt to the history of m, within
@@ -69,4 +71,20 @@ func describeFailure(err error) (kind, stack string) {
 		return broker.FailureUndecodable, ""
 	}
 	return broker.FailureError, ""
+}
+
+// failureKind returns the kind of failure that err is, for what counts failures.
+func failureKind(ctx context.Context, err error) string {
+	kind, _ := describeFailure(err)
+	switch {
+	case kind != broker.FailureError:
+		return kind
+	case isForeign(err):
+		return inside.FailureForeign
+	case stoppedBy(ctx, err):
+		return inside.FailureStopped
+	case errors.As(err, new(*permanentError)):
+		return inside.FailurePermanent
+	}
+	return kind
 }

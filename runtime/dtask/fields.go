@@ -4,6 +4,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"github.com/dtaskhq/dtask/internal/fieldtag"
 )
 
 // A wireField is a field of a struct as encoding/json sees it.
@@ -11,6 +13,7 @@ type wireField struct {
 	typ      reflect.Type
 	optional bool // omitempty or omitzero: it may be absent
 	quoted   bool // ,string
+	was      []string
 }
 
 // collectFields adds the fields of t by the names they have in JSON. It includes
@@ -42,6 +45,7 @@ func collectFields(t reflect.Type, fields map[string]wireField) {
 			typ:      f.Type,
 			optional: slices.Contains(o, "omitempty") || slices.Contains(o, "omitzero"),
 			quoted:   slices.Contains(o, "string"),
+			was:      fieldtag.Of(f.Tag).Was,
 		}
 	}
 	for _, e := range embedded {

@@ -41,12 +41,21 @@ func decodeResult(ctx context.Context, spec *Spec, kept []byte, result any) erro
 		}
 		return nil
 	}
-	i := slices.IndexFunc(spec.EarlierResults, func(e Earlier) bool { return e.Schema == k.Schema })
+	if err := judgeResult(spec, k.Schema); err != nil {
+		return err
+	}
+	return decodeKnown(ctx, k.Value, result)
+}
+
+// judgeResult says why results with a fingerprint are not read, or returns nil.
+func judgeResult(spec *Spec, schema string) error {
+	i := slices.IndexFunc(spec.EarlierResults, func(e Earlier) bool { return e.Schema == schema })
 	switch {
+	case schema == spec.Result:
 	case i < 0:
-		return fmt.Errorf("it has the schema %s, which this build does not know, as that is newer, or not in dtask.lock", clip(k.Schema))
+		return fmt.Errorf("it has the schema %s, which this build does not know, as that is newer, or not in dtask.lock", clip(schema))
 	case spec.EarlierResults[i].Refused != "":
 		return fmt.Errorf("this build cannot read it: %s", spec.EarlierResults[i].Refused)
 	}
-	return decodeExact(ctx, k.Value, result)
+	return nil
 }

@@ -21,7 +21,7 @@ type lazyContext struct {
 
 type timedContext struct {
 	context.Context
-	cancel context.CancelFunc
+	cancel context.CancelCauseFunc
 }
 
 // init gives the context its parent, and a deadline after timeout unless that is 0.
@@ -44,9 +44,12 @@ func (c *lazyContext) end() {
 	defer c.mu.Unlock()
 	c.ended = true
 	if t := c.timed.Load(); t != nil {
-		t.cancel()
+		t.cancel(nil)
 	}
 }
+
+// cancel ends the context for a reason, which context.Cause returns.
+func (c *lazyContext) cancel(cause error) { c.wait().cancel(cause) }
 
 // wait returns the context with a real timer.
 func (c *lazyContext) wait() *timedContext {
@@ -59,13 +62,14 @@ func (c *lazyContext) wait() *timedContext {
 		return t
 	}
 	t := &timedContext{}
-	if c.deadline.IsZero() {
-		t.Context, t.cancel = context.WithCancel(c.parent)
-	} else {
-		t.Context, t.cancel = context.WithDeadline(c.parent, c.deadline)
+	cancelled, cancel := context.WithCancelCause(c.parent)
+	t.Context, t.cancel = cancelled, cancel
+	if !c.deadline.IsZero() {
+		timed, stop := context.WithDeadline(cancelled, c.deadline)
+		t.Context, t.cancel = timed, func(cause error) { cancel(cause); stop() }
 	}
 	if c.ended {
-		t.cancel()
+		t.cancel(nil)
 	}
 	c.timed.Store(t)
 	return t

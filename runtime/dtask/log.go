@@ -17,6 +17,9 @@ func (w *Worker) logged(next HandleFunc) HandleFunc {
 		}
 		start := time.Now()
 		o := next(ctx, m)
+		if e := executionOf(ctx); e.log != nil {
+			ctx = e.log
+		}
 		w.logOutcome(ctx, m, o, time.Since(start))
 		return o
 	}
@@ -39,6 +42,8 @@ func (w *Worker) logOutcome(ctx context.Context, m *Message, o Outcome, took tim
 		if isForeign(o.Err) {
 			level, text = slog.LevelDebug, "task of another build handed back"
 		}
+	case OutcomeCancelled:
+		level, text = slog.LevelInfo, "task cancelled"
 	case OutcomeGivenUp:
 		level, text = slog.LevelWarn, "given-up task has returned"
 	}
@@ -46,7 +51,7 @@ func (w *Worker) logOutcome(ctx context.Context, m *Message, o Outcome, took tim
 		return
 	}
 	as := append(w.attrs(m), slog.Duration("took", took))
-	if o.Err != nil && o.Kind != OutcomeSnoozed {
+	if o.Err != nil && o.Kind != OutcomeSnoozed && o.Err != ErrCancelled {
 		as = append(as, slog.String("err", errorText(o.Err)))
 	}
 	if o.In > 0 {

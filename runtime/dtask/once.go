@@ -12,8 +12,8 @@ type once struct {
 	seen map[string]struct{}
 }
 
-// first reports whether a key is new, or else is the one too many: only once, and
-// then no key is new any more.
+// first reports whether a key is new. The first key beyond the bound is tooMany, and
+// from then on no key is new.
 func (o *once) first(key string) (first, tooMany bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

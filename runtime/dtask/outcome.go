@@ -47,6 +47,10 @@ const (
 	// before the task was finished. That uses up no attempt.
 	OutcomeHandedBack
 
+	// OutcomeCancelled: the message was cancelled, and is gone. Its function did not run,
+	// or it returned an error after that. One that returns nil is done all the same.
+	OutcomeCancelled
+
 	// OutcomeGivenUp: the function has returned after the worker gave it up. It had
 	// ignored its timeout, or the stop of the worker, and the worker settled the
 	// message at that time. This outcome changes nothing any more.
@@ -61,6 +65,7 @@ func (k OutcomeKind) String() string {
 		OutcomeDead:       "dead",
 		OutcomeSnoozed:    "snoozed",
 		OutcomeHandedBack: "handed back",
+		OutcomeCancelled:  "cancelled",
 		OutcomeGivenUp:    "given up",
 	}
 	if k < OutcomeDone || int(k) >= len(names) {
@@ -77,6 +82,8 @@ func (o Outcome) settlement() broker.Settlement {
 		s.Verdict, s.Result = broker.Done, o.Result
 	case OutcomeDead:
 		s.Verdict = broker.Dead
+	case OutcomeCancelled:
+		s.Verdict = broker.Cancelled
 	}
 	return s
 }

@@ -22,8 +22,8 @@ type Handle[R any] struct {
 func (t Task[A, R]) Handle(id string) Handle[R] { return Handle[R]{ID: id, task: t.name, spec: t.spec} }
 
 // Wait waits until the task is done or dead, or ctx ends. It returns the value that
-// the function returned. If the task is dead, the error is a [*TaskError]. Like
-// Delay, Wait uses the client of ctx.
+// the function returned. If the task is dead, the error is a [*TaskError],
+// and [ErrCancelled] if it was cancelled. Like Delay, Wait uses the client of ctx.
 //
 // The task has to ask for its outcome to be kept: with keep=1h in its directive, or
 // with [Keep] in the call. Otherwise, and after that time, and for an id that was
@@ -44,6 +44,8 @@ func (h Handle[R]) Wait(ctx context.Context) (R, error) {
 		return value, fmt.Errorf("dtask: wait for %s: %w", h.ID, err)
 	case h.task != "" && r.Task != h.task && !slices.Contains(h.spec.Was, r.Task):
 		return value, fmt.Errorf("dtask: wait for %s: it is a task %s, not %s", h.ID, r.Task, h.task)
+	case r.Cancelled:
+		return value, fmt.Errorf("dtask: wait for %s: %w", h.ID, ErrCancelled)
 	case r.Failure != nil:
 		return value, &TaskError{Task: r.Task, ID: h.ID, Failure: *r.Failure}
 	}

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"sync"
 	"time"
-
-	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
 // How long a worker waits for tasks that ignore the end of their contexts.
@@ -38,27 +36,19 @@ func (w *Worker) Run(ctx context.Context) error {
 	defer cancelTasks(nil)
 
 	for _, q := range slices.Sorted(maps.Keys(w.queues)) {
-		c, err := w.client.broker.Consume(ctx, broker.ConsumeOptions{Queue: q, Concurrency: w.queues[q], Logger: w.log})
-		if err != nil {
+		if err := w.openLane(ctx, &lane{ctx: tasksCtx, queue: q, concurrency: w.queues[q]}); err != nil {
 			w.close()
 			if ctx.Err() != nil {
 				return nil // told to stop before it began
 			}
 			return fmt.Errorf("dtask: consume queue %q: %w", q, err)
 		}
-		w.mu.Lock()
-		w.consumers = append(w.consumers, c)
-		w.mu.Unlock()
-		w.log.Info("consuming", "queue", q, "concurrency", w.queues[q])
-		for range w.queues[q] {
-			w.openSlot(tasksCtx, c.Deliveries())
-		}
 	}
 
 	close(w.ready)
 	failure := w.watch(ctx)
 	w.log.Info("stopping", "grace", max(w.config.Grace, 0))
-	for _, c := range w.consumers {
+	for _, c := range w.stopLanes() {
 		c.Stop()
 	}
 	idle := make(chan struct{})
@@ -75,7 +65,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		w.log.Error("the broker has not recorded all outcomes; these tasks may run again", "not_recorded", stats.NotRecorded)
 	}
 	w.log.Info("stopped", "done", stats.Done, "retried", stats.Retried, "dead", stats.Dead,
-		"handed_back", stats.HandedBack, "not_recorded", stats.NotRecorded)
+		"handed_back", stats.HandedBack, "cancelled", stats.Cancelled, "not_recorded", stats.NotRecorded)
 	return failure
 }
 
@@ -85,7 +75,7 @@ func (w *Worker) close() {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	var closing sync.WaitGroup
-	for _, c := range w.consumers {
+	for _, c := range w.stopLanes() {
 		closing.Go(func() {
 			if err := c.Close(ctx); err != nil {
 				w.log.Warn("consumer not closed cleanly; tasks without a recorded outcome run again", "err", err)

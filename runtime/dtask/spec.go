@@ -46,6 +46,12 @@ type Spec struct {
 	// all fields.
 	Schema string
 
+	// Fields are the fields of the arguments and their types, one in a line as
+	// dtask.lock has them: what operators' commands know of the arguments. It says
+	// which of them are secret. It is empty if the task has no arguments, and for
+	// tasks that dtaskgen has not written.
+	Fields []string
+
 	// Result is the fingerprint of the result, or empty if there is none.
 	Result string
 
@@ -59,4 +65,7 @@ type Spec struct {
 	// EarlierResults are the versions that the result had before. [Handle.Wait]
 	// returns an error for a result that is of none of them.
 	EarlierResults []Earlier
+
+	// Doc is the documentation of the function, for operators.
+	Doc string
 }

@@ -1,6 +1,10 @@
 package dtask
 
-import "github.com/dtaskhq/dtask/runtime/broker"
+import (
+	"slices"
+
+	"github.com/dtaskhq/dtask/runtime/broker"
+)
 
 // WorkerStats counts what became of the messages of a worker. It counts what the
 // broker has recorded.
@@ -10,7 +14,8 @@ type WorkerStats struct {
 	Dead       int64 `json:"dead"`        // moved to the dead letters
 	Snoozed    int64 `json:"snoozed"`     // asked to be run later
 	HandedBack int64 `json:"handed_back"` // unknown to this build, or unfinished at the end
-	GivenUp    int64 `json:"given_up"`    // ignored their timeout; retried or dead, too
+	Cancelled  int64 `json:"cancelled"`   // by a program or an operator
+	GivenUp    int64 `json:"given_up"`    // ignored their timeout; counted as what became of them, too
 	Running    int64 `json:"running"`     // executed at this moment
 
 	// NotRecorded is the number of outcomes that the broker has not recorded yet.
@@ -33,6 +38,7 @@ func (w *Worker) Stats() WorkerStats {
 		Dead:       w.stats.dead.Load(),
 		Snoozed:    w.stats.snoozed.Load(),
 		HandedBack: w.stats.handedBack.Load(),
+		Cancelled:  w.stats.cancelled.Load(),
 		GivenUp:    w.stats.givenUp.Load(),
 		Running:    running,
 	}
@@ -49,6 +55,8 @@ func (w *Worker) Stats() WorkerStats {
 			stats.Snoozed--
 		case OutcomeHandedBack.String():
 			stats.HandedBack--
+		case OutcomeCancelled.String():
+			stats.Cancelled--
 		}
 	}
 	return stats
@@ -57,7 +65,7 @@ func (w *Worker) Stats() WorkerStats {
 // unrecorded returns the outcomes that the broker has not recorded.
 func (w *Worker) unrecorded() (us []broker.Unrecorded) {
 	w.mu.Lock()
-	consumers := w.consumers
+	consumers := slices.Clone(w.consumers)
 	w.mu.Unlock()
 	for _, c := range consumers {
 		us = append(us, c.Unrecorded()...)

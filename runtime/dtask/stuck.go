@@ -54,9 +54,13 @@ func (w *Worker) giveUpStuck() {
 		w.log.Error("task ignores its timeout; given up, its goroutine goes on until it returns",
 			"task", w.short[m.Task], "id", m.ID, "attempt", m.Attempt, "stack", slotStack(s.id))
 		o := decide(s.ctx, m, spec, failuref(broker.FailureTimeout, "timeout after %v, which the task ignores", spec.Timeout), rand.Float64())
+		if e.cancelled.Load() {
+			o = cancelled(o.Err)
+		}
 		w.logOutcome(s.ctx, m, o, spec.Timeout+stuckAfter)
 		o.apply(m, now)
-		w.settle(e.delivery, o)
+		w.keepLog(m, e, o.Kind)
+		w.settle(e, o)
 		w.replaceSlot(s)
 	}
 }
@@ -67,11 +71,17 @@ func (w *Worker) handBackRunning() {
 	for _, s := range w.openSlots() {
 		if e := s.current.Load(); e != nil && e.claim() {
 			m := e.delivery.Message()
+			if e.cancelled.Load() {
+				w.log.Error("task ignores that it was cancelled, and that the worker stops; it goes on until the process ends",
+					"task", w.short[m.Task], "id", m.ID, "stack", slotStack(s.id))
+				w.settle(e, cancelled(errStopped))
+				continue
+			}
 			w.log.Error("task ignores its cancelled context; handed back, it will run again while this run goes on",
 				"task", w.short[m.Task], "id", m.ID, "stack", slotStack(s.id))
 			o := Outcome{Kind: OutcomeHandedBack, Err: errStopped}
 			o.apply(m, w.now())
-			w.settle(e.delivery, o)
+			w.settle(e, o)
 		}
 	}
 }

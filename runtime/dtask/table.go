@@ -22,6 +22,7 @@ type BoundTask struct {
 	// Spec is its policy.
 	Spec Spec
 
+	flaw   string // why it cannot be run; empty if it can
 	run    func(context.Context, *Message) (result []byte, err error)
 	decode func(context.Context, *Message) error
 }
@@ -33,10 +34,13 @@ type BoundTask struct {
 // none. If the task delays other tasks, it enqueues them on the client of ctx. If
 // the object does not fit the arguments exactly, the error wraps [ErrArguments].
 func (h BoundTask) Run(ctx context.Context, args []byte) (result []byte, err error) {
+	if h.flaw != "" {
+		return nil, fmt.Errorf("task %q: %s", h.Name, h.flaw)
+	}
 	m := newMessage(h.Name, &h.Spec, time.Now())
 	m.Body, m.Schema, m.Attempts = args, "", 1
 	m.Keep = 1 // more than 0, for the result to be encoded
-	result, err = run(ctx, FromContext(ctx), &h, &m)
+	result, err = run(ctx, new(execution), FromContext(ctx), &h, &m)
 	if isForeign(err) || errors.As(err, new(*undecodableError)) {
 		err = fmt.Errorf("%w: %w", ErrArguments, err)
 	}
@@ -62,6 +66,9 @@ func merge(tables []Table) (dispatch, error) {
 	d := make(dispatch)
 	for _, t := range tables {
 		for _, h := range t {
+			if h.flaw != "" {
+				return nil, fmt.Errorf("task %q: %s", h.Name, h.flaw)
+			}
 			if h.run == nil {
 				return nil, fmt.Errorf("task %q is not bound to a function; build the table with the generated Tasks", h.Name)
 			}

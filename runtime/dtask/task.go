@@ -30,6 +30,15 @@ func (t Task[A, R]) Spec() Spec { return *t.spec }
 
 // Bind returns the entry for a table that runs t with fn. Generated code calls it.
 func (t Task[A, R]) Bind(fn func(context.Context, A) (R, error)) BoundTask {
+	return t.bind(func(ctx context.Context, m *Message, args A) ([]byte, error) {
+		r, err := fn(ctx, args)
+		return resultOf(m, &r, err)
+	})
+}
+
+// bind returns the entry for a table that runs t with call, which returns the
+// encoded result.
+func (t Task[A, R]) bind(call func(context.Context, *Message, A) ([]byte, error)) BoundTask {
 	return BoundTask{
 		Name: t.name,
 		Spec: *t.spec,
@@ -38,12 +47,16 @@ func (t Task[A, R]) Bind(fn func(context.Context, A) (R, error)) BoundTask {
 			if err := decode(ctx, m, t.spec, &args); err != nil {
 				return nil, err
 			}
-			r, err := fn(ctx, args)
-			if err == nil && m.Keep > 0 {
-				return encodeResult(&r)
-			}
-			return nil, err
+			return call(ctx, m, args)
 		},
 		decode: func(ctx context.Context, m *Message) error { return decode(ctx, m, t.spec, new(A)) },
 	}
+}
+
+// resultOf encodes the result that a function has returned, if m wants it.
+func resultOf[R any](m *Message, r *R, err error) ([]byte, error) {
+	if err != nil || m.Keep <= 0 {
+		return nil, err
+	}
+	return encodeResult(r)
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
+	"github.com/dtaskhq/dtask/runtime/internal/inside"
 	"github.com/dtaskhq/dtask/runtime/internal/safelog"
 )
 
@@ -26,10 +27,16 @@ type Worker struct {
 	now     func() time.Time
 	handle  HandleFunc // the chain of middleware around attempt
 
+	observe func(inside.Settled) // is told what becomes of each delivery; nil: nobody
+
 	mu        sync.Mutex
 	slots     map[*slot]struct{}
-	consumers []broker.Consumer // only added to
-	occupied  sync.WaitGroup    // slots that have not ended
+	lanes     map[string]*lane // by queue
+	consumers []broker.Consumer
+	occupied  sync.WaitGroup // slots that have not ended
+	stopping  bool           // nothing new begins
+
+	changing sync.Mutex // lanes are changed one at a time
 
 	unknown once      // foreign messages, by task and schema
 	snoozed sync.Once // a warning
@@ -39,7 +46,7 @@ type Worker struct {
 	once  sync.Once     // closes abort
 
 	stats struct {
-		done, retried, dead, snoozed, handedBack, givenUp atomic.Int64
+		done, retried, dead, snoozed, handedBack, cancelled, givenUp atomic.Int64
 	}
 }
 
@@ -67,6 +74,7 @@ func NewWorker(c *Client, config WorkerConfig, tables ...Table) (*Worker, error)
 		log:     safelog.New(cmp.Or(config.Logger, c.Logger())),
 		now:     c.now,
 		slots:   make(map[*slot]struct{}),
+		lanes:   make(map[string]*lane),
 		ready:   make(chan struct{}),
 		abort:   make(chan struct{}),
 	}

@@ -29,9 +29,12 @@ type fakeBroker struct {
 	stop       sync.Once            // closes deliveries
 	consumeErr map[string]error
 
-	mu      sync.Mutex
-	closed  []string // queues
-	settled map[string][]string
+	mu     sync.Mutex
+	closed []string // queues
+	cancel func(id string)
+
+	cancelled sync.Map // ids
+	settled   map[string][]string
 }
 
 func newFakeBroker() *fakeBroker {
@@ -39,6 +42,7 @@ func newFakeBroker() *fakeBroker {
 }
 
 func (b *fakeBroker) Consume(_ context.Context, o broker.ConsumeOptions) (broker.Consumer, error) {
+	b.cancel = o.Cancelled
 	return &fakeConsumer{broker: b, queue: o.Queue}, b.consumeErr[o.Queue]
 }
 
@@ -64,11 +68,17 @@ type fakeDelivery struct {
 }
 
 func (d *fakeDelivery) Message() *dtask.Message { return d.message }
+
+func (d *fakeDelivery) Cancelled() bool {
+	_, ok := d.broker.cancelled.Load(d.message.ID)
+	return ok
+}
+
 func (d *fakeDelivery) Settle(s broker.Settlement) {
 	d.broker.mu.Lock()
 	defer d.broker.mu.Unlock()
 	d.broker.settled[d.message.ID] = append(d.broker.settled[d.message.ID], map[broker.Verdict]string{
-		broker.Done: "done", broker.Requeue: "requeue", broker.Dead: "dead",
+		broker.Done: "done", broker.Requeue: "requeue", broker.Dead: "dead", broker.Cancelled: "cancelled",
 	}[s.Verdict])
 }
 

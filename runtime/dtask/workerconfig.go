@@ -33,6 +33,11 @@ type WorkerConfig struct {
 	// runs them. So without Scheduled Run warns if the tables have periodic tasks.
 	Scheduled bool
 
+	// KeepLogs keeps what attempts log by [Logger] or [LogHandler] with their messages, if
+	// they fail: at level info and above, the newest 64 KiB of a message, without the
+	// values of secret arguments. Dead letters are as much larger.
+	KeepLogs bool
+
 	// Logger is the log of the worker. Nil means the logger of the client.
 	Logger *slog.Logger
 }

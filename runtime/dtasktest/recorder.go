@@ -111,6 +111,30 @@ func (b memory) EnqueueMany(ctx context.Context, ms []*dtask.Message) []error {
 // RefusesDuplicates implements [broker.Deduplicator].
 func (b memory) RefusesDuplicates() {}
 
+// Cancel implements [broker.Canceller] for messages that wait.
+func (b memory) Cancel(ctx context.Context, ids ...string) ([]broker.Cancellation, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	all := make([]broker.Cancellation, len(ids))
+	for i, id := range ids {
+		all[i] = broker.CancelNothing
+		if r := b.results.byID[id]; r != nil && r.Cancelled {
+			all[i] = broker.CancelDone
+		}
+		b.queued = slices.DeleteFunc(b.queued, func(m *dtask.Message) bool {
+			if m.ID == id {
+				all[i] = broker.CancelDone
+				b.results.settle(m, broker.Settlement{Verdict: broker.Cancelled})
+			}
+			return m.ID == id
+		})
+	}
+	return all, nil
+}
+
 func (b memory) Consume(context.Context, broker.ConsumeOptions) (broker.Consumer, error) {
 	return nil, errors.New("a dtasktest.Recorder delivers nothing; use a dtasktest.Worker")
 }

@@ -50,6 +50,8 @@ func (r *results) settle(m *dtask.Message, s broker.Settlement) {
 		r.set(m, &broker.Result{Task: m.Task, Value: s.Result})
 	case broker.Dead:
 		r.set(m, &broker.Result{Task: m.Task, Failure: &m.Failures[len(m.Failures)-1]})
+	case broker.Cancelled:
+		r.set(m, &broker.Result{Task: m.Task, Cancelled: true})
 	}
 }
 

@@ -72,3 +72,37 @@ func TestWait(t *testing.T) {
 		t.Errorf("after Reset: %v, want ErrNoResult", err)
 	}
 }
+
+// What is cancelled does not run, and Wait says so.
+func TestCancel(t *testing.T) {
+	w := dtasktest.NewWorker(t, dtask.Table{invoiceTask.Bind(func(_ context.Context, a invoiceArgs) (dtask.None, error) {
+		if a.Order == 7 {
+			t.Error("a task that was cancelled runs")
+		}
+		return dtask.None{}, nil
+	})})
+	ctx := w.Context(t.Context())
+	var handles []dtask.Handle[dtask.None]
+	for _, order := range []int64{7, 8} {
+		h, err := invoiceTask.Delay(ctx, invoiceArgs{order}, dtask.Keep(time.Hour))
+		if err != nil {
+			t.Fatal(err)
+		}
+		handles = append(handles, h)
+	}
+	for range 2 {
+		if err := handles[0].Cancel(ctx); err != nil {
+			t.Error(err)
+		}
+	}
+	w.Drain()
+	if _, err := handles[0].Wait(ctx); !errors.Is(err, dtask.ErrCancelled) {
+		t.Errorf("wait for what was cancelled: %v", err)
+	}
+	if _, err := handles[1].Wait(ctx); err != nil {
+		t.Error(err)
+	}
+	if err := handles[1].Cancel(ctx); !errors.Is(err, dtask.ErrNoMessage) {
+		t.Errorf("cancel of what is done: %v", err)
+	}
+}

@@ -130,6 +130,9 @@ type delivery struct {
 
 func (d *delivery) Message() *dtask.Message { return d.message }
 
+// Cancelled implements [broker.Delivery]: what is cancelled is not taken.
+func (d *delivery) Cancelled() bool { return false }
+
 func (d *delivery) Settle(s broker.Settlement) {
 	r := d.worker.Recorder
 	r.mu.Lock()

@@ -18,19 +18,13 @@ const pageSize = 500
 // none; 0 is for all.
 func (o *Operator) Messages(ctx context.Context, s selection.Selection, limit int) iter.Seq2[broker.Stored, error] {
 	return func(yield func(broker.Stored, error) bool) {
-		lister, err := broker.As[broker.Lister](o.broker)
-		if err != nil {
-			yield(broker.Stored{}, err)
-			return
-		}
-		asked := s.Broker(time.Now())
 		var after broker.Cursor
 		for left := limit; ; {
 			size := pageSize
 			if limit > 0 {
 				size = min(size, left)
 			}
-			page, err := lister.List(ctx, asked, after, size)
+			page, err := o.Page(ctx, s, after, size)
 			if err != nil {
 				yield(broker.Stored{}, err)
 				return
@@ -46,6 +40,19 @@ func (o *Operator) Messages(ctx context.Context, s selection.Selection, limit in
 			}
 		}
 	}
+}
+
+// Page returns up to limit of the selected messages, those that follow after, as
+// [broker.Lister] has it: a page may be short, or empty, and yet not the last.
+func (o *Operator) Page(ctx context.Context, s selection.Selection, after broker.Cursor, limit int) (broker.Page, error) {
+	lister, err := broker.As[broker.Lister](o.broker)
+	if err != nil {
+		return broker.Page{}, err
+	}
+	if err := o.check(s); err != nil {
+		return broker.Page{}, err
+	}
+	return lister.List(ctx, s.Broker(time.Now()), after, limit)
 }
 
 // Message returns the message with an id. Its error wraps [broker.ErrNoMessage] if
@@ -64,5 +71,20 @@ func (o *Operator) Counts(ctx context.Context, s selection.Selection) ([]broker.
 	if err != nil {
 		return nil, err
 	}
+	if err := o.check(s); err != nil {
+		return nil, err
+	}
 	return counter.Counts(ctx, s.Broker(time.Now()))
+}
+
+// check reports what is wrong with the arguments in a selection, as far as the tasks of
+// this program tell.
+func (o *Operator) check(s selection.Selection) error {
+	var known []selection.Known
+	for _, t := range o.own {
+		k := selection.Known{Names: append([]string{t.Name}, t.Spec.Was...), Schema: t.Spec.Schema}
+		k.Fields, _ = t.Fields()
+		known = append(known, k)
+	}
+	return s.Check(known)
 }

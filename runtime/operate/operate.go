@@ -4,6 +4,9 @@
 // What changes many messages is a [Plan] first, which says how many and which; and it
 // changes these, as they were when they were counted, and no others.
 //
+// Who changed what is kept in the journal of the broker; a page says by [As] on whose
+// behalf it acts.
+//
 // A broker that lacks a capability refuses with an error that wraps
 // [broker.ErrUnsupported] and says why.
 package operate
@@ -16,10 +19,22 @@ import (
 
 // An Operator looks into one broker, and acts on what is found. All methods are safe
 // for concurrent use.
-type Operator struct{ broker broker.Broker }
+type Operator struct {
+	broker broker.Broker
+	own    []Task
+	outbox broker.Outbox // nil if there is none
+}
 
-// New returns the operator of a broker, which stays the caller's to close.
-func New(b broker.Broker) *Operator { return &Operator{b} }
+// New returns the operator of a broker, which stays the caller's to close. A program
+// that has tasks gives them, as [Own] returns them: then their types are known.
+func New(b broker.Broker, own ...Task) *Operator { return &Operator{broker: b, own: own} }
+
+// WithOutbox returns an operator that looks into an outbox, too. Nil is none.
+func (o *Operator) WithOutbox(box broker.Outbox) *Operator {
+	with := *o
+	with.outbox = box
+	return &with
+}
 
 // Queues returns the state of all queues, sorted by name. A count of -1 is not known.
 func (o *Operator) Queues(ctx context.Context) ([]broker.QueueState, error) {
@@ -36,36 +51,7 @@ func (o *Operator) Orphans(ctx context.Context) ([]broker.QueueState, error) {
 	if err != nil {
 		return nil, err
 	}
-	return overseer.Neglected(ctx)
-}
-
-// Workers returns the processes that run tasks, sorted by host and process id: those
-// that have been heard of in the last seconds.
-func (o *Operator) Workers(ctx context.Context) ([]broker.Process, error) {
-	registry, err := broker.As[broker.Registry](o.broker)
-	if err != nil {
-		return nil, err
-	}
-	return registry.Processes(ctx)
-}
-
-// Pause stops the delivery of a queue until Resume, for all workers. The queue need
-// not exist yet.
-func (o *Operator) Pause(ctx context.Context, queue string) error {
-	admin, err := broker.As[broker.Admin](o.broker)
-	if err != nil {
-		return err
-	}
-	return admin.Pause(ctx, queue)
-}
-
-// Resume ends a pause.
-func (o *Operator) Resume(ctx context.Context, queue string) error {
-	admin, err := broker.As[broker.Admin](o.broker)
-	if err != nil {
-		return err
-	}
-	return admin.Resume(ctx, queue)
+	return overseer.Orphans(ctx)
 }
 
 // Purge deletes what is ready and delayed of a queue, and returns how many messages
@@ -75,5 +61,11 @@ func (o *Operator) Purge(ctx context.Context, queue string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return admin.Purge(ctx, queue)
+	var n int
+	err = o.act(ctx, broker.Act{Did: "purged", On: "queue:" + queue, Planned: -1}, func(a *broker.Act) (err error) {
+		n, err = admin.Purge(ctx, queue)
+		a.Changed = n
+		return err
+	})
+	return n, err
 }

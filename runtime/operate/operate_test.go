@@ -9,22 +9,25 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dtaskhq/dtask/internal/testenv/postgrestest"
 	"github.com/dtaskhq/dtask/internal/testenv/rabbittest"
 	"github.com/dtaskhq/dtask/runtime/broker"
 	"github.com/dtaskhq/dtask/runtime/brokertest"
 	"github.com/dtaskhq/dtask/runtime/operate"
 	"github.com/dtaskhq/dtask/runtime/operate/selection"
+	_ "github.com/dtaskhq/dtask/runtime/postgres"
 	_ "github.com/dtaskhq/dtask/runtime/rabbitmq"
-	"github.com/dtaskhq/dtask/runtime/sqlite"
+	_ "github.com/dtaskhq/dtask/runtime/sqlite"
 )
 
 func TestMain(m *testing.M) { brokertest.Main(m) }
 
-// onBrokers runs a test on both brokers, with two dead letters on each of two queues.
+// onBrokers runs a test on every broker, with two dead letters on each of two queues.
 func onBrokers(t *testing.T, f func(t *testing.T, b broker.Broker)) {
 	stores := map[string]func(t *testing.T) string{
-		"SQLite":   func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "tasks.db") },
-		"RabbitMQ": func(t *testing.T) string { return rabbittest.URL(t) },
+		"SQLite":     func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "tasks.db") },
+		"PostgreSQL": func(t *testing.T) string { return postgrestest.URL(t) },
+		"RabbitMQ":   func(t *testing.T) string { return rabbittest.URL(t) },
 	}
 	for name, url := range stores {
 		t.Run(name, func(t *testing.T) {
@@ -51,6 +54,7 @@ func open(t *testing.T, url string) broker.Broker {
 func die(t *testing.T, b broker.Broker, queue string, n int) {
 	t.Helper()
 	c := brokertest.Consume(t, b, queue, 1)
+	n0 := brokertest.State(t, b, queue).Dead
 	for i := range n {
 		brokertest.Enqueue(t, b, brokertest.Message(queue))
 		d := brokertest.Receive(t, c)
@@ -60,8 +64,8 @@ func die(t *testing.T, b broker.Broker, queue string, n int) {
 	}
 	c.Stop()
 	brokertest.Eventually(t, func() string {
-		if s := brokertest.State(t, b, queue); s.Dead != n {
-			return fmt.Sprintf("state %+v, want %d dead", s, n)
+		if s := brokertest.State(t, b, queue); s.Dead != n0+n {
+			return fmt.Sprintf("state %+v, want %d dead", s, n0+n)
 		}
 		return ""
 	})
@@ -159,53 +163,67 @@ func TestEdit(t *testing.T) {
 	})
 }
 
-// A failing broker goes away after a batch.
+// A failing broker goes away after some batches.
 type failing struct {
-	*sqlite.Broker
+	broker.Broker
+	broker.Lister
+	broker.Editor
+	broker.Journal
 	left int
+}
+
+func newFailing(b broker.Broker, left int) *failing {
+	return &failing{b, b.(broker.Lister), b.(broker.Editor), b.(broker.Journal), left}
 }
 
 func (f *failing) Retry(ctx context.Context, rs ...broker.Ref) (int, error) {
 	if f.left--; f.left < 0 {
 		return 0, errors.New("gone")
 	}
-	return f.Broker.Retry(ctx, rs...)
+	return f.Editor.Retry(ctx, rs...)
 }
 
 // A plan says how far it came when the broker goes away, or it is interrupted; and
 // the same again goes on.
 func TestPlanBroken(t *testing.T) {
-	b := &failing{open(t, "sqlite:"+filepath.Join(t.TempDir(), "tasks.db")).(*sqlite.Broker), 2}
-	die(t, b, "mail", 10)
-	o, ctx := operate.New(b), brokertest.Context(t)
-	plan := func(want int) *operate.Plan {
-		t.Helper()
-		p, err := o.Plan(ctx, selected(t, "state:dead"), operate.Retry)
-		if err != nil || p.Messages != want {
-			t.Fatalf("plan %+v, %v, want %d", p, err, want)
+	onBrokers(t, func(t *testing.T, whole broker.Broker) {
+		b := newFailing(whole, 2)
+		die(t, whole, "prints", 10)
+		o, ctx := operate.New(b), brokertest.Context(t)
+		plan := func(want int) *operate.Plan {
+			t.Helper()
+			p, err := o.Plan(ctx, selected(t, "state:dead queue:prints"), operate.Retry)
+			if err != nil || p.Messages != want {
+				t.Fatalf("plan %+v, %v, want %d", p, err, want)
+			}
+			return p
 		}
-		return p
-	}
-	if done, err := plan(10).Do(ctx, operate.Pace{Batch: 3}); done != (operate.Progress{Changed: 6, Left: 4}) || err == nil {
-		t.Errorf("the broker goes away: %+v, %v", done, err)
-	}
-	b.left = 100
-	soon, cancel := context.WithCancel(ctx)
-	began := time.Now()
-	done, err := plan(4).Do(soon, operate.Pace{Rate: 10, Batch: 1, Progress: func(looked int) {
-		if looked == 3 {
-			cancel()
+		if done, err := plan(10).Do(ctx, operate.Pace{Batch: 3}); done != (operate.Progress{Changed: 6, Left: 4}) || err == nil {
+			t.Errorf("the broker goes away: %+v, %v", done, err)
 		}
-	}})
-	if done != (operate.Progress{Changed: 3, Left: 1}) || !errors.Is(err, context.Canceled) {
-		t.Errorf("interrupted: %+v, %v", done, err)
-	}
-	if took := time.Since(began); took < 200*time.Millisecond {
-		t.Errorf("three took %v, at ten a second", took)
-	}
-	if done, err := plan(1).Do(ctx, operate.Pace{}); done != (operate.Progress{Changed: 1}) || err != nil {
-		t.Errorf("again: %+v, %v", done, err)
-	}
+		b.left = 100
+		soon, cancel := context.WithCancel(ctx)
+		began := time.Now()
+		done, err := plan(4).Do(soon, operate.Pace{Rate: 10, Batch: 1, Progress: func(looked int) {
+			if looked == 3 {
+				cancel()
+			}
+		}})
+		if done != (operate.Progress{Changed: 3, Left: 1}) || !errors.Is(err, context.Canceled) {
+			t.Errorf("interrupted: %+v, %v", done, err)
+		}
+		if took := time.Since(began); took < 200*time.Millisecond {
+			t.Errorf("three took %v, at ten a second", took)
+		}
+		if done, err := plan(1).Do(ctx, operate.Pace{}); done != (operate.Progress{Changed: 1}) || err != nil {
+			t.Errorf("again: %+v, %v", done, err)
+		}
+		for queue, want := range map[string]int{"prints": 0, "mail": 2} {
+			if s := brokertest.State(t, whole, queue); s.Dead != want || queue == "prints" && s.Ready != 10 {
+				t.Errorf("%s is %+v; want each retried once, and no others", queue, s)
+			}
+		}
+	})
 }
 
 // What RabbitMQ cannot show is refused, not empty.
@@ -225,4 +243,36 @@ func TestUnsupported(t *testing.T) {
 	if _, err := o.Plan(ctx, selected(t, "queue:mail"), operate.Delete); !errors.Is(err, broker.ErrUnsupported) {
 		t.Errorf("a plan for what waits: %v", err)
 	}
+}
+
+// The first messages of a queue can be looked at on every broker, and are delivered as if
+// nobody had.
+func TestPeek(t *testing.T) {
+	onBrokers(t, func(t *testing.T, b broker.Broker) {
+		o, ctx := operate.New(b), brokertest.Context(t)
+		for i := range 4 {
+			m := brokertest.Message([]string{"mail", "images"}[i%2])
+			m.Body = fmt.Appendf(nil, `{"n":%d}`, i)
+			brokertest.Enqueue(t, b, m)
+		}
+		found, err := o.Peek(ctx, "mail", 10, selected(t, "args.n:2"))
+		if err != nil || len(found) != 1 || string(found[0].Message.Body) != `{"n":2}` || found[0].State != broker.StateReady {
+			t.Errorf("a peek: %+v, %v", found, err)
+		}
+		if _, err := o.Peek(ctx, "mail", 0, selected(t, "")); err == nil {
+			t.Error("a peek at nothing is no error")
+		}
+		if _, err := o.Peek(ctx, "no queue", 1, selected(t, "")); err == nil {
+			t.Error("a peek at a queue that cannot be is no error")
+		}
+		c := brokertest.Consume(t, b, "mail", 2)
+		for range 2 {
+			d := brokertest.Receive(t, c)
+			if m := d.Message(); m.Attempt != 1 {
+				t.Errorf("attempt %d", m.Attempt)
+			}
+			d.Settle(broker.Settlement{Verdict: broker.Done})
+		}
+		brokertest.Drained(t, b, c, "mail")
+	})
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
@@ -25,10 +26,14 @@ type Plan struct {
 	// More reports that others are selected, too: a plan holds a million.
 	More bool
 
-	action Action
-	editor broker.Editor
-	refs   []broker.Ref
+	action   Action
+	operator *Operator
+	on       string // the text of what was selected
+	refs     []broker.Ref
 }
+
+// Did returns the word for what the plan does, as in "3 messages retried".
+func (p *Plan) Did() string { return p.action.Done }
 
 // A Kind is a number of messages that have these in common.
 type Kind struct {
@@ -37,11 +42,17 @@ type Kind struct {
 	Messages    int
 }
 
+// ErrState: what is selected is in no state for the act.
+var ErrState = errors.New("state")
+
 // Plan finds the messages that an action would change: those of the selection to which
-// it can be done. Running ones are never among them.
+// it can be done. Only a cancel can be done to running ones.
 func (o *Operator) Plan(ctx context.Context, s selection.Selection, a Action) (*Plan, error) {
-	p, lister, err := o.newPlan(a)
+	p, lister, err := o.newPlan(a, s.WithoutArguments())
 	if err != nil {
+		return nil, err
+	}
+	if err := o.check(s); err != nil {
 		return nil, err
 	}
 	asked := s.Broker(time.Now())
@@ -49,16 +60,25 @@ func (o *Operator) Plan(ctx context.Context, s selection.Selection, a Action) (*
 		given := asked.States
 		asked.States = slices.DeleteFunc(slices.Clone(given), func(s broker.State) bool { return !slices.Contains(a.states, s) })
 		if len(asked.States) == 0 {
-			return nil, fmt.Errorf("%v messages cannot be %s; those that can are %v", given, a.Done, a.states)
+			return nil, fmt.Errorf("%w: messages that are %s cannot be %s; those that can are %s", ErrState, either(given), a.Done, either(a.states))
 		}
 	}
 	return p, p.collect(ctx, lister, asked)
 }
 
+// either lists states.
+func either(states []broker.State) string {
+	var names []string
+	for _, s := range states {
+		names = append(names, string(s))
+	}
+	return strings.Join(names, " or ")
+}
+
 // PlanIDs is Plan for messages that are named by their ids. Its error wraps
 // [broker.ErrNoMessage] if there is no message of one of them.
 func (o *Operator) PlanIDs(ctx context.Context, ids []string, a Action) (*Plan, error) {
-	p, lister, err := o.newPlan(a)
+	p, lister, err := o.newPlan(a, "id:"+strings.Join(ids, ","))
 	if err != nil {
 		return nil, err
 	}
@@ -74,13 +94,9 @@ func (o *Operator) PlanIDs(ctx context.Context, ids []string, a Action) (*Plan, 
 	return p, nil
 }
 
-func (o *Operator) newPlan(a Action) (*Plan, broker.Lister, error) {
-	editor, err := broker.As[broker.Editor](o.broker)
-	if err != nil {
-		return nil, nil, err
-	}
+func (o *Operator) newPlan(a Action, on string) (*Plan, broker.Lister, error) {
 	lister, err := broker.As[broker.Lister](o.broker)
-	return &Plan{action: a, editor: editor}, lister, err
+	return &Plan{action: a, operator: o, on: on}, lister, err
 }
 
 // collect notes the selected messages. They are noted where the broker looks at them,
@@ -128,74 +144,4 @@ func (p *Plan) add(m broker.Stored) {
 		p.Kinds = slices.Insert(p.Kinds, i, k)
 	}
 	p.Kinds[i].Messages++
-}
-
-// A Pace says how fast a plan is carried out.
-type Pace struct {
-	// Batch is how many messages are changed at a time; 0 is for 500.
-	Batch int
-
-	// Rate is how many messages a second are changed at most; 0 is for no bound.
-	Rate float64
-
-	// Progress, unless it is nil, is called after each batch with how many messages
-	// were looked at.
-	Progress func(looked int)
-}
-
-// defaultBatch is how many messages are changed at a time. On RabbitMQ each batch
-// looks at all dead letters of its queue.
-const defaultBatch = 500
-
-// A Progress is how far a plan was carried out.
-type Progress struct {
-	Changed int // as the plan says
-	Skipped int // they had moved on since: somebody was faster
-	Left    int // not yet looked at; the same selection finds them again
-}
-
-// Do carries out the plan. It ends early with its context, which is no error of the
-// messages that were changed: the progress says how far it came.
-func (p *Plan) Do(ctx context.Context, pace Pace) (Progress, error) {
-	size := cmp.Or(pace.Batch, defaultBatch)
-	if size < 1 || pace.Rate < 0 {
-		return Progress{Left: p.Messages}, errors.New("a batch has at least one message, and a rate is positive")
-	}
-	if pace.Rate > 0 {
-		size = max(1, min(size, int(pace.Rate)))
-	}
-	done := Progress{Left: p.Messages}
-	began := time.Now()
-	for chunk := range slices.Chunk(p.refs, size) {
-		if err := p.await(ctx, began, p.Messages-done.Left, pace.Rate); err != nil {
-			return done, err
-		}
-		n, err := p.action.do(ctx, p.editor, chunk)
-		done.Changed += n
-		if err != nil {
-			done.Left -= n
-			return done, err
-		}
-		done.Skipped += len(chunk) - n
-		done.Left -= len(chunk)
-		if pace.Progress != nil {
-			pace.Progress(p.Messages - done.Left)
-		}
-	}
-	return done, nil
-}
-
-// await waits until the rate allows more after so many messages.
-func (p *Plan) await(ctx context.Context, began time.Time, looked int, rate float64) error {
-	if rate == 0 {
-		return ctx.Err()
-	}
-	t := time.NewTimer(time.Until(began.Add(time.Duration(float64(looked) / rate * float64(time.Second)))))
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return ctx.Err()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -74,10 +74,10 @@ func (b *Broker) state(ctx context.Context, s *session, queue string) (broker.Qu
 		state.Ready += n
 	}
 	var err error
-	if state.Dead, _, err = queueLength(ctx, s, b.topology.queue(classDead, queue)); err != nil {
-		return state, err
+	if p, ok := b.controls.pauseOf(broker.PauseQueue, queue); ok {
+		state.Paused, state.PausedUntil = true, p.Until
 	}
-	state.Paused, err = queueExists(ctx, s, b.topology.paused(queue))
+	state.Dead, _, err = queueLength(ctx, s, b.topology.queue(classDead, queue))
 	return state, err
 }
 

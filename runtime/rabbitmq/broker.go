@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
+	"github.com/dtaskhq/dtask/runtime/internal/orders"
 	"github.com/dtaskhq/dtask/runtime/internal/safelog"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/codec"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/results"
@@ -29,15 +30,20 @@ type Broker struct {
 	publishing *link
 	consuming  *link // also for what operators ask
 	scheduling *link // started by the first schedule
-	recording  *link // of results; started by the first record
-	waiting    *link // for results; started by the first wait
+	recording  *link // to streams, of results and of the journal; started by the first record
+	waiting    *link // for results, and reads the journal; started by the first wait
 	results    *results.Reader
+	clerk      *clerk
 
 	// maxMessage is the largest message the server takes, in bytes, once it
 	// has refused one; else 0.
 	maxMessage atomic.Int64
 
 	announcements atomic.Int64 // of processes so far
+	chronicles    chronicles   // what is known of the journal
+
+	controls  controls
+	listeners orders.Listeners // for orders
 
 	newChannels newChannels // for messages that were refused
 
@@ -45,7 +51,6 @@ type Broker struct {
 	// seconds.
 	warned atomic.Int64
 
-	batch    chan struct{} // a mutex: one batch is published at a time
 	browsing chan struct{} // a mutex: one queue is browsed at a time
 
 	registering sync.WaitGroup // entries of queues in the registry
@@ -71,11 +76,11 @@ func Open(ctx context.Context, url string, bc broker.Config) (*Broker, error) {
 		config:    c,
 		log:       safelog.New(bc.Logger),
 		topology:  newTopology(c.namespace),
-		batch:     make(chan struct{}, 1),
 		browsing:  make(chan struct{}, 1),
 		consumers: make(map[*consumer]struct{}),
 	}
 	b.topology.register = b.register
+	b.clerk = newClerk(b)
 	hosts := newHosts(c.hosts)
 	b.publishing = newLink(c, hosts, b.log, "publishing", openPublisher)
 	b.consuming = newLink(c, hosts, b.log, "consuming", b.listen)
@@ -105,6 +110,7 @@ func (b *Broker) Close() error {
 	b.scheduling.close()
 	b.consuming.close()
 	b.recording.close()
+	b.clerk.close()
 	b.publishing.close()
 	b.registering.Wait()
 	b.watching.Wait()

@@ -38,6 +38,11 @@ func (b *Broker) browse(ctx context.Context, s *session, queue string, limit int
 		return err
 	}
 	defer unlock()
+	return b.browseLocked(ctx, s, queue, limit, gap, f)
+}
+
+// browseLocked is browse for who holds the lock.
+func (b *Broker) browseLocked(ctx context.Context, s *session, queue string, limit int, gap time.Duration, f func([]*wire.Delivery) (remove []uint64, err error)) error {
 	total, _, err := queueLength(ctx, s, queue)
 	if total == 0 || err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 )
 
 func TestManyChannels(t *testing.T) {
+	t.Parallel()
 	b := open(t, rabbittest.URL(t))
 	c := consume(t, b, "q", 2)
 	held := message("q")
@@ -32,6 +33,7 @@ func TestManyChannels(t *testing.T) {
 }
 
 func TestNoChannelLeaks(t *testing.T) {
+	t.Parallel()
 	noLeaks(t)
 	raw, vhost := rabbittest.VHostURL(t)
 	channels := func() int {
@@ -63,7 +65,7 @@ func TestNoChannelLeaks(t *testing.T) {
 		}
 		_, purgeErr := b.Purge(testContext(t), queue)
 		for _, err := range []error{
-			resultErr, err, purgeErr, b.Pause(testContext(t), queue), b.Resume(testContext(t), queue),
+			resultErr, err, purgeErr, b.Pause(testContext(t), broker.Pause{What: broker.PauseQueue, Name: queue}), b.Resume(testContext(t), broker.PauseQueue, queue),
 			rabbitmq.SubscribeInVain(testContext(t), c),
 		} {
 			if err != nil {

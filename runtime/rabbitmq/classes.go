@@ -17,6 +17,10 @@ const (
 	classRenewed    class = "renewed"    // copies of messages that are held for long, see renew.go
 	classRegistry   class = "queues"     // the registry, of which there is one
 	classProcesses  class = "processes"  // the processes that run tasks, see processes.go
+	classPauses     class = "pauses"     // what is paused, see pause.go
+	classCancelled  class = "cancelled"  // the ids of messages that were cancelled, see cancelled.go
+	classJournal    class = "journal"    // the stream of tallies, see journal.go
+	classActs       class = "acts"       // the stream of what operators did, see acts.go
 	classResults    class = "results"    // the stream of results, of which there is one
 	classAstray     class = "astray"     // messages whose queue cannot be declared, see lost.go
 )

@@ -17,7 +17,8 @@ import (
 type consumer struct {
 	b       *Broker
 	queue   string
-	log     *slog.Logger // names the queue
+	tell    func(id string) // of a message that was cancelled; or nil
+	log     *slog.Logger    // names the queue
 	out     chan broker.Delivery
 	recheck chan struct{} // the queue may have been paused or resumed
 	pace    pace
@@ -53,6 +54,7 @@ func (b *Broker) Consume(ctx context.Context, o broker.ConsumeOptions) (broker.C
 	c := &consumer{
 		b:       b,
 		queue:   o.Queue,
+		tell:    o.Cancelled,
 		log:     cmp.Or(o.Logger, b.log).With("queue", o.Queue),
 		out:     make(chan broker.Delivery),
 		recheck: make(chan struct{}, 1),

@@ -3,6 +3,8 @@ package rabbitmq
 import (
 	"cmp"
 	"context"
+	"encoding/json"
+	"fmt"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
@@ -10,10 +12,23 @@ import (
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
 
-// tell tells all workers to look at the marker of a queue. It does so through
-// the connection for publishing, for RabbitMQ blocks the one through which it is
-// told something while there is an alarm.
-func (b *Broker) tell(ctx context.Context, queue string) error {
+// A word is what all workers are told: of its fields one has a value.
+type word struct {
+	Pause     *broker.Pause `json:"pause,omitempty"`
+	Resume    *broker.Pause `json:"resume,omitempty"` // of which the name counts
+	Cancelled *cancelEntry  `json:"cancelled,omitempty"`
+	Order     *broker.Order `json:"order,omitempty"`
+	Process   string        `json:"process,omitempty"` // whom the order is for
+}
+
+// tell passes a word on to all workers. It does so through the connection for
+// publishing, for RabbitMQ blocks the one through which it is told something while
+// there is an alarm.
+func (b *Broker) tell(ctx context.Context, w word) error {
+	body, err := json.Marshal(w)
+	if err != nil {
+		return err
+	}
 	s, err := b.publishing.session(ctx)
 	if err != nil {
 		return err
@@ -27,7 +42,10 @@ func (b *Broker) tell(ctx context.Context, queue string) error {
 		return err
 	}
 	defer func() { go ch.Close() }() // which takes an alarm, if there is one
-	c, err := ch.Publish(b.topology.control(), "", &wire.Properties{ContentType: "text/plain"}, []byte(queue))
+	if err := b.topology.ensureControl(ctx, s); err != nil {
+		return err
+	}
+	c, err := ch.Publish(b.topology.control(), "", &wire.Properties{ContentType: "application/json"}, body)
 	if err != nil {
 		return err
 	}
@@ -47,7 +65,21 @@ func (t *topology) declareControl(ch *amqp.Channel) error {
 	return nil
 }
 
-// listen prepares a session for consuming: the consumers on it hear of changes.
+// ensureControl declares the exchange, unless that was done before: to publish to one
+// that is not there ends the channel.
+func (t *topology) ensureControl(ctx context.Context, s *session) error {
+	if _, ok := t.known.Load(t.control()); ok {
+		return nil
+	}
+	err := t.declare(ctx, s, t.declareControl)
+	if err == nil {
+		t.known.Store(t.control(), struct{}{})
+	}
+	return err
+}
+
+// listen prepares a session for consuming: it knows what is paused and cancelled, and
+// the consumers on it hear of changes.
 func (b *Broker) listen(ctx context.Context, s *session) error {
 	var queue string
 	if err := s.Declare(ctx, func(ch *amqp.Channel) error {
@@ -73,6 +105,10 @@ func (b *Broker) listen(ctx context.Context, s *session) error {
 	if err := ch.Consume(queue, "control", controlPrefetch, ""); err != nil {
 		return err
 	}
+	// What changes from now on is heard of.
+	if err := b.readControls(ctx, s); err != nil {
+		return fmt.Errorf("read what is paused and cancelled: %w", err)
+	}
 	go b.follow(ch)
 	return nil
 }
@@ -80,8 +116,7 @@ func (b *Broker) listen(ctx context.Context, s *session) error {
 // controlPrefetch is how many words of changes RabbitMQ sends ahead.
 const controlPrefetch = 100
 
-// follow has the consumers look whenever a queue has changed, until the channel
-// is over.
+// follow hears the words, until the channel is over.
 func (b *Broker) follow(ch *wire.Channel) {
 	for {
 		ds, err := ch.Wait(context.Background())
@@ -89,19 +124,49 @@ func (b *Broker) follow(ch *wire.Channel) {
 			return
 		}
 		for _, d := range ds {
-			b.look(string(d.Body))
+			var w word
+			if json.Unmarshal(d.Body, &w) == nil {
+				b.hear(w)
+			}
 		}
 		ch.Ack(ds[len(ds)-1].Tag, true)
 	}
 }
 
+// hear takes note of a word.
+func (b *Broker) hear(w word) {
+	switch {
+	case w.Pause != nil:
+		b.controls.pause(*w.Pause)
+		b.look(*w.Pause)
+	case w.Resume != nil:
+		b.controls.resume(w.Resume.What, w.Resume.Name)
+		b.look(*w.Resume)
+	case w.Cancelled != nil:
+		if news := b.controls.cancel(*w.Cancelled); len(news) > 0 {
+			b.tellWorkers(news)
+		}
+	case w.Order != nil:
+		b.listeners.Pass(w.Process, orderNumbers.Add(1), *w.Order)
+	}
+}
+
 // look has the consumers of a queue look whether it is paused.
-func (b *Broker) look(queue string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for c := range b.consumers {
-		if c.queue == queue {
+func (b *Broker) look(p broker.Pause) {
+	for _, c := range b.consumersNow() {
+		if p.What == broker.PauseQueue && p.Name == c.queue {
 			signal(c.recheck)
+		}
+	}
+}
+
+// tellWorkers tells the workers of messages that were cancelled.
+func (b *Broker) tellWorkers(ids []string) {
+	for _, c := range b.consumersNow() {
+		for _, id := range ids {
+			if c.tell != nil {
+				c.tell(id)
+			}
 		}
 	}
 }

@@ -44,15 +44,20 @@ func decodeDead(d *wire.Delivery, queue string) broker.Message {
 
 // RetryDead implements broker.Admin. It finds ids among the oldest 65,535.
 func (b *Broker) RetryDead(ctx context.Context, queue string, ids ...string) (int, error) {
-	return b.takeDead(ctx, queue, withIDs(ids), func(ds []*wire.Delivery) []error { return b.reviveMany(ctx, ds, queue) })
+	return b.takeDead(ctx, queue, maxBrowse, withIDs(ids), func(ds []*wire.Delivery) []error { return b.reviveMany(ctx, ds, queue) })
 }
 
 // reviveMany returns dead letters to their queue.
 func (b *Broker) reviveMany(ctx context.Context, ds []*wire.Delivery, queue string) []error {
 	as := make([]admission, len(ds))
 	errs := make([]error, len(ds))
+	ids := make([]string, len(ds))
 	for i, d := range ds {
 		as[i], errs[i] = b.revive(d, queue)
+		ids[i] = d.MessageID
+	}
+	if err := b.undoCancel(ctx, ids); err != nil {
+		return slices.Repeat([]error{err}, len(ds))
 	}
 	b.admitMany(ctx, as, errs)
 	return errs
@@ -81,7 +86,7 @@ func (b *Broker) revive(d *wire.Delivery, queue string) (admission, error) {
 
 // DeleteDead implements broker.Admin. It finds ids among the oldest 65,535.
 func (b *Broker) DeleteDead(ctx context.Context, queue string, ids ...string) (int, error) {
-	return b.takeDead(ctx, queue, withIDs(ids), func(ds []*wire.Delivery) []error { return make([]error, len(ds)) })
+	return b.takeDead(ctx, queue, maxBrowse, withIDs(ids), func(ds []*wire.Delivery) []error { return make([]error, len(ds)) })
 }
 
 // withIDs says which dead letters are wanted; without ids it is nil, for all.
@@ -93,27 +98,28 @@ func withIDs(ids []string) (wanted func(*wire.Delivery) bool) {
 }
 
 // takeDead removes those dead letters from a queue that are wanted, or all if
-// wanted is nil, and for which f returns no error. It returns how many.
-func (b *Broker) takeDead(ctx context.Context, queue string, wanted func(*wire.Delivery) bool, f func([]*wire.Delivery) []error) (int, error) {
+// wanted is nil, and for which f returns no error. It returns how many. It looks at
+// no more than most at a time; if some are wanted, at the oldest only.
+func (b *Broker) takeDead(ctx context.Context, queue string, most int, wanted func(*wire.Delivery) bool, f func([]*wire.Delivery) []error) (int, error) {
 	name := b.topology.queue(classDead, queue)
 	return b.act(ctx, func(s *session, taken *atomic.Int64) error {
 		left, _, err := queueLength(ctx, s, name)
 		if wanted != nil {
-			left = min(left, maxBrowse)
+			left = min(left, most)
 		}
 		for left > 0 && err == nil {
 			before := taken.Load()
-			err = b.takeDeadOnce(ctx, s, name, min(left, maxBrowse), wanted, f, taken)
+			err = b.takeDeadOnce(ctx, s, name, min(left, most), wanted, f, taken)
 			if taken.Load() == before {
 				break
 			}
-			left -= maxBrowse
+			left -= most
 		}
 		return err
 	})
 }
 
-// takeDeadOnce is takeDead of the oldest dead letters, at most maxBrowse.
+// takeDeadOnce is takeDead of the oldest dead letters, at most limit.
 func (b *Broker) takeDeadOnce(ctx context.Context, s *session, name string, limit int, wanted func(*wire.Delivery) bool, f func([]*wire.Delivery) []error, taken *atomic.Int64) error {
 	var tooLarge error // stays, and is in nobody's way
 	err := b.browse(ctx, s, name, limit, arrivalGap, func(ds []*wire.Delivery) (remove []uint64, failed error) {

@@ -8,6 +8,7 @@ import (
 )
 
 func TestManyDeadLetters(t *testing.T) {
+	t.Parallel()
 	b := open(t, rabbittest.URL(t))
 	const n = 1200 // several batches
 	ms := make([]*broker.Message, n)

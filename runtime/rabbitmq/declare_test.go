@@ -14,6 +14,7 @@ import (
 )
 
 func TestOtherArguments(t *testing.T) {
+	t.Parallel()
 	raw := rabbittest.URL(t)
 	namespace := rabbittest.Namespace(t, raw)
 	ch := rabbittest.Channel(t, raw)
@@ -37,12 +38,13 @@ func TestOtherArguments(t *testing.T) {
 }
 
 func TestUndeclarable(t *testing.T) {
+	t.Parallel()
 	url := rabbittest.URL(t)
 	b := open(t, url)
 	if _, err := rabbittest.Channel(t, url).QueueDeclare(rabbittest.Namespace(t, url)+".queue.taken", false, false, true, false, nil); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	failed := make(chan error)
 	go func() { failed <- b.Enqueue(ctx, message("taken")) }()
@@ -58,12 +60,13 @@ func TestUndeclarable(t *testing.T) {
 				t.Errorf("enqueue: %v, want what RabbitMQ says", err)
 			}
 			return
-		default:
+		case <-time.After(10 * time.Millisecond):
 		}
 	}
 }
 
 func TestQueueDeleted(t *testing.T) {
+	t.Parallel()
 	noLeaks(t)
 	raw := rabbittest.URL(t)
 	b := open(t, raw)
@@ -98,6 +101,7 @@ func TestQueueDeleted(t *testing.T) {
 }
 
 func TestLevelDeleted(t *testing.T) {
+	t.Parallel()
 	noLeaks(t)
 	raw := rabbittest.URL(t)
 	b := open(t, raw)
@@ -120,6 +124,7 @@ func TestLevelDeleted(t *testing.T) {
 }
 
 func TestLookalikeQueues(t *testing.T) {
+	t.Parallel()
 	b := open(t, rabbittest.URL(t))
 	for _, q := range []string{"q", "q.lock", "q.queue", "wait.00"} {
 		enqueue(t, b, message(q))

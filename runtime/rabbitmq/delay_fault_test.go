@@ -23,6 +23,7 @@ const stuck = 40
 // messages are delayed, retries and delays of others go on, and what was delayed for
 // it arrives in the end, once.
 func TestDelaysForQueuesInTrouble(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name string
 		harm func(t *testing.T, raw, queue string) (mend func())
@@ -31,6 +32,7 @@ func TestDelaysForQueuesInTrouble(t *testing.T) {
 		{"Full", fillQueue},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			noLeaks(t)
 			raw := rabbittest.URL(t)
 			b := open(t, raw)
@@ -42,6 +44,7 @@ func TestDelaysForQueuesInTrouble(t *testing.T) {
 		})
 	}
 	t.Run("Two", func(t *testing.T) {
+		t.Parallel()
 		noLeaks(t)
 		raw := rabbittest.URL(t)
 		b := open(t, raw)
@@ -54,6 +57,7 @@ func TestDelaysForQueuesInTrouble(t *testing.T) {
 		checkArrival(t, b, "full", full)
 	})
 	t.Run("NobodyThere", func(t *testing.T) {
+		t.Parallel()
 		noLeaks(t)
 		raw := rabbittest.URL(t)
 		b := open(t, raw)
@@ -70,6 +74,55 @@ func TestDelaysForQueuesInTrouble(t *testing.T) {
 		checkArrival(t, b, "one", one)
 		checkArrival(t, b, "two", two)
 	})
+}
+
+// A connection that is lost while lost messages are moved to their queue is no fault
+// of the queue: each is moved once there is a connection again, and none is delayed
+// once more as well. One that had been moved already may be moved again.
+func TestCutWhileMoving(t *testing.T) {
+	t.Parallel()
+	noLeaks(t)
+	raw := rabbittest.URL(t)
+	namespace := rabbittest.Namespace(t, raw)
+	proxy, url := rabbittest.ProxyURL(t, raw)
+	consume(t, open(t, url), "alive", 1)
+	ch := rabbittest.Channel(t, raw)
+	if err := ch.Confirm(false); err != nil {
+		t.Fatal(err)
+	}
+	lost := make(map[string]map[string]bool)
+	for i := range stuck {
+		queue := []string{"one", "two"}[i%2]
+		class := []string{"high", "queue", "low"}[i%3]
+		m := message(queue)
+		confirm, err := ch.PublishWithDeferredConfirm(namespace+".wait.end", strings.Repeat("0.", 28)+namespace+"."+class+"."+queue, false, false, amqp.Publishing{
+			MessageId: m.ID, Type: m.Task, DeliveryMode: amqp.Persistent, Body: []byte(m.Body),
+		})
+		if err != nil || !confirm.Wait() {
+			t.Fatal("not published", err)
+		}
+		if lost[queue] == nil {
+			lost[queue] = make(map[string]bool)
+		}
+		lost[queue][m.ID] = true
+	}
+	proxy.Cut()
+	b := open(t, raw)
+	for queue, missing := range lost {
+		c := consume(t, b, queue, 10)
+		for len(missing) > 0 {
+			d := receive(t, c)
+			delete(missing, d.Message().ID)
+			d.Settle(broker.Settlement{Verdict: broker.Done})
+		}
+	}
+	for level := range 4 { // for up to sixteen seconds
+		name := fmt.Sprintf("%s.wait.%02d", namespace, level)
+		q, err := rabbittest.Channel(t, raw).QueueDeclarePassive(name, true, false, false, false, nil)
+		if err == nil && q.Messages > 0 {
+			t.Errorf("%s has %d messages, want that nothing is delayed once more", name, q.Messages)
+		}
+	}
 }
 
 // delayInto does harm to a queue that its producer has declared before, delays
@@ -186,6 +239,7 @@ func checkArrival(t *testing.T, b *rabbitmq.Broker, queue string, want map[strin
 // What was delayed for no queue at all, or is too large, is among the dead letters of
 // a queue for that, and in nobody's way.
 func TestDelayedForNobody(t *testing.T) {
+	t.Parallel()
 	noLeaks(t)
 	raw := rabbittest.URL(t)
 	b := open(t, raw)

@@ -12,6 +12,7 @@ import (
 // A message that arrives before its time, by the clock of another machine or
 // after the longest delay, is delayed again.
 func TestEarlyArrival(t *testing.T) {
+	t.Parallel()
 	raw := rabbittest.URL(t)
 	b := open(t, raw)
 	c := consume(t, b, "q", 1)
@@ -29,6 +30,7 @@ func TestEarlyArrival(t *testing.T) {
 
 // A delay of years is accepted and stays out of the way.
 func TestLongDelays(t *testing.T) {
+	t.Parallel()
 	raw := rabbittest.URL(t)
 	b := open(t, raw)
 	c := consume(t, b, "q", 1)
@@ -60,6 +62,7 @@ func TestLongDelays(t *testing.T) {
 // The second and third delay of one message are as good as the first: nothing
 // of an earlier one makes RabbitMQ take it for a message that goes in circles.
 func TestRepeatedDelays(t *testing.T) {
+	t.Parallel()
 	b := open(t, rabbittest.URL(t))
 	c := consume(t, b, "q", 1)
 	m := message("q")
@@ -76,6 +79,7 @@ func TestRepeatedDelays(t *testing.T) {
 // Batches of several callers, larger than the window together, all get
 // through.
 func TestManyBatches(t *testing.T) {
+	t.Parallel()
 	b := open(t, rabbittest.URL(t))
 	const batches, size = 4, 1500
 	done := make(chan []error, batches)

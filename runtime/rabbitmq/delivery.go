@@ -35,6 +35,9 @@ type delivery struct {
 // Message implements broker.Delivery.
 func (d *delivery) Message() *broker.Message { return &d.message }
 
+// Cancelled implements broker.Delivery.
+func (d *delivery) Cancelled() bool { return d.sub.consumer.b.controls.isCancelled(d.receipt.id) }
+
 // Settle implements broker.Delivery.
 func (d *delivery) Settle(s broker.Settlement) {
 	if d.over.Swap(true) {
@@ -42,14 +45,14 @@ func (d *delivery) Settle(s broker.Settlement) {
 	}
 	d.sub.consumer.pace.running.Add(-1)
 	switch sub := d.sub; {
-	case s.Verdict == broker.Done && d.message.Keep == 0 && len(s.Then) == 0:
+	case (s.Verdict == broker.Done || s.Verdict == broker.Cancelled) && d.message.Keep == 0 && len(s.Then) == 0:
 		// Nothing is to be published.
 		f := finished{d.receipt.of(d.body), s.Outcome}
 		if !sub.acks.finish(d, f) {
 			sub.consumer.executed.add(f)
 			sub.consumer.ledger.late(d.unrecorded(s))
 		}
-	case broker.Done <= s.Verdict && s.Verdict <= broker.Dead:
+	case broker.Done <= s.Verdict && s.Verdict <= broker.Cancelled:
 		if !sub.acks.claim(d, func() {
 			d.outcome = d.unrecorded(s)
 			sub.settle(d, s)
@@ -88,6 +91,8 @@ func (sub *subscription) placeOf(d *delivery, s broker.Settlement) []*publicatio
 		return sub.requeued(d, true)
 	case s.Verdict == broker.Dead:
 		return sub.dead(d)
+	case s.Verdict == broker.Cancelled && d.message.Keep > 0:
+		return []*publication{sub.consumer.b.record(results.Cancelled(&d.message))}
 	case d.message.Keep > 0:
 		return []*publication{sub.consumer.b.record(results.Done(&d.message, s.Result))}
 	}

@@ -48,7 +48,9 @@
 // A broker has one connection to publish. As soon as it consumes or inspects it has
 // a second one, because RabbitMQ stops the connections that publish when it is
 // short of memory or disk, and acknowledgements must go on. The first schedule, the
-// first record of a result and the first wait for one open one more each. A
+// first record of a result or entry of the journal, and the first wait for a result, or
+// look at the journal, open one more each; records of the census have one for as long as
+// they are written. A
 // connection that is lost is opened again, after a pause. A message that was
 // published and not confirmed is published again under the same id, until its
 // context ends. So a fault can duplicate a message, but not lose it.
@@ -73,6 +75,12 @@
 // record was lost, a message was purged, or RabbitMQ itself moved it to the dead
 // letters, the wait goes on until its context ends.
 //
+// # Census
+//
+// Before a process sends the first message of a kind (a task, a schema, a queue), it
+// records the kind in a stream, and once a day from then on. So preflight knows what may
+// wait. A message waits for its record for 2 seconds at most while RabbitMQ is there.
+//
 // # Where things are
 //
 // A message comes in through enqueue.go, whichever way. publish.go publishes it
@@ -94,11 +102,15 @@
 //
 // tick.go has the schedules, results.go the results, and admin.go, dead_letters.go,
 // purge.go and pause.go what operators ask for; lister.go and editor.go show and change
-// dead letters, and processes.go knows who runs tasks. url.go reads the URL, tls.go the
-// certificates. link.go keeps connections open (session.go), on the hosts
+// dead letters, and processes.go knows who runs tasks. journal.go and acts.go keep what
+// became of messages and what operators did, in streams that journal_read.go and
+// chronicle.go read. clerk.go has the census record what is sent, and census.go reads it.
+// url.go reads the URL, tls.go the certificates. link.go keeps connections open
+// (session.go), on the hosts
 // that work (hosts.go, proof.go), trouble.go says what was wrong, and topology.go and
 // declare.go declare what names.go names. Package codec has the form of a message,
-// results what is recorded of outcomes, and wire the connections themselves.
+// results what is recorded of outcomes, census which kinds are sent, stream reads streams, and wire has the
+// connections themselves.
 //
 // # Limits
 //

@@ -115,7 +115,7 @@ func (b *Broker) takeListed(ctx context.Context, rs []broker.Ref, f func([]*wire
 		}
 		seen[listed{r.ID, r.At.UnixNano()}] = true
 	}
-	return b.takeDead(ctx, queue, func(d *wire.Delivery) bool {
+	return b.takeDead(ctx, queue, maxBrowse, func(d *wire.Delivery) bool {
 		return seen[listed{d.MessageID, storedDead(d, queue).At.UnixNano()}]
 	}, f)
 }

@@ -1,10 +1,12 @@
 package rabbitmq
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/census"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/codec"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/results"
 )
@@ -80,6 +82,9 @@ func (b *Broker) admit(ctx context.Context, a admission) error {
 			return err
 		}
 	}
+	if err := b.clerk.cover(ctx, a.message); err != nil {
+		return err
+	}
 	return b.publish(ctx, a.message)
 }
 
@@ -87,8 +92,20 @@ func (b *Broker) admit(ctx context.Context, a admission) error {
 // sets their errors.
 func (b *Broker) admitMany(ctx context.Context, as []admission, errs []error) {
 	ps := make([]*publication, len(as))
+	for i, a := range as {
+		if errs[i] == nil {
+			ps[i] = a.message
+		}
+	}
+	if err := b.clerk.cover(ctx, ps...); err != nil {
+		for i := range errs {
+			errs[i] = cmp.Or(errs[i], err)
+		}
+		return
+	}
 	kept := false
 	for i, a := range as {
+		ps[i] = nil
 		if errs[i] == nil && a.acceptance != nil {
 			ps[i], kept = a.acceptance, true
 		}
@@ -112,5 +129,8 @@ func (b *Broker) publication(m *broker.Message) (*publication, error) {
 		return nil, err
 	}
 	c := classOf(m.Priority)
-	return &publication{message: message, queue: m.Queue, class: c, name: b.topology.queue(c, m.Queue), due: m.NotBefore}, nil
+	return &publication{
+		message: message, queue: m.Queue, class: c, name: b.topology.queue(c, m.Queue), due: m.NotBefore,
+		kind: census.Kind{Queue: m.Queue, Task: m.Task, Schema: m.Schema},
+	}, nil
 }

@@ -2,6 +2,7 @@ package rabbitmq
 
 import (
 	"context"
+	"time"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
 )
@@ -26,3 +27,11 @@ func (b *Broker) Watched(id string) bool { return b.results.Watched(id) }
 
 // PauseAcks has nothing acknowledged on the channel of a delivery.
 func PauseAcks(d broker.Delivery) { d.(*delivery).sub.acks.pause(true) }
+
+// SetClerkRetry sets how often a census that takes no records is tried again, until
+// the function that it returns is called.
+func SetClerkRetry(d time.Duration) (reset func()) {
+	old := clerkRetry
+	clerkRetry = d
+	return func() { clerkRetry = old }
+}

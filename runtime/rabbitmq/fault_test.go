@@ -12,6 +12,7 @@ import (
 )
 
 func TestConnectionCut(t *testing.T) {
+	t.Parallel()
 	noLeaks(t)
 	proxy, url := rabbittest.ProxyURL(t, rabbittest.URL(t))
 	b := open(t, url)
@@ -25,6 +26,7 @@ func TestConnectionCut(t *testing.T) {
 }
 
 func TestHalfOpen(t *testing.T) {
+	t.Parallel()
 	noLeaks(t)
 	proxy, url := rabbittest.ProxyURL(t, rabbittest.URL(t))
 	b := open(t, url+"&heartbeat=1")
@@ -48,6 +50,7 @@ func TestHalfOpen(t *testing.T) {
 }
 
 func TestExecutedOnce(t *testing.T) {
+	t.Parallel()
 	noLeaks(t)
 	proxy, url := rabbittest.ProxyURL(t, rabbittest.URL(t))
 	b := open(t, url)
@@ -88,6 +91,7 @@ func TestExecutedOnce(t *testing.T) {
 }
 
 func TestHalfOpenAfterDial(t *testing.T) {
+	t.Parallel()
 	noLeaks(t)
 	proxy, url := rabbittest.ProxyURL(t, rabbittest.URL(t))
 	b := open(t, url+"&heartbeat=1")
@@ -109,6 +113,7 @@ func TestHalfOpenAfterDial(t *testing.T) {
 }
 
 func TestStaleSettlement(t *testing.T) {
+	t.Parallel()
 	noLeaks(t)
 	raw := rabbittest.URL(t)
 	proxy, url := rabbittest.ProxyURL(t, raw)
@@ -148,6 +153,7 @@ func TestStaleSettlement(t *testing.T) {
 }
 
 func TestCloseSilent(t *testing.T) {
+	t.Parallel()
 	proxy, url := rabbittest.ProxyURL(t, rabbittest.URL(t))
 	b := open(t, url+"&heartbeat=300")
 	c := consume(t, b, "q", 1)

@@ -16,6 +16,7 @@ func foreign(id string, notBefore time.Time) amqp.Publishing {
 }
 
 func TestForeignMessages(t *testing.T) {
+	t.Parallel()
 	noLeaks(t)
 	raw := rabbittest.URL(t)
 	b := open(t, raw)

@@ -2,6 +2,7 @@ package rabbitmq
 
 import (
 	"context"
+	"os"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -14,7 +15,8 @@ import (
 // of no queue, so that a death meanwhile is its own: only such deaths are counted
 // there. First the gate of the process is shut: all its consumers cancel, hand
 // back what waits, and finish what runs. Then one suspect is fetched. Other
-// processes go on, but one at a time does this for a queue.
+// processes go on, but of those on a host one at a time does this, for one queue:
+// they may all die at once, for want of memory, and then only one suspect is charged.
 
 const (
 	// suspectInterval is how often the quarantines are looked at.
@@ -68,8 +70,14 @@ func (b *Broker) watchSuspects(ctx context.Context) {
 			if n == 0 || c.isPaused.Load() || time.Now().Before(notBefore) {
 				continue
 			}
+			unlock, ok := b.lockSuspects(ctx, s)
+			if !ok {
+				break // another process of the host is at it
+			}
 			began := time.Now()
-			if b.runSuspect(ctx, s, c) {
+			ran := b.runSuspect(ctx, c)
+			unlock()
+			if ran {
 				retry = firstRetry
 			} else {
 				c.log.Warn("a message that may have killed its worker waits until nothing else runs here; trying again later", "again_in", retry)
@@ -85,12 +93,7 @@ func (b *Broker) watchSuspects(ctx context.Context) {
 
 // runSuspect runs one suspect of the queue of c while nothing else runs. It
 // returns false if something does not end in time.
-func (b *Broker) runSuspect(ctx context.Context, s *session, c *consumer) bool {
-	unlock, ok := b.lockQuarantine(ctx, s, c.queue)
-	if !ok {
-		return true // another worker is at it
-	}
-	defer unlock()
+func (b *Broker) runSuspect(ctx context.Context, c *consumer) bool {
 	defer b.setGate(passAll)
 	b.setGate(passNone)
 	if !b.awaitGate(ctx, quietTime, func() bool { return b.isQuiet(passNone) }) {
@@ -146,10 +149,12 @@ func (c *consumer) quiet(pass int32) bool {
 	return c.pace.running.Load() == 0 && (c.ctx.Err() != nil || sub != nil && sub.passes.Load() == pass && sub.acks.empty())
 }
 
-// lockQuarantine takes the lock of a quarantine, unless another process has it. The
-// lock is an exclusive queue: RabbitMQ removes it with the connection.
-func (b *Broker) lockQuarantine(ctx context.Context, s *session, queue string) (unlock func(), ok bool) {
-	name := b.topology.lock(b.topology.queue(classQuarantine, queue))
+// lockSuspects takes the lock of those who run suspects on this host, unless another
+// process has it. The lock is an exclusive queue: RabbitMQ removes it with the
+// connection.
+func (b *Broker) lockSuspects(ctx context.Context, s *session) (unlock func(), ok bool) {
+	host, _ := os.Hostname() // without a name, it is the lock of all such hosts
+	name := b.topology.suspectsOn(host)
 	ctx = context.WithoutCancel(ctx) // a lock that nobody knows of would stay
 	err := s.Declare(ctx, func(ch *amqp.Channel) error {
 		_, err := ch.QueueDeclare(name, false, true, true, false, nil)

@@ -8,8 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/dtaskhq/dtask/runtime/broker"
 	"github.com/dtaskhq/dtask/runtime/brokertest"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq"
@@ -27,12 +25,6 @@ var (
 const patience = brokertest.Patience
 
 var serial atomic.Int64 // for names and ids
-
-// noLeaks checks that no goroutine outlives the test. It is called first.
-func noLeaks(t *testing.T) {
-	before := goleak.IgnoreCurrent()
-	t.Cleanup(func() { goleak.VerifyNone(t, before) })
-}
 
 // open opens a broker that is closed at the end of the test.
 func open(t *testing.T, url string) *rabbitmq.Broker {

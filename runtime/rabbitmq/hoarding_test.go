@@ -37,6 +37,7 @@ func startSlow(t *testing.T, b broker.Broker, queue string, concurrency int, sta
 // No message waits for a busy worker while another one is idle, whatever its
 // class, on two queues at once.
 func TestHoarding(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		concurrency, long, short int
 		late                     bool // the second worker comes after the messages

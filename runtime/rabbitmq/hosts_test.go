@@ -15,6 +15,7 @@ import (
 )
 
 func TestUnreachable(t *testing.T) {
+	t.Parallel()
 	noLeaks(t)
 	proxy, url := rabbittest.ProxyURL(t, rabbittest.URL(t))
 	b := open(t, url)
@@ -48,6 +49,7 @@ func errText(err error) string {
 }
 
 func TestSilentListener(t *testing.T) {
+	t.Parallel()
 	noLeaks(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -66,6 +68,7 @@ func TestSilentListener(t *testing.T) {
 }
 
 func TestSilentHandshake(t *testing.T) {
+	t.Parallel()
 	noLeaks(t)
 	for _, scheme := range []string{"amqp", "amqps"} {
 		t.Run(scheme, func(t *testing.T) {
@@ -95,17 +98,14 @@ func TestSilentHandshake(t *testing.T) {
 }
 
 func TestSeveralHosts(t *testing.T) {
+	t.Parallel()
 	noLeaks(t)
 	raw := rabbittest.URL(t)
-	dead, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	dead.Close()
 	first, _ := rabbittest.ProxyURL(t, raw)
 	second, _ := rabbittest.ProxyURL(t, raw)
 	u, _ := url.Parse(raw)
-	hosts := dead.Addr().String() + "," + first.Addr() + "," + second.Addr()
+	hosts := "127.0.0.1:1," + // where nothing listens
+		first.Addr() + "," + second.Addr()
 	b := open(t, strings.Replace(raw, u.Host, hosts, 1))
 	l := startLoad(t, b, "q")
 	for range 3 {
@@ -121,6 +121,7 @@ func TestSeveralHosts(t *testing.T) {
 }
 
 func TestPermanentErrors(t *testing.T) {
+	t.Parallel()
 	noLeaks(t)
 	u, err := url.Parse(rabbittest.URL(t))
 	if err != nil {

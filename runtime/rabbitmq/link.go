@@ -12,6 +12,9 @@ import (
 	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
+// errNoConnection is in the errors of calls for which there was no session in time.
+var errNoConnection = errors.New("no connection to RabbitMQ")
+
 // A link keeps a session open: when one ends it opens the next, on another host if
 // there is one.
 type link struct {
@@ -27,6 +30,8 @@ type link struct {
 
 	trouble trouble
 	current atomic.Pointer[session] // nil while there is none
+	opened  atomic.Int64            // sessions so far
+	cluster atomic.Pointer[string]  // of the newest session; nil before the first one
 
 	starting sync.Mutex // held by start
 	started  bool
@@ -82,7 +87,7 @@ func (l *link) start(ctx context.Context) error {
 			if l.ctx.Err() != nil {
 				return broker.ErrClosed
 			}
-			return fmt.Errorf("no connection to RabbitMQ: %w: %w", ctx.Err(), err)
+			return fmt.Errorf("%w: %w: %w", errNoConnection, ctx.Err(), err)
 		}
 	}
 }
@@ -179,6 +184,9 @@ func (l *link) keep(s *session) {
 
 // use makes a new session the current one.
 func (l *link) use(s *session) {
+	l.opened.Add(1)
+	cluster := s.Cluster()
+	l.cluster.Store(&cluster)
 	l.set(s, nil)
 	if l.proof != nil {
 		l.ended.Go(func() { l.proveAlways(s) })
@@ -219,7 +227,7 @@ func (l *link) session(ctx context.Context) (*session, error) {
 			if err == nil {
 				return nil, ctx.Err()
 			}
-			return nil, fmt.Errorf("no connection to RabbitMQ: %w: %w", ctx.Err(), err)
+			return nil, fmt.Errorf("%w: %w: %w", errNoConnection, ctx.Err(), err)
 		}
 	}
 }

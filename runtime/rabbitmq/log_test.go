@@ -76,7 +76,7 @@ func TestLogger(t *testing.T) {
 	}
 	inherited := consume(t, b, "inherited", 1)
 	for _, queue := range []string{"own", "inherited"} {
-		if err := b.Pause(testContext(t), queue); err != nil {
+		if err := b.Pause(testContext(t), broker.Pause{What: broker.PauseQueue, Name: queue}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -156,7 +156,7 @@ func (r *rescue) moveOne(ctx context.Context, queue string, d *wire.Delivery, er
 	if err == nil {
 		err = r.b.publish(ctx, p)
 	}
-	if r.ctx.Err() != nil {
+	if r.ctx.Err() != nil || r.over(err) {
 		return
 	}
 	if r.fates.note(queue, err) {
@@ -177,6 +177,17 @@ func (r *rescue) moveOne(ctx context.Context, queue string, d *wire.Delivery, er
 		}
 	}
 	r.ch.Ack(d.Tag, false)
+}
+
+// over reports whether a move failed because a connection is lost. That is no trouble
+// of the queue: RabbitMQ delivers the messages again, and if they were delayed once
+// more they would be there twice.
+func (r *rescue) over(err error) bool {
+	if errors.Is(err, errNoConnection) {
+		go r.ch.Close()
+		return true
+	}
+	return err != nil && isClosed(r.session.Done())
 }
 
 // end waits for what is being moved, for a moment, and until RabbitMQ's queue has

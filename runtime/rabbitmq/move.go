@@ -21,7 +21,7 @@ func (sub *subscription) move(d *delivery, ps ...*publication) {
 	})
 }
 
-// replace is move for who is in the background already.
+// replace does what move does, and returns when it is done.
 func (sub *subscription) replace(d *delivery, ps []*publication) {
 	for _, p := range ps {
 		if !sub.store(d, p) {
@@ -35,7 +35,12 @@ func (sub *subscription) replace(d *delivery, ps []*publication) {
 // RabbitMQ delivers the message again, or has it moved to the dead letters.
 func (sub *subscription) store(d *delivery, p *publication) bool {
 	id := p.message.MessageID
-	err := sub.persist(id, func() error { return sub.consumer.b.publish(sub.ctx, p) })
+	err := sub.persist(id, func() error {
+		if err := sub.consumer.b.clerk.cover(sub.ctx, p); err != nil {
+			return err
+		}
+		return sub.consumer.b.publish(sub.ctx, p)
+	})
 	if errors.Is(err, broker.ErrTooLarge) {
 		sub.consumer.log.Error("message cannot be published again; RabbitMQ moves it to the dead letters as it is", "id", id, "err", err)
 		sub.acks.reject(d)

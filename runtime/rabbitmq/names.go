@@ -20,19 +20,32 @@ func (n names) queue(c class, queue string) string {
 // renewed returns the name of a queue of copies.
 func (n names) renewed(id string) string { return n.namespace + "." + string(classRenewed) + "." + id }
 
-// paused returns the name of the queue that exists while queue is paused.
-func (n names) paused(queue string) string { return n.namespace + ".paused." + queue }
-
 // registry returns the name of the queue that holds the names of all queues.
 func (n names) registry() string { return n.namespace + "." + string(classRegistry) }
 
 // processes returns the name of the queue that holds the processes that run tasks.
 func (n names) processes() string { return n.namespace + "." + string(classProcesses) }
 
+// pauses returns the name of the queue that holds what is paused, cancelled that of the
+// ids that were cancelled.
+func (n names) pauses() string    { return n.namespace + "." + string(classPauses) }
+func (n names) cancelled() string { return n.namespace + "." + string(classCancelled) }
+
+// journal and acts return the names of the streams that hold what became of messages,
+// minute by minute, and what operators did.
+func (n names) journal() string { return n.namespace + "." + string(classJournal) }
+func (n names) acts() string    { return n.namespace + "." + string(classActs) }
+
 // lock returns the name of the queue that exists while somebody browses a queue
 // of RabbitMQ.
 func (n names) lock(queue string) string {
 	return n.namespace + ".lock." + strings.TrimPrefix(queue, n.namespace+".")
+}
+
+// suspectsOn returns the name of the queue that exists while a process of a host runs
+// a suspect. Hosts whose long names begin alike have it together.
+func (n names) suspectsOn(host string) string {
+	return n.namespace + ".lock.host." + host[:min(len(host), 100)]
 }
 
 // maxName is the longest name that AMQP can carry, in bytes.
@@ -59,6 +72,9 @@ func (n names) proof() string { return n.namespace + ".proof" }
 
 // results returns the name of the stream that holds the outcomes of messages.
 func (n names) results() string { return n.namespace + ".results" }
+
+// census returns the name of the stream that holds which kinds of messages are sent.
+func (n names) census() string { return n.namespace + ".census" }
 
 // level returns the name of a level of delay, an exchange and a queue.
 func (n names) level(i int) string { return fmt.Sprintf("%s.wait.%02d", n.namespace, i) }

@@ -16,7 +16,7 @@ func TestNamesFit(t *testing.T) {
 	queue := strings.Repeat("q", broker.MaxQueueName)
 	task := strings.Repeat("t", broker.MaxTaskName-1)
 	all := []string{
-		n.paused(queue), n.registry(), n.control(), n.results(), n.arrival(), n.lost(), n.watch(), n.level(levels - 1), n.lock(n.level(0)),
+		n.pauses(), n.cancelled(), n.registry(), n.control(), n.results(), n.arrival(), n.lost(), n.watch(), n.level(levels - 1), n.lock(n.level(0)),
 		n.schedule(task + "1"), n.schedule(task + "2"), n.schedule("a/mail.Nightly"), n.schedule("b/mail.Nightly"),
 	}
 	for _, c := range []class{classHigh, classDefault, classLow, classDue, classQuarantine, classDead} {

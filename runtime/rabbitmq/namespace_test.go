@@ -12,6 +12,7 @@ import (
 // Two namespaces in one virtual host do not see each other, nor disturb each
 // other, with the same names for everything.
 func TestNamespaces(t *testing.T) {
+	t.Parallel()
 	noLeaks(t)
 	url := rabbittest.URL(t)
 	mine, other := open(t, url), open(t, rabbittest.Within(t, url, "_queue"))
@@ -26,7 +27,7 @@ func TestNamespaces(t *testing.T) {
 	settle(t, other, "q", 1, func(*broker.Message) broker.Settlement { return broker.Settlement{Verdict: broker.Dead} })
 	delayed.NotBefore = time.Now().Add(2 * time.Second)
 	enqueue(t, other, ready, delayed)
-	if err := mine.Pause(ctx, "q"); err != nil {
+	if err := mine.Pause(ctx, broker.Pause{What: broker.PauseQueue, Name: "q"}); err != nil {
 		t.Fatal(err)
 	}
 

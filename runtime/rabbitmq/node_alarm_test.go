@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -89,18 +90,24 @@ func testBlockedElsewhere(t *testing.T, n *rabbittest.Node) {
 	eventually(t, func() string { // until RabbitMQ has said so
 		ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 		defer cancel()
-		return blockedText(b.Enqueue(ctx, message("other")))
+		return blockedText(b.Enqueue(ctx, message("q"))) // of a kind that the census has
 	})
+	var calls sync.WaitGroup
 	for name, call := range map[string]func(context.Context) error{
 		"Enqueue to a new queue": func(ctx context.Context) error { return b.Enqueue(ctx, message("new")) },
-		"Pause":                  func(ctx context.Context) error { return b.Pause(ctx, "other") },
+		"Pause": func(ctx context.Context) error {
+			return b.Pause(ctx, broker.Pause{What: broker.PauseQueue, Name: "other"})
+		},
 	} {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		if text := blockedText(call(ctx)); text != "" {
-			t.Errorf("%s: %s", name, text)
-		}
-		cancel()
+		calls.Go(func() {
+			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+			defer cancel()
+			if text := blockedText(call(ctx)); text != "" {
+				t.Errorf("%s: %s", name, text)
+			}
+		})
 	}
+	calls.Wait()
 	consume(t, b, "newer", 1)
 	for range backlog {
 		receive(t, c).Settle(broker.Settlement{Verdict: broker.Done})

@@ -85,6 +85,7 @@ func testFrameMax(t *testing.T, n *rabbittest.Node) {
 }
 
 func testQueueFull(t *testing.T, n *rabbittest.Node) {
+	t.Parallel()
 	n.LimitQueues(`^queuefull\.queue\.q$`, 5)
 	defer n.LimitQueues("", 0)
 	b := open(t, nodeURL(t, n))
@@ -125,6 +126,7 @@ func testQueueFull(t *testing.T, n *rabbittest.Node) {
 
 // A user who is deleted and comes back has not lost anything.
 func testUserDeleted(t *testing.T, n *rabbittest.Node) {
+	t.Parallel()
 	n.AddUser("worker", "pw")
 	// What docs/wire.md says is enough.
 	permit := func() {
@@ -154,7 +156,7 @@ func testUserDeleted(t *testing.T, n *rabbittest.Node) {
 		return ""
 	})
 	receive(t, c).Settle(broker.Settlement{Verdict: broker.Done})
-	if err := b.Pause(testContext(t), "q"); err != nil {
+	if err := b.Pause(testContext(t), broker.Pause{What: broker.PauseQueue, Name: "q"}); err != nil {
 		t.Error(err)
 	}
 	if states, err := b.Queues(testContext(t)); err != nil || len(states) != 2 || !states[1].Paused {

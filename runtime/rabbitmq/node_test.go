@@ -10,56 +10,61 @@ import (
 	"github.com/dtaskhq/dtask/internal/testenv/rabbittest"
 )
 
-// What whole nodes can suffer. A node is shared by a few tests, for starting one
-// takes its time. They mostly wait, so the nodes are there side by side.
-func TestNodes(t *testing.T) {
-	noLeaks(t) // when all have ended
-	t.Run("Cluster", func(t *testing.T) {
-		t.Parallel()
-		nodes := rabbittest.StartCluster(t, 3)
-		own := func(t *testing.T) (own []*rabbittest.Node) {
-			for _, n := range nodes {
-				own = append(own, n.For(t))
-			}
-			return own
+// What whole nodes can suffer.
+
+func TestCluster(t *testing.T) {
+	t.Parallel()
+	noLeaks(t)
+	nodes := rabbittest.StartCluster(t, 3)
+	own := func(t *testing.T) (own []*rabbittest.Node) {
+		for _, n := range nodes {
+			own = append(own, n.For(t))
 		}
-		t.Run("ClusterCrashes", func(t *testing.T) { testClusterCrashes(t, own(t)) })
-		if os.Getenv("DTASK_CHAOS") == "long" { // each takes minutes
-			t.Run("Partition", func(t *testing.T) { testPartition(t, own(t)) })
-			t.Run("SuspendedNode", func(t *testing.T) { testSuspendedNode(t, own(t)) })
-		}
+		return own
+	}
+	t.Run("ClusterCrashes", func(t *testing.T) { testClusterCrashes(t, own(t)) })
+	if os.Getenv("DTASK_CHAOS") == "long" { // each takes minutes
+		t.Run("Partition", func(t *testing.T) { testPartition(t, own(t)) })
+		t.Run("SuspendedNode", func(t *testing.T) { testSuspendedNode(t, own(t)) })
+	}
+}
+
+func TestNodeCrashes(t *testing.T) {
+	t.Parallel()
+	onNode(t, map[string]func(*testing.T, *rabbittest.Node){
+		"StopApp":           testStopApp,
+		"Crash":             testCrash,
+		"ResultAcrossCrash": testResultAcrossCrash,
+		"ConnectionsClosed": testConnectionsClosed,
 	})
-	for name, tests := range map[string]map[string]func(*testing.T, *rabbittest.Node){
-		"Alarms": {
-			"Blocked":          testBlocked,
-			"BlockedConsumer":  testBlockedConsumer,
-			"BlockedElsewhere": testBlockedElsewhere,
-			"BlockedOutcomes":  testBlockedOutcomes,
-			"DiskAlarm":        testDiskAlarm,
-		},
-		"Crashes": {
-			"StopApp":           testStopApp,
-			"Crash":             testCrash,
-			"ResultAcrossCrash": testResultAcrossCrash,
-			"ConnectionsClosed": testConnectionsClosed,
-		},
-		"Limits": {
-			"MaxMessageSize":  testMaxMessageSize,
-			"FrameMax":        testFrameMax,
-			"QueueFull":       testQueueFull,
-			"UserDeleted":     testUserDeleted,
-			"NoLeader":        testNoLeader,
-			"ConsumerTimeout": testConsumerTimeout,
-			"LongTasks":       testLongTasks,
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			node := rabbittest.StartNode(t, rabbitnode.Options{})
-			for name, test := range tests {
-				t.Run(name, func(t *testing.T) { test(t, node.For(t)) })
-			}
-		})
+}
+
+func TestNodeLimits(t *testing.T) {
+	t.Parallel()
+	onNode(t, map[string]func(*testing.T, *rabbittest.Node){
+		"Blocked":          testBlocked,
+		"BlockedConsumer":  testBlockedConsumer,
+		"BlockedElsewhere": testBlockedElsewhere,
+		"BlockedOutcomes":  testBlockedOutcomes,
+		"DiskAlarm":        testDiskAlarm,
+		"MaxMessageSize":   testMaxMessageSize,
+		"FrameMax":         testFrameMax,
+		"QueueFull":        testQueueFull,
+		"UserDeleted":      testUserDeleted,
+		"NoLeader":         testNoLeader,
+		"ConsumerTimeout":  testConsumerTimeout,
+		"LongTasks":        testLongTasks,
+	})
+}
+
+// onNode runs tests one after the other on a node, as starting one takes its time.
+// Those that touch no more than their own queues are parallel.
+func onNode(t *testing.T, tests map[string]func(*testing.T, *rabbittest.Node)) {
+	t.Helper()
+	noLeaks(t) // when all have ended
+	node := rabbittest.StartNode(t, rabbitnode.Options{})
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) { test(t, node.For(t)) })
 	}
 }
 

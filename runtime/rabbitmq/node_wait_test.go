@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 // A queue that has no leader, as while a cluster elects one, takes messages when
 // it has one again. Until then others are not held up, and errors name it.
 func testNoLeader(t *testing.T, n *rabbittest.Node) {
+	t.Parallel()
 	older := open(t, nodeURL(t, n))
 	enqueue(t, older, message("q"), message("other"))
 	const server = `quorum_queues, {binary_to_atom(<<"%2F_noleader.queue.q">>), node()}`
@@ -23,21 +25,27 @@ func testNoLeader(t *testing.T, n *rabbittest.Node) {
 	// RabbitMQ refuses a message if the channel has not met the leader, else it
 	// keeps it until there is another.
 	newer := open(t, nodeURL(t, n))
+	var failing sync.WaitGroup
 	for b, want := range map[broker.Broker]string{
 		older: "no confirm from queue noleader.queue.q",
 		newer: "rabbitmq-queues quorum_status noleader.queue.q",
 	} {
-		ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
-		err := b.Enqueue(ctx, message("q"))
-		cancel()
-		if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, broker.ErrQueueFull) || !strings.Contains(err.Error(), want) {
-			t.Errorf("enqueue without a leader: %v, want %q", err, want)
-		}
-		if unknown := errors.Is(err, broker.ErrUnknownOutcome); unknown != (b == older) {
-			t.Errorf("ErrUnknownOutcome is %v for the error %v", unknown, err)
-		}
+		failing.Go(func() {
+			ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
+			defer cancel()
+			err := b.Enqueue(ctx, message("q"))
+			if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, broker.ErrQueueFull) || !strings.Contains(err.Error(), want) {
+				t.Errorf("enqueue without a leader: %v, want %q", err, want)
+			}
+			if unknown := errors.Is(err, broker.ErrUnknownOutcome); unknown != (b == older) {
+				t.Errorf("ErrUnknownOutcome is %v for the error %v", unknown, err)
+			}
+		})
 		enqueue(t, b, message("other"))
 	}
+	failing.Wait()
+	enqueue(t, older, message("other"))
+	enqueue(t, newer, message("other"))
 	ms := make([]*broker.Message, 100)
 	for i := range ms {
 		ms[i] = message("q")

@@ -15,7 +15,7 @@ import (
 
 // Messages that are too large go to the dead letters as they are, with the reason,
 // two at a time; the worker does not read them into memory, and nobody loses them.
-func TestOversizeMessages(t *testing.T) {
+func TestOversizeMessages(t *testing.T) { // not parallel: it measures what the process allocates
 	noLeaks(t)
 	const size = 24 << 20
 	raw := rabbittest.URL(t)

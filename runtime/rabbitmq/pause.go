@@ -2,53 +2,116 @@ package rabbitmq
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
-
-	amqp "github.com/rabbitmq/amqp091-go"
+	"math"
+	"slices"
+	"time"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
 
-// A queue is paused while a queue of another name, its marker, exists.
-// Consumers look for the marker when they subscribe and when they are told of
-// a change, which they are through a fanout exchange. The word of a change may
-// get lost with a connection: then the consumer subscribes anew, and looks.
+var _ broker.Pauser = (*Broker)(nil)
 
-// Pause implements broker.Admin.
-func (b *Broker) Pause(ctx context.Context, queue string) error {
-	if err := broker.ValidateQueue(queue); err != nil {
+// A pauseEntry is a message of the queue of pauses, one for each. A fault can leave an
+// older one of the same thing there.
+type pauseEntry struct {
+	broker.Pause
+	At time.Time `json:"at"` // when it was stored
+}
+
+// Pause implements [broker.Pauser].
+func (b *Broker) Pause(ctx context.Context, p broker.Pause) error {
+	if err := p.Validate(); err != nil {
 		return err
 	}
-	return b.mark(ctx, queue, func(s *session, ch *amqp.Channel) error {
-		if err := b.topology.ensure(ctx, s, classDefault, queue, -1); err != nil {
+	now := time.Now()
+	if p.Since.IsZero() {
+		p.Since = now
+	}
+	if p.What == broker.PauseQueue { // it is to be listed
+		if err := b.change(ctx, func(s *session) error {
+			return b.topology.ensure(ctx, s, classDefault, p.Name, -1)
+		}); err != nil {
 			return err
 		}
-		return declareQueue(ch, b.topology.paused(queue), amqp.Table{amqp.QueueTypeArg: amqp.QueueTypeQuorum})
-	})
-}
-
-// Resume implements broker.Admin.
-func (b *Broker) Resume(ctx context.Context, queue string) error {
-	return b.mark(ctx, queue, func(_ *session, ch *amqp.Channel) error {
-		_, err := ch.QueueDelete(b.topology.paused(queue), false, false, false)
+	}
+	entry, err := json.Marshal(pauseEntry{p, now})
+	if err != nil {
 		return err
-	})
+	}
+	if err := b.control(ctx, classPauses, b.topology.pauses(), entry); err != nil {
+		return err
+	}
+	return b.changePauses(ctx, func(e pauseEntry) bool {
+		return e.What == p.What && e.Name == p.Name && !e.At.Equal(now) || !e.InForce(now)
+	}, word{Pause: &p})
 }
 
-// mark changes the marker of a queue, and tells all workers to look at it.
-func (b *Broker) mark(ctx context.Context, queue string, change func(*session, *amqp.Channel) error) error {
-	if err := b.change(ctx, func(s *session) error {
-		return s.Declare(ctx, func(ch *amqp.Channel) error {
-			if err := change(s, ch); err != nil {
+// Resume implements [broker.Pauser].
+func (b *Broker) Resume(ctx context.Context, what broker.Pausable, name string) error {
+	return b.changePauses(ctx, func(e pauseEntry) bool {
+		return e.What == what && e.Name == name || !e.InForce(time.Now())
+	}, word{Resume: &broker.Pause{What: what, Name: name}})
+}
+
+// Pauses implements [broker.Pauser].
+func (b *Broker) Pauses(ctx context.Context) ([]broker.Pause, error) {
+	return ask(ctx, b, func(*session) ([]broker.Pause, error) { return b.controls.inForce(), nil })
+}
+
+// changePauses removes pauses that are over, and tells all workers.
+func (b *Broker) changePauses(ctx context.Context, over func(pauseEntry) bool, w word) error {
+	return b.change(ctx, func(s *session) error {
+		return b.withControls(ctx, s, func() error {
+			if err := b.eachPause(ctx, s, over, func(pauseEntry) {}); err != nil {
 				return err
 			}
-			return b.topology.declareControl(ch)
+			if err := b.tell(ctx, w); err != nil {
+				return fmt.Errorf("the workers could not be told; repeat the call: %w", err)
+			}
+			b.hear(w)
+			return nil
 		})
-	}); err != nil {
-		return err
+	})
+}
+
+// readPauses returns the pauses that are in force. The caller holds the lock.
+func (b *Broker) readPauses(ctx context.Context, s *session) ([]broker.Pause, error) {
+	newest := make(map[pausable]pauseEntry)
+	err := b.eachPause(ctx, s, func(pauseEntry) bool { return false }, func(e pauseEntry) {
+		if key := (pausable{e.What, e.Name}); e.At.After(newest[key].At) {
+			newest[key] = e
+		}
+	})
+	var ps []broker.Pause
+	for _, e := range newest {
+		if e.InForce(time.Now()) {
+			ps = append(ps, e.Pause)
+		}
 	}
-	if err := b.tell(ctx, queue); err != nil {
-		return fmt.Errorf("the workers could not be told; repeat the call: %w", err)
-	}
-	return nil
+	slices.SortFunc(ps, broker.Pause.Compare)
+	return ps, err
+}
+
+// eachPause calls f for each pause that stays, and removes those that are over. The
+// caller holds the lock.
+func (b *Broker) eachPause(ctx context.Context, s *session, over func(pauseEntry) bool, f func(pauseEntry)) error {
+	return b.browseLocked(ctx, s, b.topology.pauses(), math.MaxInt, arrivalGap, func(ds []*wire.Delivery) (remove []uint64, err error) {
+		for _, d := range ds {
+			var e pauseEntry
+			if json.Unmarshal(d.Body, &e) != nil || over(e) {
+				remove = append(remove, d.Tag)
+				continue
+			}
+			f(e)
+		}
+		return remove, nil
+	})
+}
+
+// ensurePauses declares the queue of pauses, unless that was done before.
+func (t *topology) ensurePauses(ctx context.Context, s *session) error {
+	return t.ensureAlone(ctx, s, t.pauses(), controlsQueue(nil))
 }

@@ -15,6 +15,7 @@ import (
 // without that many clients are a storm. After an error that somebody has to mend
 // it is half a minute.
 func TestLinkPauses(t *testing.T) {
+	t.Parallel()
 	config, err := parseURL(rabbittest.URL(t))
 	if err != nil {
 		t.Fatal(err)

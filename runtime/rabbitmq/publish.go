@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/census"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/codec"
 )
 
@@ -17,6 +18,8 @@ type publication struct {
 	name    string    // of the queue of RabbitMQ
 	due     time.Time // zero for at once
 	rough   bool      // the delay may get twice as long
+
+	kind census.Kind // of a message on its way to the workers, for the census
 }
 
 // route returns the way to the queue for now: a delay gets shorter with every
@@ -142,7 +145,8 @@ func (a *sending) nextSession(ctx context.Context) (*session, error) {
 
 // linkFor returns the link by which a message is published.
 func (b *Broker) linkFor(m *publication) *link {
-	if m.class == classResults {
+	switch m.class {
+	case classResults, classJournal, classActs:
 		return b.recording
 	}
 	return b.publishing

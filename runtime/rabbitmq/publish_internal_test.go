@@ -64,6 +64,7 @@ func TestUnknownOutcomeStays(t *testing.T) {
 // A message that still finds no queue after all was declared again is an error,
 // alone and in a batch; it is not tried for ever.
 func TestUnroutable(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	b, err := Open(ctx, rabbittest.URL(t), broker.Config{})

@@ -2,7 +2,6 @@ package rabbitmq
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 )
@@ -55,21 +54,9 @@ func (b *Broker) publishMany(ctx context.Context, ms []*publication, errs []erro
 	}
 }
 
-// publishAll tries once to publish all messages.
-//
-// Only one batch runs at a time. Two of them, each with half a window
-// outstanding and looking for room, would wait for each other for ever.
+// publishAll tries once to publish all messages. The room of one that is outstanding is
+// free with its confirm, whoever waits for that, so batches do not wait for each other.
 func (b *Broker) publishAll(ctx context.Context, ms []*batched) {
-	select {
-	case b.batch <- struct{}{}:
-	case <-ctx.Done():
-		for _, m := range ms {
-			m.a.link = b.linkFor(m.a.m)
-			m.v = ruling{done: true, err: m.a.fail(fmt.Errorf("another batch is being published: %w", ctx.Err()))}
-		}
-		return
-	}
-	defer func() { <-b.batch }()
 	judged := 0
 	judge := func(until int) {
 		for _, m := range ms[judged:until] {

@@ -3,6 +3,7 @@ package rabbitmq
 import (
 	"sync"
 
+	"github.com/dtaskhq/dtask/runtime/broker"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/codec"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
@@ -11,9 +12,7 @@ import (
 // judge (receive.go) sends those there that may have killed
 // their worker.
 func (sub *subscription) quarantine(d *delivery) {
-	var h wire.Builder
-	h.Int(codec.HeaderAttempt, int64(d.message.Attempts))
-	p := sub.publicationTo(classQuarantine, codec.Forward(d.raw, h.Table()))
+	p := sub.consumer.b.suspect(d.raw, &d.message)
 	moved := sub.consumer.quarantining.begin(d.message.ID)
 	sub.moving.Go(func() {
 		defer moved()
@@ -26,6 +25,14 @@ func (sub *subscription) quarantine(d *delivery) {
 			sub.ch.Ready(p.name)
 		}
 	})
+}
+
+// suspect returns a message on its way to the quarantine.
+func (b *Broker) suspect(d *wire.Delivery, m *broker.Message) *publication {
+	var h wire.Builder
+	h.Int(codec.HeaderAttempt, int64(m.Attempts))
+	name := b.topology.queue(classQuarantine, m.Queue)
+	return &publication{message: codec.Forward(d, h.Table()), queue: m.Queue, class: classQuarantine, name: name}
 }
 
 // moves holds the messages that this process is about to move. The zero value is

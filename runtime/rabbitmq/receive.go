@@ -43,7 +43,7 @@ func (sub *subscription) receive(from *fetcher, raw *wire.Delivery, now time.Tim
 	d := &delivery{sub: sub, from: from, raw: raw, body: raw.Body, since: now}
 	from.received++
 	from.source.arrived, from.source.silent = now, 0
-	move := sub.judge(d)
+	move := sub.judge(d, now)
 	d.attempt = d.message.Attempt
 	if move != nil {
 		sub.acks.add(d, claimed)
@@ -63,15 +63,12 @@ func (sub *subscription) receive(from *fetcher, raw *wire.Delivery, now time.Tim
 // attempts have run out by deaths gets another chance in quarantine, from where it
 // runs while nothing else does in its process (gate.go). Even a death there may be
 // another's fault, such as a lost connection, but the second one is not.
-func (sub *subscription) judge(d *delivery) (move func()) {
+func (sub *subscription) judge(d *delivery, now time.Time) (move func()) {
 	var err error
 	c := d.from.source.class
 	d.message, err = codec.Decode(d.raw, sub.consumer.queue)
 	m, deaths := &d.message, codec.DeliveryCount(d.raw)
-	if m.Priority = c.priority(m.Priority); c == classDue {
-		delayed, _, _ := sub.consumer.b.topology.delayedFor(d.raw.Key)
-		m.Priority = delayed.priority(m.Priority)
-	}
+	m.Priority = sub.consumer.b.priorityOf(d.raw, c, m.Priority)
 	d.receipt = receipt{id: m.ID, task: m.Task, attempt: m.Attempt, enqueuedAt: m.EnqueuedAt.UnixMilli()}
 	switch {
 	case d.raw.Discarded > 0:
@@ -85,6 +82,8 @@ func (sub *subscription) judge(d *delivery) (move func()) {
 	case deaths > 0 && sub.wasExecuted(d):
 		sub.consumer.log.Debug("delivered again after a lost connection; was executed", "id", m.ID, "task", m.Task)
 		return func() { sub.acks.settle(d) }
+	case d.Cancelled():
+		return nil // the worker does not run it, however many have died of it
 	case c == classQuarantine:
 		// It may be this worker that has moved it here, and not acknowledged
 		// the original yet. If it killed the worker now there would be two of it.
@@ -100,7 +99,21 @@ func (sub *subscription) judge(d *delivery) (move func()) {
 	if !m.NotBefore.IsZero() && time.Until(m.NotBefore) > 0 { // beyond the longest delay, or by another clock
 		return func() { sub.move(d, sub.requeued(d, false)...) }
 	}
+	if p, ok := sub.consumer.b.controls.pauseOf(broker.PauseTask, m.Task); ok && c != classQuarantine {
+		m.NotBefore = now.Add(p.PutOff(now))
+		return func() { sub.move(d, sub.requeued(d, false)...) }
+	}
 	return nil
+}
+
+// priorityOf returns the priority of a message that says p and has arrived in a queue of
+// class c.
+func (b *Broker) priorityOf(d *wire.Delivery, c class, p broker.Priority) broker.Priority {
+	if p = c.priority(p); c == classDue {
+		delayed, _, _ := b.topology.delayedFor(d.Key)
+		p = delayed.priority(p)
+	}
+	return p
 }
 
 // wasExecuted reports whether a message that is delivered again was executed

@@ -13,6 +13,7 @@ import (
 // Who was told that queues are full gets through when their limit is taken away. In
 // RabbitMQ 3.10 a channel that was refused stays so then, for each of the queues.
 func TestLimitTakenAway(t *testing.T) {
+	t.Parallel()
 	noLeaks(t)
 	raw := rabbittest.URL(t)
 	said := newLogs()

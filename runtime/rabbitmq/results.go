@@ -15,7 +15,7 @@ import (
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/results"
 )
 
-// Records of results are published on a connection of their own, and read on
+// Records of results are published on a connection that no messages use, and read on
 // another: trouble with their stream is to concern nobody who keeps nothing.
 
 // record returns a record on its way to the stream.

@@ -16,6 +16,7 @@ import (
 )
 
 func TestResults(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name string
 		test func(t *testing.T, url, namespace string)
@@ -37,6 +38,7 @@ func TestResults(t *testing.T) {
 		{"NoStreamUnasked", testNoStreamUnasked},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			noLeaks(t)
 			url := rabbittest.URL(t)
 			c.test(t, url, rabbittest.Namespace(t, url))

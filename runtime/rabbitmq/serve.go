@@ -89,6 +89,9 @@ func (c *consumer) serve(sub *subscription) (next *subscription, err error) {
 		case now := <-second.C:
 			sub.renew(now)
 			judge, overdue = true, true
+			if c.isPaused.Load() { // the time of the pause may be over
+				signal(c.recheck)
+			}
 			var stuck bool
 			if stuck, err = sub.calmDown(now); stuck {
 				c.log.Warn("RabbitMQ sends nothing although messages are ready; subscribing again")
@@ -98,7 +101,7 @@ func (c *consumer) serve(sub *subscription) (next *subscription, err error) {
 			sub.growing = nil
 			sub.grow() // more was asked for meanwhile
 		case <-c.recheck:
-			err = sub.pauseOrResume(sub.ctx)
+			err = sub.pauseOrResume()
 		case <-sub.ctx.Done():
 			return nil, context.Cause(sub.ctx)
 		case <-c.ctx.Done():

@@ -2,7 +2,9 @@ package rabbitmq
 
 import (
 	"context"
+	"os"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -35,6 +37,7 @@ func storedMessage(id string) *broker.Message {
 // A channel that we close while RabbitMQ closes it costs no other: its number is
 // free only when both are answered.
 func TestCrossedClose(t *testing.T) {
+	t.Parallel()
 	ctx, b := openInternal(t)
 	s, err := b.publishing.session(ctx)
 	if err != nil {
@@ -55,9 +58,43 @@ func TestCrossedClose(t *testing.T) {
 	}
 }
 
+// RabbitMQ ends the connection of who publishes to a stream that another client is
+// declaring, for it has no leader yet. That is not to be the connection of messages:
+// those that are on their way would be published twice.
+func TestJournalApart(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	t.Cleanup(cancel)
+	for range 5 {
+		url := rabbittest.URL(t)
+		var noting sync.WaitGroup
+		for _, process := range []string{"a", "b", "c"} {
+			b, err := Open(ctx, url, broker.Config{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { b.Close() })
+			s, err := b.publishing.session(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			noting.Go(func() {
+				if _, err := b.Note(ctx, broker.Batch{Process: process, Serial: 1, Keep: time.Hour}); err != nil {
+					t.Errorf("note: %v", err)
+				}
+				if err := s.Err(); err != nil {
+					t.Errorf("the connection for messages was lost: %v", err)
+				}
+			})
+		}
+		noting.Wait()
+	}
+}
+
 // If a level of delay is deleted, what is to pass it waits above, and nobody is
 // told. It is declared again before long.
 func TestLowerLevelDeleted(t *testing.T) {
+	t.Parallel()
 	ctx, b := openInternal(t)
 	c, err := b.Consume(ctx, broker.ConsumeOptions{Queue: "q", Concurrency: 1})
 	if err != nil {
@@ -92,8 +129,13 @@ func TestLowerLevelDeleted(t *testing.T) {
 // All dead letters are retried, also if there are more than can be looked at in
 // one go; and no more than there were.
 func TestRetryAll(t *testing.T) {
+	t.Parallel()
 	ctx, b := openInternal(t)
-	const n = maxBrowse + 500
+	most := 1000
+	if os.Getenv("DTASK_CHAOS") == "long" {
+		most = maxBrowse
+	}
+	n := 2*most + 500
 	ps := make([]*publication, n)
 	for i := range ps {
 		p, err := codec.Encode(storedMessage("same"))
@@ -107,8 +149,9 @@ func TestRetryAll(t *testing.T) {
 	if i := slices.IndexFunc(errs, func(err error) bool { return err != nil }); i >= 0 {
 		t.Fatal(errs[i])
 	}
-	if retried, err := b.RetryDead(ctx, "q"); retried != n || err != nil {
-		t.Errorf("RetryDead: %d, %v, want %d", retried, err, n)
+	retried, err := b.takeDead(ctx, "q", most, nil, func(ds []*wire.Delivery) []error { return b.reviveMany(ctx, ds, "q") })
+	if retried != n || err != nil {
+		t.Errorf("retried %d, %v, want %d", retried, err, n)
 	}
 }
 

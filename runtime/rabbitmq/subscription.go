@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/dtaskhq/dtask/runtime/broker"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
 
@@ -77,7 +78,7 @@ func openSubscription(ctx context.Context, c *consumer, s *session) (*subscripti
 		<-ch.Done()
 		sub.cancelCtx(fmt.Errorf("channel: %w", ch.Err()))
 	}()
-	if err := sub.pauseOrResume(ctx); err != nil {
+	if err := sub.pauseOrResume(); err != nil {
 		sub.abandon()
 		return nil, err
 	}
@@ -87,12 +88,9 @@ func openSubscription(ctx context.Context, c *consumer, s *session) (*subscripti
 
 // pauseOrResume starts or stops the consumption as the queue is paused or not, and
 // as the gate is open or shut.
-func (sub *subscription) pauseOrResume(ctx context.Context) error {
+func (sub *subscription) pauseOrResume() error {
 	c := sub.consumer
-	paused, err := queueExists(ctx, sub.session, c.b.topology.paused(c.queue))
-	if err != nil {
-		return err
-	}
+	_, paused := c.b.controls.pauseOf(broker.PauseQueue, c.queue)
 	pass, now := c.gate.Load(), sub.passes.Load()
 	if paused {
 		pass = passNone

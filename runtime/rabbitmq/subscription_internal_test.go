@@ -18,7 +18,7 @@ func TestUnknownConsumer(t *testing.T) {
 	}
 	from := &source{class: classDefault}
 	sub := &subscription{
-		consumer: &consumer{queue: "q"}, session: s, ch: ch, acks: newAcker(ch),
+		consumer: &consumer{b: &Broker{}, queue: "q"}, session: s, ch: ch, acks: newAcker(ch),
 		fetchers: map[string]*fetcher{"known": {source: from}},
 	}
 	defer sub.acks.close()

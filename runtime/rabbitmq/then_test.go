@@ -14,6 +14,7 @@ import (
 
 // What follows from outcomes.
 func TestThen(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name string
 		test func(t *testing.T, url, namespace string)
@@ -24,6 +25,7 @@ func TestThen(t *testing.T) {
 		{"Many", testThenMany},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			noLeaks(t)
 			url := rabbittest.URL(t)
 			c.test(t, url, rabbittest.Namespace(t, url))
@@ -141,6 +143,7 @@ func testThenRefused(t *testing.T, url, namespace string) {
 // message is acknowledged, all of it comes again, under the same ids. That is for
 // another process: this one knows that it has executed the message.
 func TestThenUnacknowledged(t *testing.T) {
+	t.Parallel()
 	noLeaks(t)
 	direct := rabbittest.URL(t)
 	proxy, url := rabbittest.ProxyURL(t, direct)

@@ -121,6 +121,9 @@ func (b *Broker) tickMessage(ctx context.Context, p *post, tick time.Time, m *br
 	if err := b.topology.redeclare(ctx, p.t.session, a.message.class, m.Queue); err != nil {
 		return "", codec.Envelope{}, err
 	}
+	if err := b.clerk.cover(ctx, a.message); err != nil {
+		return "", codec.Envelope{}, err
+	}
 	if a.acceptance != nil {
 		if err := b.publish(ctx, a.acceptance); err != nil {
 			return "", codec.Envelope{}, err

@@ -40,6 +40,7 @@ func tick(t *testing.T, b *rabbitmq.Broker, schedule string, m *broker.Message) 
 // What holds of Enqueue holds of a tick: its result can be waited for, and what
 // cannot be enqueued is refused.
 func TestTickAdmitted(t *testing.T) {
+	t.Parallel()
 	noLeaks(t)
 	b := open(t, rabbittest.URL(t))
 	m := kept("q")
@@ -77,6 +78,7 @@ func TestTickAdmitted(t *testing.T) {
 
 // Periodic tasks of any name tick, in any namespace, each by itself.
 func TestLongNames(t *testing.T) {
+	t.Parallel()
 	noLeaks(t)
 	url := rabbittest.URL(t)
 	url = rabbittest.Within(t, url, strings.Repeat("n", limit.MaxNamespace-len(rabbittest.Namespace(t, url))))
@@ -113,7 +115,7 @@ func TestLongNames(t *testing.T) {
 	if n, err := b.Purge(testContext(t), queue); n != 1 || err != nil {
 		t.Errorf("purged %d, %v, want 1", n, err)
 	}
-	if err := errors.Join(b.Pause(testContext(t), queue), b.Resume(testContext(t), queue)); err != nil {
+	if err := errors.Join(b.Pause(testContext(t), broker.Pause{What: broker.PauseQueue, Name: queue}), b.Resume(testContext(t), broker.PauseQueue, queue)); err != nil {
 		t.Error(err)
 	}
 }

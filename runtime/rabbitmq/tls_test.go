@@ -84,6 +84,7 @@ func (a *authority) write(name, kind string, der []byte) {
 // TLS with an authority of one's own, with a client certificate, and with the
 // certificate in the place of a password; and what is said when it fails.
 func TestTLS(t *testing.T) {
+	t.Parallel()
 	if os.Getenv(rabbitnode.EnvURL) == "" {
 		rabbittest.URL(t) // skips, or fails
 	}
@@ -161,6 +162,7 @@ func TestTLS(t *testing.T) {
 
 // The certificate of a server that has expired is told at once, with the remedy.
 func TestExpiredCertificate(t *testing.T) {
+	t.Parallel()
 	noLeaks(t)
 	dir := t.TempDir()
 	ca := newAuthority(t, dir, "ca")

@@ -36,6 +36,8 @@ type topology struct {
 	// for publishing, it waits for that.
 	register func(ctx context.Context, s *session, queue string) error
 
+	keepJournal atomic.Int64 // for how long, in seconds, if it is declared; 0 for the default
+
 	level      atomic.Int32 // the highest level of delay that was declared, or -1
 	levelsTime atomic.Int64 // when, in Unix seconds
 }
@@ -65,6 +67,14 @@ func (t *topology) ensure(ctx context.Context, s *session, c class, queue string
 		return t.ensureRegistry(ctx, s)
 	case classProcesses:
 		return t.ensureProcesses(ctx, s)
+	case classPauses:
+		return t.ensurePauses(ctx, s)
+	case classCancelled:
+		return t.ensureCancelled(ctx, s)
+	case classJournal:
+		return t.ensureJournal(ctx, s)
+	case classActs:
+		return t.ensureActs(ctx, s)
 	case classAstray:
 		if t.hasLevels(level) {
 			return nil

@@ -13,8 +13,8 @@ import (
 // to nothing.
 const troubleFresh = time.Minute
 
-// A trouble is what has kept a link from its work, for those to know who have heard
-// nothing of it when their time is up.
+// A trouble is what has kept a link from its work lately. It is added to the errors of
+// calls whose time ran out meanwhile.
 type trouble struct{ last atomic.Pointer[noted] }
 
 type noted struct {

@@ -3,6 +3,8 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"sync/atomic"
+	"time"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
 	"github.com/dtaskhq/dtask/runtime/internal/safelog"
@@ -19,11 +21,14 @@ func init() {
 type Broker struct {
 	target
 	library string // that has opened it, see userTx.check
+	store   string // the id of its tables
 
 	writer *writer
 
-	quick  reader // for what is asked every second
-	survey reader // for what may look at every message
+	readers
+
+	journalCounted atomic.Int64 // when the rows were counted, in Unix seconds
+	journalOldest  atomic.Int64 // minutes before go, in Unix milliseconds: there is no room
 }
 
 var _ broker.Broker = (*Broker)(nil)
@@ -50,11 +55,19 @@ func Open(ctx context.Context, url string, config broker.Config) (*Broker, error
 		return nil, explain(t.file, err)
 	}
 	b := &Broker{target: t}
-	if b.library, err = c.text("SELECT " + library); err != nil {
+	if b.library, err = c.text("SELECT " + library); err == nil {
+		b.store, err = c.text("SELECT id FROM dtask_store")
+	}
+	if err != nil {
 		c.close()
 		return nil, explain(t.file, err)
 	}
-	b.writer = newWriter(t, c, id, safelog.New(config.Logger))
+	clock, err := startClock(c, time.Now())
+	if err != nil {
+		c.close()
+		return nil, explain(t.file, err)
+	}
+	b.writer = newWriter(t, c, id, clock, safelog.New(config.Logger))
 	go b.writer.run()
 	return b, nil
 }
@@ -62,5 +75,5 @@ func Open(ctx context.Context, url string, config broker.Config) (*Broker, error
 // Close waits until what was enqueued and settled is durable, and closes the
 // file. Consumers that are still open give up their deliveries.
 func (b *Broker) Close() error {
-	return errors.Join(b.writer.close(), b.quick.close(), b.survey.close())
+	return errors.Join(b.writer.close(), b.quick.close(), b.totals.close(), b.pages.close(), b.survey.close())
 }

@@ -13,11 +13,12 @@ func (w *writer) claim(now time.Time) error {
 			return err
 		}
 	}
+	w.putOff = 0
 	if err := w.claimAlone(now); err != nil {
 		return err
 	}
 	for _, c := range w.consumers {
-		for c.room(now) > 0 && (c.due(high, now) || c.due(normal, now) || c.due(low, now)) {
+		for w.putOff < step && c.room(now) > 0 && (c.due(high, now) || c.due(normal, now) || c.due(low, now)) {
 			for class, n := range c.shares(c.room(now), now) {
 				if n == 0 {
 					continue
@@ -59,6 +60,9 @@ func (w *writer) claimClass(c *consumer, class, n int, now time.Time) error {
 	if err := w.mark(c, class, &p); err != nil {
 		return err
 	}
+	if err := w.putBackPaused(p.paused, now); err != nil {
+		return err
+	}
 	if err := w.setDead(p.damaged, now, c.log); err != nil {
 		return err
 	}
@@ -73,7 +77,7 @@ type picked struct {
 	count             int
 	firstDue, lastDue int64
 	lastSeq           int64
-	damaged           []*delivery // among them
+	damaged, paused   []*delivery // among them
 }
 
 // pick reads up to n messages of a class into the batch of c.
@@ -95,7 +99,11 @@ func (w *writer) pick(c *consumer, class, n int, now time.Time) (p picked, err e
 				return nil
 			}
 		}
-		c.batch = append(c.batch, d)
+		if w.taskPaused(d.message.Task, now) {
+			p.paused = append(p.paused, d)
+		} else {
+			c.batch = append(c.batch, d)
+		}
 		return nil
 	}, queries[class].pick, c.queue, now.UnixMilli(), int64(n))
 	return p, err

@@ -99,6 +99,45 @@ func TestGateGivesWay(t *testing.T) {
 	}
 }
 
+// While a process runs a suspect, others leave theirs waiting, and hold back nothing.
+func TestGateOfOthers(t *testing.T) {
+	file := newFile(t)
+	busy, other := openBroker(t, file), openBroker(t, file)
+	c := mustConsume(t, busy, "p", 1)
+	suspects := []*broker.Message{newMessage("p"), newMessage("q")}
+	for _, m := range suspects {
+		m.NotBefore = time.Now().Add(time.Hour)
+		mustEnqueue(t, busy, m)
+	}
+	edit := openConn(t, file)
+	putInQuarantine(t, edit, suspects[0])
+	alone := receive(t, c)
+	putInQuarantine(t, edit, suspects[1])
+	c = mustConsume(t, other, "q", 1)
+	for range 5 {
+		mustEnqueue(t, other, newMessage("q"))
+		d := receive(t, c)
+		if d.(*delivery).alone {
+			t.Fatal("two suspects run at once")
+		}
+		if err := other.writer.do(testContext(t), func(*conn) error {
+			if g := &other.writer.gate; g.shut() || g.misses > 0 {
+				t.Error("the gate was shut though it is another's turn")
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		d.Settle(broker.Settlement{Verdict: broker.Done})
+	}
+	alone.Settle(broker.Settlement{Verdict: broker.Done})
+	d := receive(t, c)
+	if !d.(*delivery).alone {
+		t.Error("the other suspect is not next")
+	}
+	d.Settle(broker.Settlement{Verdict: broker.Done})
+}
+
 // A worker that can claim nothing says why, and does not keep trying without a
 // pause.
 func TestClaimFails(t *testing.T) {
@@ -117,7 +156,7 @@ func TestClaimFails(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer c.close()
-			w := newWriter(at(file), c, b.writer.identity, slog.Default())
+			w := newWriter(at(file), c, b.writer.identity, soberClock{}, slog.Default())
 			w.consumers = []*consumer{{writer: w, queue: "q", concurrency: 1}}
 			if what == "when it is busy" {
 				w.put(func(in *inbox) {

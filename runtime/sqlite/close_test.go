@@ -57,11 +57,13 @@ func TestCloseLeavesNothing(t *testing.T) {
 // A broker that is closed while the file is locked waits for it once, however
 // much is open, and says what the matter is.
 func TestCloseWhileLocked(t *testing.T) {
+	t.Parallel()
 	for what, want := range map[string]string{
 		"consumers": "another program keeps it locked; end its transaction",
 		"outcomes":  "outcomes of tasks could not be stored; these tasks will run again: sqlite ",
 	} {
 		t.Run(what, func(t *testing.T) {
+			t.Parallel()
 			b, err := Open(testContext(t), "sqlite:"+newFile(t), broker.Config{})
 			if err != nil {
 				t.Fatal(err)

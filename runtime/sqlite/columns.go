@@ -53,6 +53,7 @@ const (
 // Some columns by their place in a record.
 var (
 	idColumn       = columnNamed("id")
+	taskColumn     = columnNamed("task")
 	queueColumn    = columnNamed("queue")
 	priorityColumn = columnNamed("priority")
 	dueColumn      = columnNamed("due")

@@ -21,6 +21,7 @@ type consumer struct {
 	id          int64 // in dtask_consumers
 	queue       string
 	concurrency int
+	tell        func(id string) // of a message that was cancelled; or nil
 	deliveries  chan broker.Delivery
 	held        atomic.Int64 // delivered into the channel, and not settled
 	settled     atomic.Int64 // in all
@@ -32,7 +33,7 @@ type consumer struct {
 	batch   []*delivery        // claimed in the transaction under way
 	fedAt   time.Time          // when it last got something
 	dueAt   [classes]time.Time // when each class has something to claim; zero: look
-	paused  bool
+	paused  *broker.Pause      // of the queue, or nil
 	ahead   readAhead
 	picking int // position in the cycle of priorities
 }
@@ -46,6 +47,7 @@ func (b *Broker) Consume(ctx context.Context, o broker.ConsumeOptions) (broker.C
 		log:         cmp.Or(o.Logger, b.writer.log),
 		queue:       o.Queue,
 		concurrency: o.Concurrency,
+		tell:        o.Cancelled,
 		deliveries:  make(chan broker.Delivery, o.Concurrency+maxAhead),
 	}
 	w := b.writer
@@ -74,11 +76,10 @@ func (w *writer) enter(conn *conn, c *consumer) error {
 	if _, err := conn.exec("INSERT INTO dtask_queues (name) VALUES (?) ON CONFLICT DO NOTHING", c.queue); err != nil {
 		return err
 	}
-	paused, err := conn.int("SELECT paused FROM dtask_queues WHERE name = ?", c.queue)
-	if err != nil {
+	var err error
+	if c.paused, err = pauseOfQueue(conn, c.queue); err != nil {
 		return err
 	}
-	c.paused = paused != 0
 	return w.register(c, time.Now())
 }
 
@@ -121,7 +122,7 @@ func (c *consumer) Close(ctx context.Context) error {
 // long as the process lives nobody else frees the messages of c.
 func (c *consumer) leaving() *operation {
 	op := newOperation(
-		func(conn *conn) error { return giveUp(conn, c.id) },
+		func(conn *conn) error { return c.writer.giveUp(conn, c.id) },
 		func() { c.writer.remove(c) },
 	)
 	op.lasting = true
@@ -132,7 +133,10 @@ const giveUpMessages = "UPDATE dtask_messages SET state = 0, owner = NULL WHERE 
 
 // giveUp frees the messages of a consumer at no cost of an attempt, and forgets
 // the consumer.
-func giveUp(conn *conn, id int64) error {
+func (w *writer) giveUp(conn *conn, id int64) error {
+	if err := w.endCancelled(conn, "= ?", id); err != nil {
+		return err
+	}
 	if _, err := conn.exec(giveUpMessages, id); err != nil {
 		return err
 	}

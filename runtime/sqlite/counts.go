@@ -38,7 +38,7 @@ func (b *Broker) Counts(ctx context.Context, s broker.Selection) ([]broker.Count
 		if len(s.IDs) > 0 {
 			return noteIDs(c, s, note)
 		}
-		w := newWalk(b, c, s)
+		w := newWalk(&b.survey, c, s)
 		return w.visit(ctx, nil, func(m broker.Stored, _ int64) error {
 			note(m)
 			return nil

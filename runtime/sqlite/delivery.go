@@ -79,11 +79,13 @@ func (d *delivery) Settle(what broker.Settlement) {
 		d.fail(err)
 	}
 	switch {
-	case s.verdict != broker.Done:
+	case s.verdict == broker.Requeue || s.verdict == broker.Dead:
 		s.record = lastingRecord(&d.message)
 		if s.verdict == broker.Dead {
 			s.record[dueColumn] = time.Now().UnixMilli()
 		}
+	case s.verdict == broker.Cancelled:
+		s.result = d.consumer.writer.cancelledResult(&d.message)
 	case d.message.Keep > 0:
 		s.result = d.consumer.writer.newResult(&d.message, what.Result)
 	}

@@ -83,11 +83,13 @@
 // died, by the lock of lockfile.go, and lease.go where there are no such locks;
 // quarantine.go tells the message that killed its worker from its neighbours, which
 // gate.go holds back meanwhile. identity.go notices that the file was replaced, and
-// failure.go tells what passes from what does not.
+// failure.go tells errors that pass from those that somebody has to mend.
 // vacuum.go deletes what has expired, repair.go finds what damage has hidden,
 // salvage.go goes on after a transaction that failed, and trouble.go says so.
 // ticks.go has the schedules, result.go the results; queues.go, dead.go and
 // pause.go are for operators, and so are counts.go, list.go and editor.go: what they
 // look at walk.go reads, along the lanes of lanes.go. registry.go has the processes that
-// run tasks. url.go, file.go and conn.go open the file.
+// run tasks, journal.go and acts.go what became of messages and what operators did;
+// cancel.go, pause.go and orders.go what processes are told, and controls.go how they
+// hear of it. url.go, file.go and conn.go open the file.
 package sqlite

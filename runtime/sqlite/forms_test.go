@@ -75,7 +75,7 @@ func TestFillExpects(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.close()
-	w := newWriter(target{}, c, identity{}, slog.Default())
+	w := newWriter(target{}, c, identity{}, soberClock{}, slog.Default())
 	put := func() {
 		in := newInsert(1)
 		in.records[0], _ = newRecord(newMessage("q"), time.Now())

@@ -145,7 +145,7 @@ func inFailedTransaction(t *testing.T, b *Broker, f func() error) {
 func TestOperationsOfFailedTransaction(t *testing.T) {
 	paused := func(t *testing.T, c *consumer) (paused bool) {
 		t.Helper()
-		if err := c.writer.do(testContext(t), func(*conn) error { paused = c.paused; return nil }); err != nil {
+		if err := c.writer.do(testContext(t), func(*conn) error { paused = c.isPaused(time.Now()); return nil }); err != nil {
 			t.Fatal(err)
 		}
 		return paused
@@ -153,7 +153,7 @@ func TestOperationsOfFailedTransaction(t *testing.T) {
 	t.Run("pause", func(t *testing.T) {
 		b := openBroker(t, newFile(t))
 		c := mustConsume(t, b, "q", 1)
-		inFailedTransaction(t, b, func() error { return b.Pause(testContext(t), "q") })
+		inFailedTransaction(t, b, func() error { return b.Pause(testContext(t), broker.Pause{What: broker.PauseQueue, Name: "q"}) })
 		if !paused(t, c) {
 			t.Error("the consumer goes on")
 		}
@@ -161,11 +161,11 @@ func TestOperationsOfFailedTransaction(t *testing.T) {
 	t.Run("resume", func(t *testing.T) {
 		b := openBroker(t, newFile(t))
 		c := mustConsume(t, b, "q", 1)
-		if err := b.Pause(testContext(t), "q"); err != nil {
+		if err := b.Pause(testContext(t), broker.Pause{What: broker.PauseQueue, Name: "q"}); err != nil {
 			t.Fatal(err)
 		}
 		mustEnqueue(t, b, newMessage("q"))
-		inFailedTransaction(t, b, func() error { return b.Resume(testContext(t), "q") })
+		inFailedTransaction(t, b, func() error { return b.Resume(testContext(t), broker.PauseQueue, "q") })
 		if paused(t, c) {
 			t.Error("the consumer stays paused")
 		}
@@ -173,7 +173,7 @@ func TestOperationsOfFailedTransaction(t *testing.T) {
 	})
 	t.Run("consume", func(t *testing.T) {
 		b := openBroker(t, newFile(t))
-		if err := b.Pause(testContext(t), "q"); err != nil {
+		if err := b.Pause(testContext(t), broker.Pause{What: broker.PauseQueue, Name: "q"}); err != nil {
 			t.Fatal(err)
 		}
 		var c broker.Consumer
@@ -196,7 +196,7 @@ func TestOperationsOfFailedTransaction(t *testing.T) {
 		inFailedTransaction(t, b, func() error {
 			change = b.writer.waiters.next()
 			d.Settle(broker.Settlement{Verdict: broker.Done})
-			return b.Pause(testContext(t), "other")
+			return b.Pause(testContext(t), broker.Pause{What: broker.PauseQueue, Name: "other"})
 		})
 		select {
 		case <-change:

@@ -24,6 +24,10 @@ const (
 	// gatePause is how long it stays open after that, at first; doubles.
 	gatePause    = time.Minute
 	maxGatePause = 16 * gatePause
+
+	// gateTurn is how often a process looks whether it is its turn to run a message
+	// alone.
+	gateTurn = 250 * time.Millisecond
 )
 
 func (g *gate) shut() bool { return !g.shutSince.IsZero() }
@@ -32,6 +36,12 @@ func (g *gate) shut() bool { return !g.shutSince.IsZero() }
 func (g *gate) open(now time.Time, least time.Duration) {
 	g.openUntil = now.Add(max(now.Sub(g.shutSince), least))
 	g.shutSince, g.suspect = time.Time{}, nil
+}
+
+// yield leaves the turn to another process that runs a message alone. Meanwhile this
+// one has no reason to hold back anything.
+func (g *gate) yield(now time.Time) {
+	g.shutSince, g.openUntil = time.Time{}, now.Add(gateTurn)
 }
 
 // waitsAlone returns a consumer that has a message to be run alone, or nil. They
@@ -43,7 +53,7 @@ func (w *writer) waitsAlone(now time.Time) *consumer {
 	after := slices.Index(w.consumers, w.gate.last) + 1
 	for i := range w.consumers {
 		c := w.consumers[(after+i)%len(w.consumers)]
-		if !c.paused && !c.stopped.Load() && !c.dueAt[quarantine].IsZero() && c.due(quarantine, now) {
+		if !c.isPaused(now) && !c.stopped.Load() && !c.dueAt[quarantine].IsZero() && c.due(quarantine, now) {
 			return c
 		}
 	}
@@ -86,11 +96,19 @@ func (w *writer) keepGate(now time.Time) (next *consumer) {
 // claimAlone claims a message to be run alone, if nothing else is claimed: outcomes
 // may still be on their way.
 func (w *writer) claimAlone(now time.Time) error {
+	if w.gate.suspect == nil && w.waitsAlone(now) != nil {
+		switch n, err := w.conn.int(countSuspects); {
+		case err != nil:
+			return err
+		case n > 0:
+			w.gate.yield(now)
+		}
+	}
 	next := w.keepGate(now)
 	if next == nil {
 		return nil
 	}
-	if n, err := w.conn.int(countRunning, w.liveness.lock.name); err != nil || n > 0 {
+	if n, err := w.conn.int(countBeside, w.liveness.lock.name); err != nil || n > 0 {
 		return err
 	}
 	w.gate.last = next

@@ -81,6 +81,7 @@ func poisonTask(d broker.Delivery) {
 // Tasks that kill their workers end among the dead letters, and no other does,
 // however many there are, in whatever queue, and however many processes die at once.
 func TestPoisons(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		task      string
 		poisons   int
@@ -89,6 +90,7 @@ func TestPoisons(t *testing.T) {
 		{"exit", 2, 1}, {"exit", 10, 1}, {"exit", 5, 3}, {"memory", 2, 3},
 	} {
 		t.Run(fmt.Sprintf("%d %s in %d", c.poisons, c.task, c.processes), func(t *testing.T) {
+			t.Parallel()
 			file := newFile(t)
 			b := openBroker(t, file)
 			for i := range 100 + c.poisons {

@@ -37,7 +37,7 @@ var shelves = [...]struct{ index, where string }{
 // briefColumns are those by which most selections select, timedColumns those by
 // which the others do. A queue is known by its lane, but for the running ones.
 var (
-	briefColumns = []int{columnNamed("task"), queueColumn, columnNamed("schema")}
+	briefColumns = []int{taskColumn, queueColumn, columnNamed("schema")}
 	timedColumns = append(briefColumns[:3:3], columnNamed("enqueued_at"))
 )
 

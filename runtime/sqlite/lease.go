@@ -21,10 +21,10 @@ func runOut(until, now time.Time) bool {
 	return now.After(until) || until.Sub(now) > lease+heartbeat
 }
 
-// leasesCount reports whether a lease that has run out means that its process is
-// dead or suspended: the file has been there to be written, for long enough that a process that
-// lives would have renewed its lease.
-func (l *liveness) leasesCount(now time.Time) bool {
+// provesDeath reports whether a lease that has run out means that its process is dead
+// or suspended. It does if this process could renew its own lease all the while, as a
+// living one could have done.
+func (l *liveness) provesDeath(now time.Time) bool {
 	return now.Sub(l.steady) > heartbeat && l.sinceRenewal(now) < lateHeartbeat
 }
 

@@ -15,7 +15,7 @@ import (
 
 var _ broker.Lister = (*Broker)(nil)
 
-// examineAtMost is how many rows are read for one page: others wait for the
+// examineAtMost is how many rows are read for one page: other pages wait for the
 // connection, and the log of the database cannot be cut meanwhile.
 const examineAtMost = 20_000
 
@@ -32,8 +32,8 @@ func (b *Broker) List(ctx context.Context, s broker.Selection, after broker.Curs
 	if err != nil {
 		return page, err
 	}
-	err = b.snapshotOn(ctx, &b.survey, func(c *conn) error {
-		w := newWalk(b, c, s)
+	err = b.snapshotOn(ctx, &b.pages, func(c *conn) error {
+		w := newWalk(&b.pages, c, s)
 		w.most = examineAtMost
 		return w.page(ctx, from, limit, &page)
 	})
@@ -75,7 +75,7 @@ func (b *Broker) listIDs(ctx context.Context, s broker.Selection, after broker.C
 			return page, badCursor(after)
 		}
 	}
-	err = b.snapshotOn(ctx, &b.survey, func(c *conn) error {
+	err = b.snapshotOn(ctx, &b.pages, func(c *conn) error {
 		for i, id := range s.IDs[first:] {
 			if len(page.Messages) == limit {
 				page.Next = broker.Cursor(strconv.Itoa(first + i))

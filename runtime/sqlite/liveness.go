@@ -90,7 +90,7 @@ func (l *liveness) lookForDead(w *writer, now time.Time) {
 		switch lock, state := tryLock(w.target, name); {
 		case state == lockFree:
 			l.dead = append(l.dead, deadProcess{name: name, lock: lock})
-		case runOut(lease, now) && l.leasesCount(now):
+		case runOut(lease, now) && l.provesDeath(now):
 			l.dead = append(l.dead, deadProcess{name: name, suspended: state == lockHeld})
 		}
 		return nil
@@ -102,8 +102,8 @@ func (l *liveness) needsTransaction(now time.Time) bool {
 	return l.lock != nil && (len(l.dead) > 0 || l.forgotten || l.needsRenewal(now))
 }
 
-// maintain frees the messages of dead processes, renews the lease of this one,
-// and as often as that repairs what is out of place.
+// maintain frees the messages of dead processes, renews the lease of this one, and
+// as often as that repairs what is out of place and notes what time it is.
 func (l *liveness) maintain(w *writer, now time.Time) error {
 	if l.lock == nil {
 		return nil
@@ -117,6 +117,9 @@ func (l *liveness) maintain(w *writer, now time.Time) error {
 		return nil
 	}
 	if _, err := w.operate(w.repair); err != nil {
+		return err
+	}
+	if err := w.noteTime(now); err != nil {
 		return err
 	}
 	n, err := w.conn.exec(renewLease, now.Add(lease).UnixMilli(), l.lock.name)
@@ -140,7 +143,7 @@ func (l *liveness) maintain(w *writer, now time.Time) error {
 func (l *liveness) free(w *writer, d deadProcess, now time.Time) error {
 	if d.lock == nil {
 		last, err := w.conn.int(lastLease, d.name)
-		if err != nil || !runOut(time.UnixMilli(last), now) || !l.leasesCount(now) {
+		if err != nil || !runOut(time.UnixMilli(last), now) || !l.provesDeath(now) {
 			return err
 		}
 	}
@@ -154,6 +157,9 @@ func (l *liveness) free(w *writer, d deadProcess, now time.Time) error {
 
 // register enters a consumer of this process.
 func (w *writer) register(c *consumer, now time.Time) (err error) {
+	if err := w.noteTime(now); err != nil {
+		return err
+	}
 	_, c.id, err = w.conn.insert(registerConsumer, c.queue, w.liveness.lock.name, int64(os.Getpid()), now.Add(lease).UnixMilli())
 	return err
 }

@@ -62,7 +62,7 @@ func TestLease(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.close()
-	w := newWriter(b.target, conn, b.writer.identity, slog.Default())
+	w := newWriter(b.target, conn, b.writer.identity, soberClock{}, slog.Default())
 	p := &w.liveness
 	if err := p.join(conn, b.target); err != nil {
 		t.Fatal(err)
@@ -136,11 +136,11 @@ func TestLeaseAfterSleep(t *testing.T) {
 	p.renewed, p.steady = now, now.Add(-time.Hour)
 	for _, jump := range []time.Duration{time.Hour, -time.Hour} {
 		p.renewed = now.Add(-jump).Round(0) // no time has passed that the monotonic clock knows of
-		if !p.needsRenewal(now) || p.leasesCount(now) {
-			t.Errorf("after a jump of %v: renewal %v, leases count %v", jump, p.needsRenewal(now), p.leasesCount(now))
+		if !p.needsRenewal(now) || p.provesDeath(now) {
+			t.Errorf("after a jump of %v: renewal %v, leases count %v", jump, p.needsRenewal(now), p.provesDeath(now))
 		}
 		p.maintained(now)
-		if p.needsRenewal(now) || p.leasesCount(now) || !p.leasesCount(now.Add(heartbeat+1)) {
+		if p.needsRenewal(now) || p.provesDeath(now) || !p.provesDeath(now.Add(heartbeat+1)) {
 			t.Errorf("after a jump of %v and the renewal: leases do not count again after a heartbeat", jump)
 		}
 	}

@@ -49,7 +49,7 @@ func TestManyInParts(t *testing.T) {
 func TestShrinksUnderLoad(t *testing.T) {
 	file := newFile(t)
 	b := openBroker(t, file)
-	mustEnqueue(t, b, newMessages("q", 60_000)...)
+	mustEnqueue(t, b, newMessages("q", 30_000)...)
 	if _, err := b.Purge(testContext(t), "q"); err != nil {
 		t.Fatal(err)
 	}

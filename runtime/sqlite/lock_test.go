@@ -26,7 +26,7 @@ func TestLockedFile(t *testing.T) {
 	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "another program keeps it locked") {
 		t.Errorf("error %v, want the context's, and the reason", err)
 	}
-	if err := b.Pause(ctx, "q"); !errors.Is(err, context.DeadlineExceeded) {
+	if err := b.Pause(ctx, broker.Pause{What: broker.PauseQueue, Name: "q"}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("an operation: %v, want the error of the context", err)
 	}
 	mustExec(t, other, "ROLLBACK")
@@ -64,7 +64,7 @@ func TestSalvageWhileLocked(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.close()
-	w := newWriter(at(file), c, identity{}, slog.Default())
+	w := newWriter(at(file), c, identity{}, soberClock{}, slog.Default())
 	other := openConn(t, file)
 	newInsert := func(n int) *insert {
 		r := newInsert(n)

@@ -7,7 +7,7 @@ import (
 
 // migrations are the steps from an empty file to the current schema. A step
 // that has been released is never changed; the schema version is their count.
-var migrations = []string{schemaV1, schemaV2}
+var migrations = []string{schemaV1, schemaV2, schemaV3, schemaV4}
 
 // migrate brings the tables to the current schema. It writes even if there is
 // nothing to do: a file that cannot be written is of no use.

@@ -50,7 +50,7 @@ func TestNamespaces(t *testing.T) {
 		t.Errorf("ticks %+v, want its own", s)
 	}
 
-	if err := a.Pause(ctx, "q"); err != nil {
+	if err := a.Pause(ctx, broker.Pause{What: broker.PauseQueue, Name: "q"}); err != nil {
 		t.Fatal(err)
 	}
 	if queueState(t, b, "q").Paused {

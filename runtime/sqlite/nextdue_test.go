@@ -29,7 +29,7 @@ func TestLookUpUnknown(t *testing.T) {
 	)
 	conn := openConn(t, b.file)
 	mustExec(t, conn, "UPDATE dtask_messages SET quarantine = 1 WHERE id = ?", alone.ID)
-	w, c := newWriter(b.target, conn, b.writer.identity, slog.Default()), &consumer{queue: "q"}
+	w, c := newWriter(b.target, conn, b.writer.identity, soberClock{}, slog.Default()), &consumer{queue: "q"}
 	if err := w.lookUpUnknown(c); err != nil || c.dueAt != want {
 		t.Errorf("due at %v, %v, want %v", c.dueAt, err, want)
 	}

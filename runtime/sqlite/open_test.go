@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -64,7 +65,7 @@ func TestOpenRefuses(t *testing.T) {
 			openBroker(t, file).Close()
 			mustExec(t, openConn(t, file), "UPDATE dtask_schema SET version = 99")
 			return file
-		}, "schema version 99, this build knows versions up to 2; use a newer build"},
+		}, fmt.Sprintf("schema version 99, this build knows versions up to %d; use a newer build", len(migrations))},
 		{"a damaged version", func(t *testing.T) string {
 			file := newFile(t)
 			openBroker(t, file).Close()

@@ -52,7 +52,7 @@ func (w *writer) handIn(ctx context.Context, op *operation) error {
 	}
 }
 
-// gaveUp returns the error of one who did not wait for his transaction.
+// gaveUp returns the error of a caller whose context ended before its transaction did.
 func (w *writer) gaveUp(ctx context.Context) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -97,5 +97,5 @@ func (w *writer) operated(ops ...*operation) {
 		return
 	}
 	w.lookAgain()
-	w.readPaused()
+	w.readControls()
 }

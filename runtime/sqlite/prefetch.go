@@ -39,7 +39,7 @@ func (r *readAhead) measure(settled int64, now time.Time) {
 
 // room returns how many messages c may claim now.
 func (c *consumer) room(now time.Time) int {
-	if c.paused || c.stopped.Load() || c.writer.gate.shut() {
+	if c.isPaused(now) || c.stopped.Load() || c.writer.gate.shut() {
 		return 0
 	}
 	return max(c.freeSlots()+c.ahead.size, 0)

@@ -25,6 +25,14 @@ const (
 	freeMessages = setCrashed + ofDead
 	countRunning = "SELECT count(*) FROM dtask_messages INDEXED BY dtask_running" + ofDead
 
+	// countBeside counts what a suspect would run beside: what its process runs, and
+	// other suspects of any process. Two that die at the same time, again and again,
+	// would clear each other.
+	countBeside = "SELECT count(*) FROM dtask_messages INDEXED BY dtask_running WHERE state = 1 AND (quarantine = 1 OR owner IN (SELECT id FROM dtask_consumers WHERE lock = ?))"
+
+	// countSuspects counts the messages that run alone: one, at most.
+	countSuspects = "SELECT count(*) FROM dtask_messages INDEXED BY dtask_running WHERE state = 1 AND quarantine = 1"
+
 	// A verdict waits until those who died at the same time have been found.
 	convict = "UPDATE dtask_messages SET quarantine = 2, due = ?" + ofDead + " AND quarantine = 1"
 	acquit  = "UPDATE dtask_messages INDEXED BY dtask_quarantine SET quarantine = 1, due = ?1 WHERE state = 0 AND quarantine > 0 AND quarantine = 2 AND due > ?1"
@@ -51,8 +59,7 @@ func (w *writer) freeOfDead(d deadProcess, now time.Time) error {
 	}
 	if d.suspended { // which is nobody's fault
 		w.log.Warn("a worker process is suspended, or hangs; its tasks run again", "lock", lock, "tasks", running, "file", w.file)
-		_, err := w.conn.exec(freeMessages, lock)
-		return err
+		return w.freeMessages(lock)
 	}
 	if _, err := w.conn.exec(forget, now.Add(-sameTime).UnixMilli()); err != nil {
 		return err
@@ -72,7 +79,16 @@ func (w *writer) freeOfDead(d deadProcess, now time.Time) error {
 	if _, err := w.conn.exec(noteDeath, lock, w.liveness.lock.name, now.UnixMilli()); err != nil {
 		return err
 	}
-	_, err = w.conn.exec(freeMessages, lock)
+	return w.freeMessages(lock)
+}
+
+// freeMessages makes the messages of a dead process wait again, but for those that
+// were cancelled.
+func (w *writer) freeMessages(lock string) error {
+	if err := w.endCancelled(w.conn, "IN (SELECT id FROM dtask_consumers WHERE lock = ?)", lock); err != nil {
+		return err
+	}
+	_, err := w.conn.exec(freeMessages, lock)
 	return err
 }
 

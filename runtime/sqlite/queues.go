@@ -22,15 +22,24 @@ func (b *Broker) Queues(ctx context.Context) ([]broker.QueueState, error) {
 		}
 		return states[name]
 	}
-	err := b.readSnapshot(ctx, func(c *conn) error {
+	err := b.snapshotOn(ctx, &b.totals, func(c *conn) error {
 		for _, q := range []struct {
 			sql  string
 			args []driver.Value
 			note func(row []driver.Value)
 		}{
 			{
-				"SELECT name, paused FROM dtask_queues", nil,
-				func(row []driver.Value) { state(row[0]).Paused = row[1].(int64) != 0 },
+				"SELECT name FROM dtask_queues", nil,
+				func(row []driver.Value) { state(row[0]) },
+			},
+			{
+				selectPauses, nil,
+				func(row []driver.Value) {
+					if p := readPause(row); p.What == broker.PauseQueue && p.InForce(time.Now()) {
+						s := state(p.Name)
+						s.Paused, s.PausedUntil = true, p.Until
+					}
+				},
 			},
 			{
 				"SELECT queue, count(*), sum(due > ?) FROM dtask_messages INDEXED BY dtask_waiting WHERE state = 0 AND quarantine = 0 GROUP BY queue",

@@ -8,9 +8,17 @@ import (
 	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
+// readers are the connections for reading, each for questions that take about as long:
+// none waits for one that takes much longer. A connection is opened when it is needed.
+type readers struct {
+	quick  reader // what is asked all the time, and answered by a few rows
+	totals reader // the states of the queues: counts in the indexes, a tenth of a second for a million messages
+	pages  reader // a bounded number of rows
+	survey reader // what may look at every message
+}
+
 // A reader is a connection for reading, which sees what is committed and keeps no
-// writer waiting. A broker has one for questions with a quick answer, and one for
-// those that take long.
+// writer waiting.
 type reader struct {
 	mu     sync.Mutex
 	conn   *conn // nil until needed
@@ -54,11 +62,6 @@ func (b *Broker) readOn(ctx context.Context, r *reader, f func(*conn) error) err
 // busyTimeout is how long a connection for reading waits for another process, in
 // milliseconds.
 const busyTimeout = "5000"
-
-// readSnapshot is like read, and all that f reads is of one moment.
-func (b *Broker) readSnapshot(ctx context.Context, f func(*conn) error) error {
-	return b.snapshotOn(ctx, &b.quick, f)
-}
 
 // snapshotOn is like readOn, and all that f reads is of one moment.
 func (b *Broker) snapshotOn(ctx context.Context, r *reader, f func(*conn) error) error {

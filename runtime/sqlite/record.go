@@ -28,6 +28,8 @@ func (r *record) valid() bool { return r[idColumn] != nil }
 
 func (r *record) queue() string { return r[queueColumn].(string) }
 
+func (r *record) task() string { return r[taskColumn].(string) }
+
 func (r *record) class() int { return classOf(broker.Priority(r[priorityColumn].(int64))) }
 
 func (r *record) due() int64 { return r[dueColumn].(int64) }

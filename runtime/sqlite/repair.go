@@ -64,6 +64,9 @@ func (w *writer) repair(conn *conn) error {
 	if err := w.setDead(damaged, time.Now(), w.log); err != nil {
 		return err
 	}
+	if err := w.endCancelled(conn, "NOT IN (SELECT id FROM dtask_consumers)"); err != nil {
+		return err
+	}
 	n, err := conn.exec(freeOrphans)
 	if n > 0 {
 		w.lookAgain()

@@ -16,28 +16,18 @@ type result struct {
 	id, task string
 	value    []byte
 	expires  time.Time
+
+	cancelled bool
 }
 
 func (w *writer) newResult(m *broker.Message, value []byte) *result {
-	return &result{m.ID, m.Task, value, w.soberNow().Add(m.Keep)}
-}
-
-// soberNow returns the time by the clock or by what has passed since the writer
-// began, whichever is less: a clock that is ahead for a moment neither deletes nor
-// hides all results, and does not keep new ones for years.
-func (w *writer) soberNow() time.Time {
-	now := time.Now()
-	passed := w.began.Round(0).Add(now.Sub(w.began))
-	if passed.Before(now.Round(0)) {
-		return passed
-	}
-	return now
+	return &result{id: m.ID, task: m.Task, value: value, expires: w.soberNow().Add(m.Keep)}
 }
 
 // keepResult stores a result, and deletes some that have expired.
 func (w *writer) keepResult(r *result) error {
-	if _, err := w.conn.exec("INSERT OR REPLACE INTO dtask_results (id, task, value, expires) VALUES (?, ?, ?, ?)",
-		r.id, r.task, r.value, r.expires.UnixMilli()); err != nil {
+	if _, err := w.conn.exec("INSERT OR REPLACE INTO dtask_results (id, task, value, expires, cancelled) VALUES (?, ?, ?, ?, ?)",
+		r.id, r.task, r.value, r.expires.UnixMilli(), r.cancelled); err != nil {
 		return err
 	}
 	_, err := w.deleteExpired(2) // more than one comes: they do not pile up
@@ -101,8 +91,9 @@ func (b *Broker) lookUpResult(ctx context.Context, id string) (r broker.Result, 
 			found = true
 			r.Task = row[0].(string)
 			r.Value, _ = row[1].([]byte)
+			r.Cancelled = row[2].(int64) != 0
 			return nil
-		}, "SELECT task, value FROM dtask_results WHERE id = ? AND expires > ?", id, b.writer.soberNow().UnixMilli())
+		}, "SELECT task, value, cancelled FROM dtask_results WHERE id = ? AND expires > ?", id, b.writer.soberNow().UnixMilli())
 	})
 	if err == nil && !found {
 		err = broker.ErrNoResult

@@ -63,7 +63,10 @@ func (w *writer) settleSingly(in *inbox) (failed error) {
 	all := in.settlements
 	in.settlements = nil
 	for i := range all {
-		err := w.alone(durable, lockTrouble, func() error { return w.settle(&all[i]) })
+		err := w.alone(durable, lockTrouble, func() error {
+			w.noticeCommits(time.Now())
+			return w.settle(&all[i])
+		})
 		if isBusy(err) {
 			in.settlements = append(in.settlements, all[i:]...)
 			return err

@@ -46,6 +46,9 @@ func TestPlans(t *testing.T) {
 		deleteWaiting + withSeq: "SEARCH dtask_messages USING INTEGER PRIMARY KEY (rowid=?)",
 		selectStored:            "SEARCH dtask_messages USING INDEX sqlite_autoindex_dtask_messages_1 (id=?)",
 	}
+	statements[selectTally] = "SEARCH dtask_journal USING PRIMARY KEY (minute=? AND queue=? AND task=?)"
+	statements[selectTallies] = "SEARCH dtask_journal USING PRIMARY KEY ((minute,queue,task)>(?,?,?))"
+	statements[forgetTallies] = "SEARCH dtask_journal USING PRIMARY KEY (minute<?)"
 	for _, change := range []string{editMessage, moveMessage, hastenMessage, deleteMessage, reviveMessage} {
 		statements[change] = "SEARCH dtask_messages USING INDEX sqlite_autoindex_dtask_messages_1 (id=?)"
 	}
@@ -111,7 +114,7 @@ func TestFileShrinks(t *testing.T) {
 		t.Errorf("%d pages after 1000 messages, 50 at a time", most)
 	}
 
-	if err := b.Pause(testContext(t), "q"); err != nil {
+	if err := b.Pause(testContext(t), broker.Pause{What: broker.PauseQueue, Name: "q"}); err != nil {
 		t.Fatal(err)
 	}
 	mustEnqueue(t, b, backlog(2000)...)

@@ -44,7 +44,7 @@ var deleteDone = chunkSQL(func(n int) string {
 func (w *writer) settleAll(ss []settlement) error {
 	for len(ss) > 0 {
 		n := 0
-		for n < min(len(ss), chunks[0]) && ss[n].deletes() && ss[n].delivery.owner == ss[0].delivery.owner {
+		for n < min(len(ss), chunks[0]) && ss[n].deletes() && !w.marked.has(ss[n].delivery) && ss[n].delivery.owner == ss[0].delivery.owner {
 			n++
 		}
 		if n < 2 {
@@ -79,7 +79,14 @@ func (s *settlement) deletes() bool {
 func (w *writer) settle(s *settlement) error {
 	d := s.delivery
 	w.leaveGate(d)
-	sql := settleDone
+	if w.marked.has(d) {
+		ended := *s // it stays as it is, should this transaction be lost
+		s = &ended
+		if err := w.endOne(s); err != nil {
+			return err
+		}
+	}
+	sql := settleDone // Cancelled, too
 	switch s.verdict {
 	case released:
 		sql = settleReleased

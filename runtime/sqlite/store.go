@@ -72,7 +72,7 @@ func (w *writer) storeChunk(messages []storing, take bool, now time.Time) error 
 // that stores it, or nil. To store it as claimed saves the way through the
 // index. It must not overtake others: nothing else may be due in the queue.
 func (w *writer) taker(r *record, now time.Time) *consumer {
-	if r.due() > now.UnixMilli() {
+	if r.due() > now.UnixMilli() || w.taskPaused(r.task(), now) {
 		return nil
 	}
 	for _, c := range w.consumers {

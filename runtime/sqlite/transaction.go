@@ -29,6 +29,7 @@ func (w *writer) transact() {
 	if err != nil {
 		w.conn.exec("ROLLBACK")
 		w.dropBatches()
+		w.readControls() // not what the transaction had begun to change
 		if w.judge(err) {
 			w.refuse(in, w.failure())
 			return

@@ -33,7 +33,7 @@ func (w *writer) vacuumBesides(now time.Time) {
 		return
 	}
 	w.vacuumedAt = now
-	expired, err := w.conn.int("SELECT count(*) FROM (SELECT 1 FROM dtask_results WHERE expires <= ? LIMIT 1)", now.UnixMilli())
+	expired, err := w.conn.int("SELECT count(*) FROM (SELECT 1 FROM dtask_results WHERE expires <= ? LIMIT 1)", w.clock.at(now).UnixMilli())
 	if err == nil && expired > 0 {
 		w.alone(volatile, lockTrouble, func() error {
 			_, err := w.deleteExpired(busyExpiredPerStep)

@@ -14,7 +14,7 @@ import (
 // selection says something of their tasks, say, it reads that first, and the whole
 // row only of what is left: bodies are large.
 type walk struct {
-	broker  *Broker
+	reader  *reader // that has the connection
 	conn    *conn
 	wanted  broker.Selection // but for its Where
 	where   func(broker.Stored) bool
@@ -27,8 +27,8 @@ type walk struct {
 }
 
 // newWalk returns a walk on a connection, which is to be in a transaction.
-func newWalk(b *Broker, c *conn, s broker.Selection) *walk {
-	w := &walk{broker: b, conn: c, wanted: s, where: s.Where, columns: briefColumns, now: time.Now()}
+func newWalk(r *reader, c *conn, s broker.Selection) *walk {
+	w := &walk{reader: r, conn: c, wanted: s, where: s.Where, columns: briefColumns, now: time.Now()}
 	w.wanted.Where = nil
 	timed := !s.EnqueuedAfter.IsZero() || !s.EnqueuedBefore.IsZero()
 	switch {
@@ -129,7 +129,7 @@ func (w *walk) stretch(ctx context.Context, l lane, sql string, f func(s broker.
 
 // interrupted returns why a walk is to end early, or nil.
 func (w *walk) interrupted(ctx context.Context) error {
-	if w.broker.survey.closed.Load() {
+	if w.reader.closed.Load() {
 		return broker.ErrClosed
 	}
 	return ctx.Err()

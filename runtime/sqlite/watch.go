@@ -5,7 +5,7 @@ import "time"
 // lookOutside notices processes that have died and, unless a transaction is about
 // to look for it anyway, what other connections have committed.
 func (w *writer) lookOutside(now time.Time, idle bool) {
-	if len(w.consumers) == 0 && !w.waiters.active() {
+	if !w.interested() {
 		return
 	}
 	if w.walChanged.Swap(false) {
@@ -15,6 +15,11 @@ func (w *writer) lookOutside(now time.Time, idle bool) {
 	if idle {
 		w.noticeCommits(now)
 	}
+}
+
+// interested reports whether anybody here wants to know what other processes commit.
+func (w *writer) interested() bool {
+	return len(w.consumers) > 0 || w.waiters.active() || w.listeners.Any()
 }
 
 // noticeCommits looks whether another connection has committed something.
@@ -27,7 +32,7 @@ func (w *writer) noticeCommits(now time.Time) {
 	w.lastActive, w.othersAt, w.expecting = now, now, time.Time{}
 	w.waiters.changed()
 	w.lookAgain()
-	w.readPaused()
+	w.readControls()
 	w.liveness.noticeForgotten(w)
 }
 
@@ -52,7 +57,7 @@ func (w *writer) pause(now time.Time) time.Duration {
 	if wait := w.retryAt.Sub(now); wait > 0 || !idle {
 		return max(wait, 0)
 	}
-	if len(w.consumers) == 0 && !w.waiters.active() {
+	if !w.interested() {
 		if w.vacuumDue {
 			return vacuumAfter
 		}
@@ -66,7 +71,10 @@ func (w *writer) pause(now time.Time) time.Duration {
 		}
 	}
 	for _, c := range w.consumers {
-		if !w.gate.shut() && !c.paused && !c.stopped.Load() {
+		if c.paused != nil && !c.paused.Until.IsZero() && c.isPaused(now) {
+			pause = min(pause, c.paused.Until.Sub(now))
+		}
+		if !w.gate.shut() && !c.isPaused(now) && !c.stopped.Load() {
 			pause = min(pause, max(c.dueAt[quarantine].Sub(now), w.gate.openUntil.Sub(now), 0))
 		}
 		for class := range quarantine {

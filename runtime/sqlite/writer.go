@@ -10,6 +10,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/dtaskhq/dtask/runtime/broker"
+	"github.com/dtaskhq/dtask/runtime/internal/orders"
 )
 
 // writer is the one goroutine of a broker that writes. Callers leave what they
@@ -28,9 +31,11 @@ type writer struct {
 	gaveUpFor  error          // why the store cannot be used any more; nil if it can
 	failed     chan struct{}  // closed when there is such a reason
 	waiters    waiters
-	walChanged atomic.Bool   // another process has written to the log
-	wake       chan struct{} // 1: something is in the inbox, or somebody new waits for a result
-	done       chan struct{} // closed when the goroutine has ended
+	listeners  orders.Listeners             // for orders
+	cancelled  atomic.Pointer[cancelledSet] // as others see it
+	walChanged atomic.Bool                  // another process has written to the log
+	wake       chan struct{}                // 1: something is in the inbox, or somebody new waits for a result
+	done       chan struct{}                // closed when the goroutine has ended
 
 	// The rest belongs to the goroutine.
 	consumers    []*consumer
@@ -45,28 +50,32 @@ type writer struct {
 	diskFails    time.Time // since when the disk has failed without a break; zero: it works
 	expecting    time.Time // until when to look often, since another process has written
 	gate         gate
-	args         []driver.Value // reused
-	storing      []storing      // reused
-	durability   durability     // of the connection
-	vacuumedAt   time.Time      // under load
-	vacuumDue    bool           // written since the last vacuum
-	expected     int            // how many callers the next transaction is to answer
+	marked       cancelledSet            // as it is, within a transaction
+	paused       map[string]broker.Pause // tasks
+	putOff       int                     // messages of paused tasks, in this transaction
+	args         []driver.Value          // reused
+	storing      []storing               // reused
+	durability   durability              // of the connection
+	vacuumedAt   time.Time               // under load
+	vacuumDue    bool                    // written since the last vacuum
+	expected     int                     // how many callers the next transaction is to answer
 	closeErr     error
-	began        time.Time // constant
+	clock        soberClock // constant
 }
 
 // newWriter returns a writer on c, which it owns.
-func newWriter(t target, c *conn, id identity, log *slog.Logger) *writer {
+func newWriter(t target, c *conn, id identity, clock soberClock, log *slog.Logger) *writer {
 	c.script("PRAGMA busy_timeout = 0") // begin waits in its own way
 	return &writer{
 		target:     t,
 		identity:   id,
 		log:        log,
-		began:      time.Now(),
+		clock:      clock,
 		conn:       c,
 		wake:       make(chan struct{}, 1),
 		done:       make(chan struct{}),
 		failed:     make(chan struct{}),
+		marked:     make(cancelledSet),
 		durability: durable,
 	}
 }
@@ -164,7 +173,7 @@ func (w *writer) giveUpAll(trouble error) error {
 	if !isBusy(trouble) && w.failure() == nil {
 		err = explain(w.file, w.alone(durable, lockPatience, func() error {
 			for _, c := range w.consumers {
-				if err := giveUp(w.conn, c.id); err != nil {
+				if err := w.giveUp(w.conn, c.id); err != nil {
 					return err
 				}
 			}

@@ -3,13 +3,14 @@ package worker
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"log/slog"
+	"maps"
 	"os"
-	"runtime/debug"
 	"slices"
 	"time"
 
+	text "github.com/dtaskhq/dtask/internal/printable"
+	"github.com/dtaskhq/dtask/internal/secrets"
 	"github.com/dtaskhq/dtask/runtime/broker"
 	"github.com/dtaskhq/dtask/runtime/dtask"
 	"github.com/dtaskhq/dtask/runtime/internal/inside"
@@ -29,26 +30,32 @@ const (
 // An announcer keeps the entry of this process in the registry of the broker, by
 // which operators see who runs which build, and what.
 type announcer struct {
-	registry broker.Registry // nil if the broker has none
-	process  broker.Process  // what never changes
-	worker   *dtask.Worker
-	log      *slog.Logger
+	registry  broker.Registry  // nil if the broker has none
+	catalogue broker.Catalogue // nil if the broker has none, or knows the tasks
+	tasks     []broker.CatalogueTask
+	process   broker.Process // what never changes
+	service   *service
+	stop      context.Context // ends when the process is to stop
+	nudge     chan struct{}   // something has changed that operators wait for
+	said      broker.ProcessState
+	log       *slog.Logger
 }
 
 // newAnnouncer returns the announcer of a service.
-func newAnnouncer(s *service, p *program) *announcer {
+func newAnnouncer(s *service, p *program, stop context.Context) *announcer {
 	registry, _ := broker.As[broker.Registry](s.client.Broker())
 	host, _ := os.Hostname()
-	a := &announcer{registry: registry, worker: s.worker, log: s.log, process: broker.Process{
-		ID: rand.Text(), Host: host, PID: os.Getpid(), Started: time.Now(), Build: build(),
+	catalogue, _ := broker.As[broker.Catalogue](s.client.Broker())
+	a := &announcer{registry: registry, catalogue: catalogue, tasks: catalogueTasks(p.boundTasks()), service: s, stop: stop, nudge: make(chan struct{}, 1), log: s.log, process: broker.Process{
+		ID: s.id, Host: host, PID: os.Getpid(), Started: time.Now(), Build: build(),
 	}}
 	for _, t := range p.boundTasks() {
-		a.process.Tasks = append(a.process.Tasks, broker.ProcessTask{Name: t.Name, Schema: t.Spec.Schema})
+		a.process.Tasks = append(a.process.Tasks, broker.ProcessTask{
+			Name: t.Name, Schema: t.Spec.Schema, Queue: t.Spec.Queue, Retries: t.Spec.Retries,
+			Secrets: secrets.Of(t.Spec.Fields, t.Spec.Schema), Was: t.Spec.Was, Earlier: earlierOf(t),
+		})
 	}
 	slices.SortFunc(a.process.Tasks, func(a, b broker.ProcessTask) int { return cmp.Compare(a.Name, b.Name) })
-	for _, q := range s.queues {
-		a.process.Queues = append(a.process.Queues, broker.ProcessQueue{Name: q, Concurrency: cmp.Or(p.config.queues[q], p.config.concurrency)})
-	}
 	return a
 }
 
@@ -62,11 +69,8 @@ func (a *announcer) run(ctx context.Context, ready <-chan struct{}) {
 	case <-ctx.Done():
 		return
 	}
-	for {
-		again := a.announce(ctx)
-		if !wait(ctx, again) {
-			break
-		}
+	for again := true; again; {
+		again = a.rest(ctx, a.announce(ctx))
 	}
 	farewell, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewellPatience)
 	defer cancel()
@@ -75,10 +79,27 @@ func (a *announcer) run(ctx context.Context, ready <-chan struct{}) {
 	}
 }
 
+// rest waits for d, or until something has changed. It returns false if ctx ends first.
+func (a *announcer) rest(ctx context.Context, d time.Duration) bool {
+	stop := a.stop.Done()
+	if a.said == broker.ProcessStopping {
+		stop = nil
+	}
+	select {
+	case <-time.After(d):
+	case <-a.nudge:
+	case <-stop:
+	case <-ctx.Done():
+		return false
+	}
+	return true
+}
+
 // announce renews the entry, and returns when to do so again.
 func (a *announcer) announce(ctx context.Context) time.Duration {
 	ctx, cancel := context.WithTimeout(ctx, announcePatience)
 	defer cancel()
+	a.enterTasks(ctx)
 	again, err := a.registry.Announce(ctx, a.now())
 	if err != nil {
 		if ctx.Err() == nil {
@@ -91,9 +112,23 @@ func (a *announcer) announce(ctx context.Context) time.Duration {
 
 // now returns the entry of this moment.
 func (a *announcer) now() broker.Process {
-	p, stats := a.process, a.worker.Stats()
-	p.Done, p.Retried, p.Dead, p.Snoozed, p.HandedBack = stats.Done, stats.Retried, stats.Dead, stats.Snoozed, stats.HandedBack
-	p.Running = inside.Running(a.worker)
+	p, stats := a.process, a.service.worker.Stats()
+	p.Now = time.Now()
+	concurrency, quiet := inside.Concurrency(a.service.worker)
+	for _, q := range slices.Sorted(maps.Keys(concurrency)) {
+		p.Queues = append(p.Queues, broker.ProcessQueue{Name: q, Concurrency: concurrency[q]})
+	}
+	p.State = broker.ProcessWorking
+	switch {
+	case a.stop.Err() != nil:
+		p.State = broker.ProcessStopping
+	case quiet:
+		p.State = broker.ProcessQuiet
+	}
+	a.said = p.State
+	p.Schedules = a.service.scheduler.announced()
+	p.Done, p.Retried, p.Dead, p.Snoozed, p.HandedBack, p.Cancelled = stats.Done, stats.Retried, stats.Dead, stats.Snoozed, stats.HandedBack, stats.Cancelled
+	p.Running = inside.Running(a.service.worker)
 	p.RunningTotal = len(p.Running)
 	slices.SortFunc(p.Running, func(a, b broker.ProcessRunning) int {
 		return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.ID, b.ID))
@@ -102,25 +137,11 @@ func (a *announcer) now() broker.Process {
 	return p
 }
 
-// build says which program this is.
-func build() (b broker.Build) {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return b
+// earlierOf says what becomes of the earlier versions of a task's arguments.
+func earlierOf(t dtask.BoundTask) (versions []broker.ProcessVersion) {
+	for _, e := range t.Spec.Earlier {
+		fate, reason := inside.Judge(t, e.Schema)
+		versions = append(versions, broker.ProcessVersion{Schema: e.Schema, Fate: fate, Reason: text.Cut(reason, broker.MaxFateReason)})
 	}
-	b.Module, b.Version, b.Go = info.Main.Path, info.Main.Version, info.GoVersion
-	for _, s := range info.Settings {
-		switch s.Key {
-		case "vcs.revision":
-			b.Revision = s.Value
-		case "vcs.modified":
-			b.Modified = s.Value == "true"
-		}
-	}
-	for _, m := range append(info.Deps, &info.Main) {
-		if m.Path == "github.com/dtaskhq/dtask" {
-			b.Runtime = m.Version
-		}
-	}
-	return b
+	return versions
 }

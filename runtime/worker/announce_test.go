@@ -45,7 +45,7 @@ func TestAnnounced(t *testing.T) {
 			if fmt.Sprint(p.Queues) != "[{other 10} {work 3}]" || fmt.Sprint(q.Queues) != "[{other 2}]" {
 				return fmt.Sprintf("queues %v and %v", p.Queues, q.Queues)
 			}
-			if len(p.Tasks) != len(testTable()) || p.Tasks[0].Schema == "" || p.Build.Go == "" || p.Host == "" || p.ID == q.ID || time.Since(p.Running[0].Since) > patience {
+			if len(p.Tasks) != len(testTable()) || p.Tasks[0].Schema == "" || p.Build.Go == "" || p.Build.Revision+p.Build.Program == "" || p.Build.Program != q.Build.Program || p.Host == "" || p.ID == q.ID || time.Since(p.Running[0].Since) > patience {
 				return fmt.Sprintf("worker %+v", p)
 			}
 			return ""

@@ -135,6 +135,7 @@ func (p *program) child() error {
 	go p.obeySupervisor(conn, stop)
 	e := json.NewEncoder(conn)
 	return p.work(stop, beatInterval, func(r report) {
+		r.Extensions = p.extended.report()
 		_ = e.Encode(r) // fails if the supervisor is gone, which obeySupervisor notices
 	})
 }

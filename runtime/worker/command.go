@@ -1,7 +1,6 @@
 package worker
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,30 +10,11 @@ import (
 	"slices"
 	"strings"
 	"syscall"
-	"text/tabwriter"
 	"time"
 
 	"github.com/dtaskhq/dtask/internal/spelling"
 	"github.com/dtaskhq/dtask/runtime/dtask"
 )
-
-// list prints the dispatch table.
-func (p *program) list() error {
-	tasks := p.boundTasks()
-	names := tasks.ShortNames()
-	slices.SortFunc(tasks, func(a, b dtask.BoundTask) int { return cmp.Compare(a.Name, b.Name) })
-	w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "TASK\tQUEUE\tRETRIES\tTIMEOUT\tBACKOFF\tPRIORITY\tSCHEDULE")
-	for _, t := range tasks {
-		timeout := "none"
-		if t.Spec.Timeout > 0 {
-			timeout = short(t.Spec.Timeout)
-		}
-		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\t%s\n",
-			names[t.Name], t.Spec.Queue, t.Spec.Retries, timeout, short(t.Spec.Backoff), t.Spec.Priority, cmp.Or(t.Spec.Cron, "-"))
-	}
-	return w.Flush()
-}
 
 // runTask runs one task in this process, with its arguments as JSON, and prints
 // its result, if it has one.
@@ -102,22 +82,10 @@ func (p *program) find(name string) (dtask.BoundTask, error) {
 		if near := spelling.Nearest(name, names); near != "" {
 			return dtask.BoundTask{}, usagef("no task %s in this program; did you mean %s?", quoted(name), near)
 		}
-		return dtask.BoundTask{}, usagef("no task %s in this program; list prints them", quoted(name))
+		return dtask.BoundTask{}, usagef("no task %s in this program; tasks lists them", quoted(name))
 	}
 	return dtask.BoundTask{}, usagef("%d tasks of this program are called %s; use %s or %s", len(found), name, short[found[0].Name], short[found[1].Name])
 }
 
 // boundTasks returns the entries of all tables.
 func (p *program) boundTasks() dtask.Table { return slices.Concat(p.tables...) }
-
-// short prints a duration without its zero parts: 1h, not 1h0m0s.
-func short(d time.Duration) string {
-	s := d.String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
-	}
-	return s
-}

@@ -133,12 +133,13 @@ func TestWrongUse(t *testing.T) {
 		{args: "-url sqlite:x -max-memory 5MiB", want: "-max-memory needs -processes"},
 		{args: "-url sqlite:x -drain -processes 2", want: "-drain runs in one process"},
 		{args: "-url sqlite:x -drain-retries", want: "-drain-retries needs -drain"},
-		{args: "serve", want: `unknown command "serve"`},
-		{args: "list all", want: "list takes no arguments"},
+		{args: "-url sqlite:x -dashboard :0", want: `import _ "github.com/dtaskhq/dtask/runtime/dashboard/auto"`},
+		{args: "serve", want: `has no command "serve"; mailworker help lists them`},
+		{args: "tasks all", want: `unknown command "all"`},
 		{args: "run", want: "run TASK JSON"},
 		{args: "run mail.Greet {} {}", want: "run TASK JSON"},
 		{args: "run mail.Great", want: `no task "mail.Great" in this program; did you mean mail.Greet?`},
-		{args: "run pictures.Rotate", want: `no task "pictures.Rotate" in this program; list prints them`},
+		{args: "run pictures.Rotate", want: `no task "pictures.Rotate" in this program; tasks lists them`},
 		{args: `run mail.Greet {"nom":"x"}`, want: "has field nom, this build wants name"},
 		{args: `run mail.Greet {"name":1}`, want: "name"},
 		{args: `run mail.Greet {"name":`, want: "mail.Greet"},
@@ -164,12 +165,12 @@ func TestConfig(t *testing.T) {
 	}
 }
 
-func TestList(t *testing.T) {
-	code, out, _ := runProgram(nil, "", "list")
-	want := `TASK        QUEUE    RETRIES  TIMEOUT  BACKOFF  PRIORITY  SCHEDULE
-mail.Count  mail     0        none     0s       default   -
-mail.Greet  mail     5        30s      1m       default   -
-mail.Purge  default  3        none     1m30s    default   CRON_TZ=Europe/Berlin @daily
+func TestTasks(t *testing.T) {
+	code, out, _ := runProgram(nil, "", "tasks")
+	want := `TASK        QUEUE    RETRIES  TIMEOUT  BACKOFF  PRIORITY  SCHEDULE                      SCHEMA
+mail.Count  mail     0        none     0s       default   -                             name string
+mail.Greet  mail     5        30s      1m       default   -                             name string
+mail.Purge  default  3        none     1m30s    default   CRON_TZ=Europe/Berlin @daily  empty
 `
 	if code != exitOK || out != want {
 		t.Errorf("exit code %d, output\n%s\nwant\n%s", code, out, want)
@@ -177,6 +178,7 @@ mail.Purge  default  3        none     1m30s    default   CRON_TZ=Europe/Berlin 
 }
 
 func TestRunTask(t *testing.T) {
+	dtask.SetDefault(nil) // another test may have left its client
 	if code, out, stderr := runProgram(nil, "", "run", "mail.Greet", `{"name":"Ada"}`); code != exitOK || out != "hello Ada" {
 		t.Errorf("exit code %d, output %q, error %q", code, out, stderr)
 	}

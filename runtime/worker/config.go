@@ -27,15 +27,20 @@ type config struct {
 	maxTasks  int64
 	maxMemory byteSize
 
-	health  string
-	pidfile string
+	journal  time.Duration
+	keepLogs bool
+
+	health         string
+	dashboard      string
+	dashboardToken string
+	pidfile        string
 
 	logFormat logFormat
 	logLevel  slog.Level
 
 	version bool
 
-	// command is list, run, or empty for the worker itself.
+	// command is what else to do, and empty for the worker itself.
 	command []string
 }
 
@@ -92,6 +97,8 @@ func (c *config) check() error {
 		return usagef("-max-tasks needs -processes: a process is replaced by its supervisor")
 	case c.processes == 0 && c.maxMemory > 0:
 		return usagef("-max-memory needs -processes: a process is replaced by its supervisor")
+	case c.journal < time.Minute && c.journal != 0:
+		return usagef("-journal %v: use 0, or a minute or more", c.journal)
 	case c.drain && c.processes > 0:
 		return usagef("-drain runs in one process; raise -concurrency, or start several drains")
 	case c.drainRetries && !c.drain:
@@ -107,6 +114,7 @@ func (c *config) workerConfig(log *slog.Logger, middleware ...dtask.Middleware) 
 		Concurrency: c.concurrency,
 		Grace:       cmp.Or(c.grace, -1), // 0 means the default there
 		Middleware:  middleware,
+		KeepLogs:    c.keepLogs,
 		Scheduled:   true, // this program does it, or was told not to
 		Logger:      log,
 	}

@@ -17,12 +17,13 @@ type taskCounts struct {
 	Dead        int64         `json:"dead"`
 	Snoozed     int64         `json:"snoozed"`
 	HandedBack  int64         `json:"handed_back"`
+	Cancelled   int64         `json:"cancelled"`
 	NotRecorded int64         `json:"not_recorded"` // outcomes, counted nowhere else
 	Took        time.Duration `json:"took_ns"`      // of all attempts together
 }
 
 func (c taskCounts) plus(d taskCounts) taskCounts {
-	return taskCounts{c.Done + d.Done, c.Retried + d.Retried, c.Dead + d.Dead, c.Snoozed + d.Snoozed, c.HandedBack + d.HandedBack, c.NotRecorded + d.NotRecorded, c.Took + d.Took}
+	return taskCounts{c.Done + d.Done, c.Retried + d.Retried, c.Dead + d.Dead, c.Snoozed + d.Snoozed, c.HandedBack + d.HandedBack, c.Cancelled + d.Cancelled, c.NotRecorded + d.NotRecorded, c.Took + d.Took}
 }
 
 // foreign stands for all tasks that the program does not have: their names come
@@ -87,6 +88,8 @@ func countOf(outcome string, n int64) (c taskCounts) {
 		c.Dead = n
 	case dtask.OutcomeSnoozed.String():
 		c.Snoozed = n
+	case dtask.OutcomeCancelled.String():
+		c.Cancelled = n
 	default:
 		c.HandedBack = n
 	}

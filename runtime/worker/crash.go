@@ -13,7 +13,8 @@ import (
 func (s *supervisor) exited(c *child, err error) {
 	c.report.Memory, c.report.Stats.Running = 0, 0
 	s.past = s.past.plus(c.report)
-	s.past.Neglected = nil // that is no count, and nobody would take it back
+	s.past.Extensions = s.program.extended.remember(s.past.Extensions, c.report.Extensions)
+	s.past.Orphaned = nil // that is no count, and nobody would take it back
 	p := c.place
 	log := s.log.With("child", p.number, "pid", c.pid())
 	replaced := s.leaving[c]
@@ -35,6 +36,7 @@ func (s *supervisor) exited(c *child, err error) {
 		log.Error("replacement ended before it was ready", "how", how(err))
 		p.startAt = time.Now().Add(maxRestart)
 	default:
+		s.died++
 		log.Error("process died; another one takes its place", "how", how(err), "after", time.Since(c.started).Round(time.Millisecond))
 		if time.Since(c.started) >= shortLife {
 			p.crashes = 0

@@ -20,13 +20,15 @@
 //	main.go, service.go              the program; one process that runs tasks
 //	config.go, flags.go, flagvalues.go, help.go
 //	                                 the command line and the environment
-//	command.go, version.go           the commands list and run; -version
+//	command.go, operators.go, version.go
+//	                                 the command run; those of operators; -version
 //	stop.go                          signals, and stopping in two steps
 //	schedule.go, tick.go             enqueueing periodic tasks; which tick is due, or missed
 //	drain.go, retries.go, summary.go -drain: when it is done, and what it prints
-//	neglect.go                       queues with messages that nobody takes
-//	announce.go                      what operators are told of the process
+//	orphans.go                       queues with messages that nobody takes
+//	announce.go, recorder.go         what operators are told of the process, and of its messages
 //	shown.go                         what is printed: without escapes and passwords
+//	extension.go                     what other packages add: traces, metrics
 //	due.go                           which queues have messages that are due
 //	supervisor.go, child.go          -processes: the parent's side, and the child's
 //	crash.go, replace.go             restarts and crash loops; reload, -max-tasks, -max-memory

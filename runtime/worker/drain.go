@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/dtaskhq/dtask/runtime/dtask"
@@ -29,6 +30,9 @@ func (p *program) drain() (dead int64, err error) {
 
 	ctx, finish := context.WithCancel(stop.ctx)
 	defer finish()
+	writing, written := context.WithCancel(context.WithoutCancel(ctx))
+	var recording sync.WaitGroup
+	recording.Go(func() { s.recorder.run(writing) })
 	watched := make(chan error, 1)
 	go func() {
 		defer finish()
@@ -41,6 +45,8 @@ func (p *program) drain() (dead int64, err error) {
 	}()
 	err = s.run(ctx, stop)
 	finish()
+	written()
+	recording.Wait()
 	err = cmp.Or(err, <-watched)
 	p.status.show("")
 	printSummary(p.stdout, s.counts.all(s.unrecorded()), slices.Concat(p.tables...).ShortNames())
@@ -65,7 +71,7 @@ func (s *service) left(ctx context.Context, putOff int) (lines []string) {
 	for _, q := range s.leftAlone(ctx) {
 		lines = append(lines, q+" is paused, left alone")
 	}
-	found, err := s.neglect.look(ctx)
+	found, err := s.orphans.look(ctx)
 	if err != nil {
 		lines = append(lines, fmt.Sprintf("cannot find out what waits on other queues: %v", err))
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dtaskhq/dtask/runtime/broker"
 	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
@@ -95,7 +96,7 @@ func TestDrainPaused(t *testing.T) {
 		if code := b.start(nil, "-drain").exit(t); code != exitOK { // makes the queues
 			t.Fatalf("exit code %d", code)
 		}
-		if err := b.admin().Pause(t.Context(), "work"); err != nil {
+		if err := b.pauser().Pause(t.Context(), broker.Pause{What: broker.PauseQueue, Name: "work"}); err != nil {
 			t.Fatal(err)
 		}
 		b.delay(noteTask, "x")

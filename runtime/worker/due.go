@@ -2,6 +2,9 @@ package worker
 
 import (
 	"context"
+	"slices"
+
+	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
 // due returns a queue of the service that has messages waiting to be
@@ -38,5 +41,12 @@ func (s *service) lookForPaused(ctx context.Context) error {
 	for _, q := range states {
 		s.paused[q.Queue] = q.Paused
 	}
-	return nil
+	s.tasksPaused = false
+	pauser, err := broker.As[broker.Pauser](s.client.Broker())
+	if err != nil {
+		return nil // it can pause nothing
+	}
+	pauses, err := pauser.Pauses(ctx)
+	s.tasksPaused = slices.ContainsFunc(pauses, func(p broker.Pause) bool { return p.What == broker.PauseTask })
+	return err
 }

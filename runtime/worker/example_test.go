@@ -75,8 +75,8 @@ func ExampleProgram() {
 		}
 	}
 	program := worker.Program{Middleware: []dtask.Middleware{counting}}
-	program.Run([]string{"list"}, purgeTable())
+	program.Run([]string{"tasks"}, purgeTable())
 	// Output:
-	// TASK        QUEUE  RETRIES  TIMEOUT  BACKOFF  PRIORITY  SCHEDULE
-	// mail.Purge  mail   5        1m       1s       default   -
+	// TASK        QUEUE  RETRIES  TIMEOUT  BACKOFF  PRIORITY  SCHEDULE  SCHEMA
+	// mail.Purge  mail   5        1m       1s       default   -         -
 }

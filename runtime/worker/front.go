@@ -29,7 +29,7 @@ func (f *front) open(p *program) (err error) {
 	if f.removePid, err = writePidfile(p.config.pidfile); err != nil {
 		return err
 	}
-	if f.health, err = newHealthServer(p.config.health, p.log); err != nil {
+	if f.health, err = newHealthServer(p.config.health, p.log, &p.extended); err != nil {
 		return err
 	}
 	f.notify, err = newNotifier(p.getenv)

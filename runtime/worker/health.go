@@ -22,6 +22,8 @@ const healthStale = 15 * time.Second
 //	/readyz      200 while the broker answers and all queues are consumed, or 503
 //	/debug/vars  the report as JSON
 //
+// and what extensions have to say.
+//
 // The nil healthServer answers nobody.
 type healthServer struct {
 	server  *http.Server
@@ -34,7 +36,7 @@ type healthServer struct {
 }
 
 // newHealthServer listens on addr, unless that is empty.
-func newHealthServer(addr string, log *slog.Logger) (*healthServer, error) {
+func newHealthServer(addr string, log *slog.Logger, others *extended) (*healthServer, error) {
 	if addr == "" {
 		return nil, nil
 	}
@@ -54,6 +56,7 @@ func newHealthServer(addr string, log *slog.Logger) (*healthServer, error) {
 		answer(w, r.Ready, r)
 	})
 	mux.HandleFunc("GET /debug/vars", h.vars)
+	also := others.serves(mux)
 	h.server = &http.Server{
 		Handler:           mux,
 		ReadHeaderTimeout: 5 * time.Second,
@@ -65,7 +68,11 @@ func newHealthServer(addr string, log *slog.Logger) (*healthServer, error) {
 			log.Error("health probes are no longer answered", "err", err)
 		}
 	}()
-	log.Info("answering health probes", "addr", listener.Addr().String())
+	said := []any{"addr", listener.Addr().String()}
+	if also != "" {
+		said = append(said, "also", also)
+	}
+	log.Info("answering health probes", said...)
 	return h, nil
 }
 
@@ -78,8 +85,8 @@ func answer(w http.ResponseWriter, ok bool, r report) {
 	} else {
 		fmt.Fprintln(w, "ok")
 	}
-	for _, q := range slices.Sorted(maps.Keys(r.Neglected)) {
-		fmt.Fprintf(w, "queue %s has %d messages and no consumer\n", printable(q), r.Neglected[q])
+	for _, q := range slices.Sorted(maps.Keys(r.Orphaned)) {
+		fmt.Fprintf(w, "queue %s has %d messages and no consumer\n", printable(q), r.Orphaned[q])
 	}
 }
 
@@ -89,10 +96,12 @@ func (h *healthServer) vars(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	e := json.NewEncoder(w)
 	e.SetIndent("", "\t")
+	r := h.report()
+	r.Extensions = nil    // they have answers of their own
 	_ = e.Encode(struct { // fails only if the client has gone
 		Uptime float64 `json:"uptime_seconds"`
 		report
-	}{time.Since(h.started).Seconds(), h.report()})
+	}{time.Since(h.started).Seconds(), r})
 }
 
 // report returns the last report. One that is too old says so, and is not live.

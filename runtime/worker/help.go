@@ -12,10 +12,11 @@ import (
 func help(w io.Writer, name string) {
 	fmt.Fprintf(w, `Usage:
   %[1]s [flags]                  run tasks until told to stop
-  %[1]s [flags] list             print the tasks of this program
   %[1]s [flags] run TASK [JSON]  run one task now (- reads standard input)
-  %[1]s [flags] preflight [-json]
+  %[1]s [flags] preflight [-json] [-from OLD.lock]
                                  say what would become of what waits
+  %[1]s [flags] COMMAND          see and steer what waits, runs and has failed:
+                                 %[1]s help lists the commands
 
 Flags, and the variables that set the same:
 `, name)

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/dtaskhq/dtask/runtime/broker"
 	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
@@ -49,6 +50,11 @@ type Program struct {
 	// EnqueueMiddleware wraps what the process enqueues: tasks that its tasks
 	// delay, and periodic ones.
 	EnqueueMiddleware []dtask.EnqueueMiddleware
+
+	// Outbox lets tasks enqueue in transactions of your database, and every process of
+	// the program relays what these, and other programs, have committed. See package
+	// outbox.
+	Outbox broker.Outbox
 }
 
 // Main is the function [Main] with the middleware.
@@ -81,6 +87,7 @@ type program struct {
 	status    *statusLine // what the process itself writes to stderr goes through it
 	log       *slog.Logger
 	schedules []schedule
+	extended  extended
 }
 
 // run runs the program and returns its exit code.
@@ -99,8 +106,11 @@ func (p *program) run(args []string) int {
 		return exitOK
 	}
 	p.log = newLog(p.config, p.status)
-	if len(p.config.command) > 0 {
-		return p.fail(p.command(p.config.command))
+	if command := p.config.command; len(command) > 0 {
+		if command[0] == "run" || command[0] == "preflight" {
+			return p.fail(p.command(command))
+		}
+		return p.operators(command)
 	}
 
 	if p.config.url == "" {
@@ -109,6 +119,10 @@ func (p *program) run(args []string) int {
 	if err := p.checkTables(); err != nil {
 		return p.fail(err)
 	}
+	if err := p.extend(); err != nil {
+		return p.fail(usageError{err})
+	}
+	defer func() { p.extended.close(p.log) }()
 	slog.SetDefault(p.log)
 	switch {
 	case p.getenv(childEnv) != "":
@@ -148,27 +162,15 @@ func (p *program) fail(err error) int {
 	return exitFailed
 }
 
-// command runs a command: list, run or preflight.
+// command runs a command that operators have in worker programs only.
 func (p *program) command(args []string) error {
-	switch args[0] {
-	case "list":
-		if len(args) > 1 {
-			return usagef("list takes no arguments")
-		}
-		return p.list()
-	case "run":
+	if args[0] == "run" {
 		if len(args) < 2 || len(args) > 3 {
 			return usagef("run takes a task and its arguments: run TASK JSON")
 		}
 		return p.runTask(args[1], append(args[2:], "{}")[0])
-	case "preflight":
-		asJSON := len(args) == 2 && args[1] == "-json"
-		if len(args) > 1 && !asJSON {
-			return usagef("preflight takes no arguments but -json")
-		}
-		return p.preflight(asJSON)
 	}
-	return usagef("unknown command %s; use list, run TASK JSON, preflight, or none (the URL of the broker goes behind -url, or better into DTASK_URL)", quoted(args[0]))
+	return p.preflight(args[1:])
 }
 
 // openTimeout is how long the broker may take to answer.
@@ -179,10 +181,11 @@ const openTimeout = 15 * time.Second
 func (p *program) open(ctx context.Context) (client *dtask.Client, silent bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
-	client, err = dtask.Open(ctx, p.config.url, dtask.WithLogger(p.log))
+	client, err = dtask.Open(ctx, p.config.url, dtask.WithLogger(p.log), dtask.WithOutbox(p.additions.Outbox))
 	if err != nil {
 		return nil, ctx.Err() != nil, err
 	}
+	client = p.extended.opened(client)
 	if len(p.additions.EnqueueMiddleware) > 0 {
 		client = client.With(p.additions.EnqueueMiddleware...)
 	}

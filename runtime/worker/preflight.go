@@ -3,19 +3,20 @@ package worker
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"slices"
 	"syscall"
-	"text/tabwriter"
 	"time"
 
 	"github.com/dtaskhq/dtask/runtime/broker"
 	"github.com/dtaskhq/dtask/runtime/dtask"
 	"github.com/dtaskhq/dtask/runtime/internal/inside"
+	"github.com/dtaskhq/dtask/runtime/operate"
 )
 
 // samples is how many messages of a kind preflight decodes.
@@ -24,22 +25,25 @@ const samples = 20
 // An unaskedError says why preflight cannot tell what waits.
 type unaskedError struct{ error }
 
-// A finding is a kind of messages, and what this program would do with them.
-type finding struct {
-	Task     string       `json:"task"`
-	Queue    string       `json:"queue"`
-	Schema   string       `json:"schema"`
-	State    broker.State `json:"state"`
-	Messages int          `json:"messages"`
-	Latest   *time.Time   `json:"latest,omitempty"` // when the last of the delayed ones is due
-	Fate     inside.Fate  `json:"fate"`
-	Reason   string       `json:"reason,omitempty"` // why they are not run
-}
-
 // preflight asks the broker what is there, and prints what this program would do
-// with it. It runs nothing. The error is an [unaskedError], or says that something
-// would not be run.
-func (p *program) preflight(asJSON bool) error {
+// with it; or, with the lock of an older one, what that would do with what this
+// program sends. It runs nothing. The error is an [unaskedError], or says that
+// something would not be run.
+func (p *program) preflight(args []string) error {
+	flags := flag.NewFlagSet("preflight", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	asJSON := flags.Bool("json", false, "")
+	from := flags.String("from", "", "")
+	if err := flags.Parse(args); err != nil || flags.NArg() > 0 {
+		return usagef("preflight takes no arguments but -json and -from OLD.lock")
+	}
+	if *from != "" {
+		findings, err := p.from(*from)
+		if err != nil {
+			return err
+		}
+		return p.conclude(findings, *asJSON, nil, "workers with %s would not run what this program sends for %d tasks; deploy workers first", *from)
+	}
 	if p.config.url == "" {
 		return usagef("no broker; set -url or DTASK_URL")
 	}
@@ -50,58 +54,90 @@ func (p *program) preflight(asJSON bool) error {
 		return unaskedError{err}
 	}
 	defer client.Close()
-	counter, err := broker.As[broker.Counter](client.Broker())
+	findings, unknown, err := p.look(ctx, client)
 	if err != nil {
 		return unaskedError{err}
 	}
-	counts, unasked := counter.Counts(ctx, broker.Selection{})
-	if errors.Is(unasked, broker.ErrUnsupported) { // some brokers know their dead letters only
-		counts, err = counter.Counts(ctx, broker.Selection{States: []broker.State{broker.StateDead}})
-	} else {
-		err = unasked
-	}
+	return p.conclude(findings, *asJSON, unknown, "", "")
+}
+
+// look finds out what is there. unknown says why something may be there that is not
+// among the findings.
+func (p *program) look(ctx context.Context, client *dtask.Client) (findings []finding, unknown, err error) {
+	there, err := operate.New(client.Broker()).Waiting(ctx)
 	if err != nil {
-		return unaskedError{err}
+		return nil, nil, err
 	}
-	findings, err := p.judge(ctx, client, counts)
-	if err != nil {
-		return unaskedError{err}
+	if findings, err = p.judge(ctx, client, there.Counts); err != nil {
+		return nil, nil, err
 	}
+	findings = append(findings, p.judgeCensus(there.Kinds)...)
+	kept, err := p.judgeKept(ctx, client)
+	findings = append(findings, kept...)
+	slices.SortStableFunc(findings, func(a, b finding) int { return cmp.Or(cmp.Compare(a.Task, b.Task), cmp.Compare(a.Queue, b.Queue)) })
+	return findings, there.Unknown, err
+}
+
+// conclude prints findings, and returns the error that they mean. A text other than
+// the usual one has the number of findings that are not well.
+func (p *program) conclude(findings []finding, asJSON bool, unknown error, text, from string) error {
 	if err := p.printFindings(findings, asJSON); err != nil {
 		return err
 	}
-	if unasked != nil {
-		return unaskedError{fmt.Errorf("it cannot be told what waits in the queues: %w", unasked)}
-	}
-	stranded := 0
+	kinds, messages, results, maybe := 0, 0, 0, 0
 	for _, f := range findings {
-		if f.State != broker.StateDead && f.Fate != inside.Runs && f.Fate != inside.Converted {
-			stranded += f.Messages
+		switch {
+		case f.well():
+			continue
+		case f.State == stateKept:
+			results += f.Messages
+		case f.State == stateMaybe:
+			maybe++
+		default:
+			messages += f.Messages
 		}
+		kinds++
 	}
-	if stranded > 0 {
-		return fmt.Errorf("this program would not run %d of the waiting messages", stranded)
+	switch {
+	case kinds > 0 && text != "":
+		return fmt.Errorf(text, from, kinds)
+	case messages > 0:
+		return fmt.Errorf("this program would not run %d of the waiting messages", messages)
+	case maybe > 0:
+		return fmt.Errorf("this program would not run messages of %d kinds that may wait", maybe)
+	case results > 0:
+		return fmt.Errorf("this program could not read %d of the results that are kept", results)
+	case unknown != nil:
+		return unaskedError{unknown}
 	}
 	return nil
 }
 
-// judge finds out what this program would do with messages of each kind.
-func (p *program) judge(ctx context.Context, client *dtask.Client, counts []broker.Count) ([]finding, error) {
+// byName returns the tasks of the program by the names that they have and had.
+func (p *program) byName() map[string]dtask.BoundTask {
 	tasks := make(map[string]dtask.BoundTask)
 	for _, t := range p.boundTasks() {
 		for _, name := range append([]string{t.Name}, t.Spec.Was...) {
 			tasks[name] = t
 		}
 	}
+	return tasks
+}
+
+const noSuchTask = "this program has no such task"
+
+// judge finds out what this program would do with messages of each kind.
+func (p *program) judge(ctx context.Context, client *dtask.Client, counts []broker.Count) ([]finding, error) {
+	tasks := p.byName()
 	var findings []finding
 	for _, c := range counts {
-		f := finding{Task: c.Task, Queue: c.Queue, Schema: c.Schema, State: c.State, Messages: c.Messages, Fate: inside.Unknown, Reason: "this program has no such task"}
+		f := finding{Task: c.Task, Queue: c.Queue, Schema: c.Schema, State: c.State, Messages: c.Messages, Fate: broker.FateUnknown, Reason: noSuchTask}
 		if c.State == broker.StateDelayed {
 			f.Latest = &c.Latest
 		}
 		if t, ok := tasks[c.Task]; ok {
 			f.Fate, f.Reason = inside.Judge(t, c.Schema)
-			if f.Fate == inside.Runs || f.Fate == inside.Converted {
+			if f.Fate == broker.FateRuns || f.Fate == broker.FateConverted {
 				if err := p.sample(ctx, client, t, c, &f); err != nil {
 					return nil, err
 				}
@@ -109,7 +145,6 @@ func (p *program) judge(ctx context.Context, client *dtask.Client, counts []brok
 		}
 		findings = append(findings, f)
 	}
-	slices.SortStableFunc(findings, func(a, b finding) int { return cmp.Or(cmp.Compare(a.Task, b.Task), cmp.Compare(a.Queue, b.Queue)) })
 	return findings, nil
 }
 
@@ -124,44 +159,52 @@ func (p *program) sample(ctx context.Context, client *dtask.Client, t dtask.Boun
 	if err != nil {
 		return err
 	}
-	bad := 0
+	bad, tried := 0, 0
 	for _, s := range page.Messages {
-		if err := inside.Decode(ctx, t, s.Message); err != nil {
-			if bad++; bad == 1 {
-				f.Reason = err.Error()
-			}
+		tried++
+		err := tryDecode(ctx, t, s.Message)
+		if err == nil {
+			continue
+		}
+		if bad++; bad == 1 {
+			f.Reason = err.Error()
+		}
+		if errors.Is(err, errSlow) {
+			break
 		}
 	}
 	if bad > 0 {
-		f.Fate = inside.Refused
-		f.Reason = fmt.Sprintf("%d of %d that were tried do not decode: %s", bad, len(page.Messages), f.Reason)
+		f.Fate = broker.FateRefused
+		f.Reason = fmt.Sprintf("%d of %d that were tried do not decode: %s", bad, tried, f.Reason)
 	}
 	return nil
 }
 
-// printFindings prints a table, or a JSON object for each.
-func (p *program) printFindings(findings []finding, asJSON bool) error {
-	if asJSON {
-		e := json.NewEncoder(p.stdout)
-		for _, f := range findings {
-			if err := e.Encode(f); err != nil {
-				return err
+// decodeTime is how long decoding one message may take, with its upcasters.
+const decodeTime = 10 * time.Second
+
+var errSlow = fmt.Errorf("converting its arguments takes longer than %v", decodeTime)
+
+// tryDecode decodes the arguments of a message. An upcaster may panic, or not return.
+func tryDecode(ctx context.Context, t dtask.BoundTask, m *broker.Message) error {
+	ctx, cancel := context.WithTimeout(ctx, decodeTime)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() {
+		defer func() {
+			if v := recover(); v != nil {
+				done <- fmt.Errorf("converting its arguments panics: %v", v)
 			}
+		}()
+		done <- inside.Decode(ctx, t, m)
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		if ctx.Err() == context.DeadlineExceeded {
+			return errSlow
 		}
-		return nil
+		return ctx.Err()
 	}
-	w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "TASK\tQUEUE\tSCHEMA\tSTATE\tMESSAGES\tFATE")
-	for _, f := range findings {
-		fate := string(f.Fate)
-		if f.Reason != "" {
-			fate += ": " + f.Reason
-		}
-		state := string(f.State)
-		if f.Latest != nil {
-			state += " until " + f.Latest.UTC().Format(time.RFC3339)
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\n", printable(f.Task), printable(f.Queue), printable(cmp.Or(f.Schema, "-")), state, f.Messages, printable(fate))
-	}
-	return w.Flush()
 }

@@ -17,9 +17,11 @@ import (
 	"time"
 
 	"github.com/dtaskhq/dtask/internal/crontab"
+	"github.com/dtaskhq/dtask/internal/testenv/postgrestest"
 	"github.com/dtaskhq/dtask/internal/testenv/rabbittest"
 	"github.com/dtaskhq/dtask/runtime/broker"
 	"github.com/dtaskhq/dtask/runtime/dtask"
+	_ "github.com/dtaskhq/dtask/runtime/postgres"
 	_ "github.com/dtaskhq/dtask/runtime/rabbitmq"
 	_ "github.com/dtaskhq/dtask/runtime/sqlite"
 )
@@ -29,6 +31,7 @@ import (
 const (
 	ledgerEnv = "DTASK_WORKERTEST_LEDGER"
 	cronEnv   = "DTASK_WORKERTEST_CRON"   // schedule of the task tick
+	outboxEnv = "DTASK_WORKERTEST_OUTBOX" // file with an outbox
 	brokenEnv = "DTASK_WORKERTEST_BROKEN" // file: while it exists, children exit at once
 )
 
@@ -41,7 +44,7 @@ func TestMain(m *testing.M) {
 		if _, err := os.Stat(os.Getenv(brokenEnv)); err == nil && os.Getenv(childEnv) != "" {
 			os.Exit(7)
 		}
-		os.Exit(Run(os.Args[1:], testTable()))
+		os.Exit(Program{Outbox: testOutbox()}.Run(os.Args[1:], testTable()))
 	}
 	os.Exit(m.Run())
 }
@@ -67,6 +70,9 @@ var (
 	bombTask  = define("test.Bomb", "work", 1)  // kills its process
 	hogTask   = define("test.Hog", "work", 3)   // keeps memory
 	otherTask = define("test.Other", "other", 0)
+
+	otherNapTask  = define("test.OtherNap", "other", 3)
+	otherBombTask = define("test.OtherBomb", "other", 1)
 
 	tickTask = dtask.Define[struct{}, dtask.None]("test.Tick", dtask.Spec{
 		Queue: "work", Retries: 3, Backoff: 100 * time.Millisecond, Schema: "empty", Cron: os.Getenv(cronEnv),
@@ -95,14 +101,24 @@ func testTable() dtask.Table {
 		})
 	}
 	note := func(context.Context, string) error { return nil }
+	nap := func(_ context.Context, text string) error {
+		d, err := time.ParseDuration(text)
+		time.Sleep(d)
+		return err
+	}
+	bomb := func(_ context.Context, kind string) error {
+		if kind == "overflow" {
+			debug.SetMaxStack(1 << 20) // sooner
+			return overflow(1)
+		}
+		go func() { panic("in a goroutine of the task") }()
+		select {}
+	}
 	table := dtask.Table{
 		bind(noteTask, note),
 		bind(otherTask, note),
-		bind(napTask, func(_ context.Context, text string) error {
-			d, err := time.ParseDuration(text)
-			time.Sleep(d)
-			return err
-		}),
+		bind(napTask, nap),
+		bind(otherNapTask, nap),
 		bind(holdTask, func(ctx context.Context, _ string) error { <-ctx.Done(); return ctx.Err() }),
 		bind(deafTask, func(context.Context, string) error { select {} }),
 		bind(failTask, func(context.Context, string) error { return errors.New("as always") }),
@@ -112,14 +128,8 @@ func testTable() dtask.Table {
 			}
 			return nil
 		}),
-		bind(bombTask, func(_ context.Context, kind string) error {
-			if kind == "overflow" {
-				debug.SetMaxStack(1 << 20) // sooner
-				return overflow(1)
-			}
-			go func() { panic("in a goroutine of the task") }()
-			select {}
-		}),
+		bind(bombTask, bomb),
+		bind(otherBombTask, bomb),
 		bind(hogTask, func(context.Context, string) error {
 			hoard = append(hoard, bytes.Repeat([]byte{1}, 64<<20))
 			return nil
@@ -158,6 +168,10 @@ func onEachBroker(t *testing.T, test func(*testing.T, *bench)) {
 		t.Parallel()
 		test(t, newBench(t, "sqlite:"+filepath.Join(t.TempDir(), "tasks.db")))
 	})
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		test(t, newBench(t, postgrestest.URL(t)))
+	})
 	t.Run("rabbitmq", func(t *testing.T) {
 		t.Parallel()
 		test(t, newBench(t, rabbittest.URL(t)))
@@ -177,6 +191,15 @@ func newBench(t *testing.T, url string) *bench {
 	return &bench{t, url, newLedger(t), client}
 }
 
+func (b *bench) pauser() broker.Pauser {
+	b.t.Helper()
+	pauser, err := broker.As[broker.Pauser](b.client.Broker())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return pauser
+}
+
 func (b *bench) admin() broker.Admin {
 	b.t.Helper()
 	admin, err := b.client.Admin()
@@ -193,7 +216,9 @@ func (b *bench) delay(task dtask.Task[textArgs, dtask.None], texts ...string) {
 	for i, text := range texts {
 		args[i].Text = text
 	}
-	if _, err := dtask.DelayMany(dtask.NewContext(context.Background(), b.client), task, args); err != nil {
+	ctx, cancel := context.WithTimeout(context.Background(), patience) // the client's own limit is short
+	defer cancel()
+	if _, err := dtask.DelayMany(dtask.NewContext(ctx, b.client), task, args); err != nil {
 		b.t.Fatal(err)
 	}
 }

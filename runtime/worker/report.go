@@ -26,8 +26,11 @@ type report struct {
 	Stats dtask.WorkerStats     `json:"stats"`
 	Tasks map[string]taskCounts `json:"tasks"`
 
-	// Neglected are the messages by queue that nobody takes, at the last look.
-	Neglected map[string]int `json:"neglected,omitempty"`
+	// Orphaned are the messages by queue that nobody takes, at the last look.
+	Orphaned map[string]int `json:"orphaned,omitempty"`
+
+	// Extensions are the reports of extensions, from a child to its supervisor.
+	Extensions map[string][]byte `json:"extensions,omitempty"`
 }
 
 // plus adds the counts and the memory of s to those of r, and what s has found that
@@ -39,6 +42,7 @@ func (r report) plus(s report) report {
 	r.Stats.Dead += s.Stats.Dead
 	r.Stats.Snoozed += s.Stats.Snoozed
 	r.Stats.HandedBack += s.Stats.HandedBack
+	r.Stats.Cancelled += s.Stats.Cancelled
 	r.Stats.GivenUp += s.Stats.GivenUp
 	r.Stats.NotRecorded += s.Stats.NotRecorded
 	r.Stats.Running += s.Stats.Running
@@ -50,13 +54,13 @@ func (r report) plus(s report) report {
 		tasks[name] = tasks[name].plus(c)
 	}
 	r.Tasks = tasks
-	r.Neglected = neglectedByAny(r.Neglected, s.Neglected)
+	r.Orphaned = orphanedByAny(r.Orphaned, s.Orphaned)
 	return r
 }
 
-// neglectedByAny returns the findings of two processes, which have looked at the
+// orphanedByAny returns the findings of two processes, which have looked at the
 // same queues at different times.
-func neglectedByAny(a, b map[string]int) map[string]int {
+func orphanedByAny(a, b map[string]int) map[string]int {
 	if len(a) == 0 {
 		return b
 	}
@@ -69,5 +73,5 @@ func neglectedByAny(a, b map[string]int) map[string]int {
 
 // settled returns how many messages a worker has settled.
 func settled(s dtask.WorkerStats) int64 {
-	return s.Done + s.Retried + s.Dead + s.Snoozed + s.HandedBack + s.NotRecorded
+	return s.Done + s.Retried + s.Dead + s.Snoozed + s.HandedBack + s.Cancelled + s.NotRecorded
 }

@@ -48,7 +48,7 @@ func (r *retries) middleware(next dtask.HandleFunc) dtask.HandleFunc {
 		defer r.mu.Unlock()
 		delete(r.due, m.ID)
 		switch {
-		case o.Kind == dtask.OutcomeDone, o.Kind == dtask.OutcomeDead:
+		case o.Kind == dtask.OutcomeDone, o.Kind == dtask.OutcomeDead, o.Kind == dtask.OutcomeCancelled:
 		case len(r.due) >= maxPutOff:
 			r.more++
 		case o.Kind == dtask.OutcomeRetried:

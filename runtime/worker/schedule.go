@@ -96,6 +96,9 @@ type scheduler struct {
 	store     broker.TickStore // of the client
 	schedules []schedule
 	log       *slog.Logger
+
+	mu    sync.Mutex
+	ticks map[string]time.Time // the newest ones, by task, where this process may tick
 }
 
 // newScheduler returns a scheduler, the nil one if there is nothing to schedule:
@@ -108,7 +111,7 @@ func newScheduler(client *dtask.Client, schedules []schedule, log *slog.Logger) 
 	if err != nil {
 		return nil, err
 	}
-	return &scheduler{client, store, schedules, log}, nil
+	return &scheduler{client: client, store: store, schedules: schedules, log: log, ticks: make(map[string]time.Time)}, nil
 }
 
 // run watches the clock until ctx ends.
@@ -199,7 +202,7 @@ func (s *scheduler) step(ctx context.Context, sch schedule) (next time.Time, err
 	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
 	defer cancel()
 	for {
-		last, err := s.store.LastTick(ctx, sch.task.Name)
+		last, err := s.lastTick(ctx, sch.task.Name)
 		if err != nil {
 			return time.Time{}, err
 		}
@@ -227,7 +230,11 @@ func (s *scheduler) step(ctx context.Context, sch schedule) (next time.Time, err
 			return sch.when.Next(last), nil
 		}
 		missed := now.Sub(tick) > lateAfter
-		skip := missed && sch.task.Spec.SkipMissed
+		paused, err := s.paused(ctx, sch)
+		if err != nil {
+			return time.Time{}, err
+		}
+		skip := missed && sch.task.Spec.SkipMissed || paused
 		var id string
 		var ticked bool
 		if skip {
@@ -239,6 +246,8 @@ func (s *scheduler) step(ctx context.Context, sch schedule) (next time.Time, err
 		case err != nil:
 			return time.Time{}, err
 		case !ticked: // another scheduler was faster
+		case paused:
+			s.log.Info("periodic task is paused; its tick is left out", "task", sch.task.Name, "tick", tick)
 		case skip:
 			s.log.Warn("periodic task missed its time; left out", "task", sch.task.Name, "tick", tick)
 		case id == "":

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -48,8 +49,11 @@ func (p *program) work(stop *stopper, interval time.Duration, publish func(repor
 	running, ended := context.WithCancel(ctx)
 	defer ended()
 	using.Go(func() { v.watch(running, s) })
-	using.Go(func() { s.neglect.watch(running, s.worker.Ready()) })
-	using.Go(func() { newAnnouncer(s, p).run(running, s.worker.Ready()) })
+	using.Go(func() { s.orphans.watch(running, s.worker.Ready()) })
+	announcer := newAnnouncer(s, p, stop.ctx)
+	using.Go(func() { announcer.run(running, s.worker.Ready()) })
+	using.Go(func() { s.obeyOperators(running, announcer, stop) })
+	using.Go(func() { s.recorder.run(running) })
 	scheduling, stopScheduling := context.WithCancel(stop.ctx)
 	defer stopScheduling()
 	using.Go(func() { s.scheduler.run(scheduling) })
@@ -67,16 +71,20 @@ func (s *service) unrecorded() []broker.Unrecorded { return inside.Unrecorded(s.
 
 // A service is what runs the tasks of one process.
 type service struct {
+	id        string // of this process, for operators
 	client    *dtask.Client
 	admin     broker.Admin
 	worker    *dtask.Worker
 	scheduler *scheduler
 	queues    []string
 	counts    *counts
-	neglect   *neglect
+	recorder  *recorder
+	orphans   *orphanWatch
 	log       *slog.Logger
 
-	paused map[string]bool // by queue, as lookForPaused found them last
+	// As lookForPaused found them last.
+	paused      map[string]bool // by queue
+	tasksPaused bool            // some, of whatever queue
 }
 
 // newService opens the broker and prepares the worker and the scheduler.
@@ -85,7 +93,7 @@ func (p *program) newService(ctx context.Context, middleware ...dtask.Middleware
 	if err != nil {
 		return nil, err
 	}
-	s := &service{client: client, queues: p.queueNames(), counts: newCounts(p.boundTasks()), log: p.log}
+	s := &service{id: rand.Text(), client: client, queues: p.queueNames(), counts: newCounts(p.boundTasks()), log: p.log}
 	if err := s.prepare(p, middleware); err != nil {
 		s.close()
 		return nil, err
@@ -98,15 +106,19 @@ func (s *service) prepare(p *program, middleware []dtask.Middleware) (err error)
 	if s.admin, err = s.client.Admin(); err != nil {
 		return err
 	}
-	s.neglect = newNeglect(s.client, p.log)
+	s.orphans = newOrphanWatch(s.client, p.log)
 	if p.config.scheduler {
 		if s.scheduler, err = newScheduler(s.client, p.schedules, p.log); err != nil {
 			return err
 		}
 	}
-	middleware = slices.Concat([]dtask.Middleware{s.counts.middleware}, middleware, p.additions.Middleware)
-	s.worker, err = dtask.NewWorker(s.client, p.config.workerConfig(p.log, middleware...), p.tables...)
-	return err
+	middleware = slices.Concat([]dtask.Middleware{s.counts.middleware}, p.extended.middleware(), middleware, p.additions.Middleware)
+	if s.worker, err = dtask.NewWorker(s.client, p.config.workerConfig(p.log, middleware...), p.tables...); err != nil {
+		return err
+	}
+	s.recorder = newRecorder(s, p.config.journal)
+	p.extended.made(s.worker)
+	return nil
 }
 
 // checkTables reports what is wrong with the tables and the queues, before the

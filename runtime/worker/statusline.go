@@ -8,7 +8,7 @@ import (
 )
 
 // isTerminal reports whether a person may be reading w.
-func isTerminal(w io.Writer) bool {
+func isTerminal(w any) bool {
 	if t, ok := w.(*statusLine); ok {
 		w = t.out
 	}

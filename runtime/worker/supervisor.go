@@ -75,6 +75,7 @@ type supervisor struct {
 	killAt  time.Time       // when children that do not stop are killed
 	failure error           // why the supervisor stops, if not by a signal
 	serial  int             // of the children started
+	died    int             // children that nobody had told to end
 }
 
 // A place is where one child after the other does its work.
@@ -114,6 +115,7 @@ func (s *supervisor) run() error {
 		case <-tick.C:
 			s.killSilent()
 			s.front.publish(s.report())
+			s.tellExtensions()
 		}
 	}
 }
@@ -221,6 +223,14 @@ func (s *supervisor) reported(c *child, r report) {
 	case c == p.child && p.replace == "":
 		p.replace = s.wornOut(r)
 	}
+}
+
+// tellExtensions passes the reports of the children's extensions on to those of this
+// process.
+func (s *supervisor) tellExtensions() {
+	var reports []map[string][]byte
+	s.each(func(c *child) { reports = append(reports, c.report.Extensions) })
+	s.program.extended.children(s.past.Extensions, reports, s.died)
 }
 
 // report sums up the reports of the children.

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/dtaskhq/dtask/internal/testenv/skip"
+	"github.com/dtaskhq/dtask/runtime/brokertest"
+	"github.com/dtaskhq/dtask/runtime/dtask"
 )
 
 // pids returns the processes that have run tasks.
@@ -90,6 +92,47 @@ func TestSupervisorSurvivesBombs(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Bombs on two queues kill several processes, again and again: they become dead
+// letters, and none of the tasks that run beside them does.
+func TestSupervisorBuriesBombsOnly(t *testing.T) {
+	onEachBroker(t, func(t *testing.T, b *bench) {
+		const bombs, naps = 2, 30 // of each queue
+		for range bombs {
+			b.delay(bombTask, "panic")
+			b.delay(otherBombTask, "panic")
+			for range naps / bombs {
+				b.delay(napTask, "200ms")
+				b.delay(otherNapTask, "200ms")
+			}
+		}
+		p := b.start(nil, "-processes", "3", "-concurrency", "4")
+		for _, queue := range []string{"work", "other"} {
+			brokertest.Eventually(t, func() string {
+				if s := b.state(queue); s.Dead < bombs || s.Ready+s.Running+s.Delayed > 0 {
+					return fmt.Sprintf("%s: %+v, want %d dead letters and nothing else", queue, s, bombs)
+				}
+				return ""
+			})
+			dead, err := b.admin().DeadLetters(t.Context(), queue, 100)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range dead {
+				if m.Task != bombTask.Name() && m.Task != otherBombTask.Name() {
+					t.Errorf("%s is a dead letter: %+v", m.Task, m.Failures)
+				}
+			}
+		}
+		for _, task := range []dtask.Task[textArgs, dtask.None]{napTask, otherNapTask} {
+			b.ledger.await(t, naps, "done", task)
+		}
+		p.signal(t, syscall.SIGTERM)
+		if code := p.exit(t); code != exitOK {
+			t.Errorf("exit code %d", code)
+		}
+	})
 }
 
 func TestSupervisorCrashLoop(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/dtaskhq/dtask/runtime/dtask"
+	"github.com/dtaskhq/dtask/runtime/internal/inside"
 )
 
 const (
@@ -70,6 +71,9 @@ func (v *vitals) watch(ctx context.Context, s *service) {
 			if err = s.lookForPaused(ctx); err == nil {
 				due, err = s.due(ctx)
 			}
+			if s.tasksPaused {
+				due = "" // it may be what the broker puts off
+			}
 		}
 		v.mu.Lock()
 		v.service, v.broker, v.due = s, err, due
@@ -96,8 +100,14 @@ func (v *vitals) report(now time.Time) report {
 		return r
 	}
 	r.Stats, r.Tasks = v.service.worker.Stats(), v.service.counts.all(v.service.unrecorded())
-	r.Neglected = v.service.neglect.last()
+	r.Orphaned = v.service.orphans.last()
+	_, quiet := inside.Concurrency(v.service.worker)
+	if quiet {
+		v.moved = now
+	}
 	switch stalled := v.stalled(now, r.Stats); {
+	case quiet:
+		r.Problem = "quiet: an operator has told this process to fetch no more"
 	case v.stop.Err() != nil:
 		r.Problem = "stopping"
 	case v.broker != nil:

@@ -27,7 +27,7 @@ func TestVitals(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v.service = &service{worker: worker, counts: newCounts(nil), neglect: &neglect{}}
+	v.service = &service{worker: worker, counts: newCounts(nil), orphans: &orphanWatch{}}
 	check := func(what string, live, ready bool, problem string) {
 		t.Helper()
 		if r := v.report(now); r.Live != live || r.Ready != ready || !strings.Contains(r.Problem, problem) || (problem == "") != (r.Problem == "") {

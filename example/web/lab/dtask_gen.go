@@ -20,6 +20,8 @@ var LabCrashTask = dtask.Define[LabCrashArgs, dtask.None]("github.com/dtaskhq/dt
 	Backoff: time.Second,
 	Module:  "github.com/dtaskhq/dtask",
 	Schema:  "e3b0c44298fc1c14",
+	Doc: "Crash kills the process of its worker, as the kernel does when memory runs out.\n" +
+		"dtask delivers the task again, to the next process: that attempt succeeds.",
 })
 
 // DelayLabCrash enqueues Lab.Crash() on queue "lab".
@@ -41,6 +43,8 @@ var StumbleTask = dtask.Define[StumbleArgs, dtask.None]("github.com/dtaskhq/dtas
 	Backoff: time.Second,
 	Module:  "github.com/dtaskhq/dtask",
 	Schema:  "e3b0c44298fc1c14",
+	Doc: "Stumble fails twice and then succeeds. dtask tries it again after one second,\n" +
+		"and after two more.",
 })
 
 // DelayStumble enqueues Stumble() on queue "lab".

@@ -14,14 +14,7 @@ type MailerSendArgs struct {
 	Letter Letter `json:"letter"`
 }
 
-// MailerSendTask is the definition of Mailer.Send. Its arguments in a message:
-//
-//	letter Letter
-//	Letter.ID string
-//	Letter.To string
-//	Letter.Subject string
-//	Letter.Text string
-//	Letter.Files []string
+// MailerSendTask is the definition of Mailer.Send.
 var MailerSendTask = dtask.Define[MailerSendArgs, dtask.None]("github.com/dtaskhq/dtask/example/web/mail.Mailer.Send", dtask.Spec{
 	Queue:   "mail",
 	Retries: 5,
@@ -29,6 +22,17 @@ var MailerSendTask = dtask.Define[MailerSendArgs, dtask.None]("github.com/dtaskh
 	Backoff: 2 * time.Second,
 	Module:  "github.com/dtaskhq/dtask",
 	Schema:  "a91f1a5780fb621f",
+	Fields: []string{
+		"letter Letter",
+		"Letter.ID string",
+		"Letter.To string",
+		"Letter.Subject string",
+		"Letter.Text string",
+		"Letter.Files []string",
+	},
+	Doc: "Send sends a letter. If the worker dies in between it may send it twice; the\n" +
+		"two have the same Message-ID, so that mail programs can tell. A letter that\n" +
+		"the mail server refuses is not retried.",
 })
 
 // DelayMailerSend enqueues Mailer.Send(letter) on queue "mail".

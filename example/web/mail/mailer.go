@@ -60,14 +60,17 @@ func (m *Mailer) String() string {
 //
 //dtask:task queue=mail retries=5 backoff=2s timeout=30s
 func (m *Mailer) Send(ctx context.Context, letter Letter) error {
+	log := dtask.Logger(ctx)
 	to, err := mail.ParseAddress(letter.To)
 	if err != nil {
+		log.Warn("the address of the letter cannot be read", "err", err)
 		return dtask.Permanent(fmt.Errorf("%q is no mail address", letter.To))
 	}
 	message, err := compose(m.from, to, letter)
 	if err != nil {
 		return err
 	}
+	log.Info("sending the letter", "bytes", len(message), "files", len(letter.Files))
 	if m.server != "" {
 		return m.deliver(ctx, to, message)
 	}

@@ -35,3 +35,5 @@ for (const event of ["dragleave", "drop"]) {
 }
 
 lookAgain();
+// What was mended in the dashboard is seen by who comes back.
+addEventListener("focus", look);

@@ -16,11 +16,7 @@ type ThumbnailArgs struct {
 	Box       int    `json:"box"`
 }
 
-// ThumbnailTask is the definition of Thumbnail. Its arguments in a message:
-//
-//	original string
-//	thumbnail string
-//	box int
+// ThumbnailTask is the definition of Thumbnail.
 var ThumbnailTask = dtask.Define[ThumbnailArgs, Size]("github.com/dtaskhq/dtask/example/web/pictures.Thumbnail", dtask.Spec{
 	Queue:   "pictures",
 	Retries: 5,
@@ -28,7 +24,15 @@ var ThumbnailTask = dtask.Define[ThumbnailArgs, Size]("github.com/dtaskhq/dtask/
 	Backoff: time.Second,
 	Module:  "github.com/dtaskhq/dtask",
 	Schema:  "b4637fe5d999c962",
-	Result:  "8d93771385f17cfe",
+	Fields: []string{
+		"original string",
+		"thumbnail string",
+		"box int",
+	},
+	Result: "8d93771385f17cfe",
+	Doc: "Thumbnail renders the picture in the file original as a JPEG, in the file\n" +
+		"thumbnail, that fits into a square of box pixels. It returns the size. A\n" +
+		"picture that cannot be read is not retried.",
 })
 
 // DelayThumbnail enqueues Thumbnail(original, thumbnail, box) on queue

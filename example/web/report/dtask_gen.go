@@ -14,10 +14,7 @@ type WriterWriteArgs struct {
 	Folder string `json:"folder"`
 }
 
-// WriterWriteTask is the definition of Writer.Write. Its arguments in a
-// message:
-//
-//	folder string
+// WriterWriteTask is the definition of Writer.Write.
 var WriterWriteTask = dtask.Define[WriterWriteArgs, dtask.None]("github.com/dtaskhq/dtask/example/web/report.Writer.Write", dtask.Spec{
 	Queue:   "reports",
 	Retries: 3,
@@ -25,6 +22,12 @@ var WriterWriteTask = dtask.Define[WriterWriteArgs, dtask.None]("github.com/dtas
 	Backoff: 2 * time.Second,
 	Module:  "github.com/dtaskhq/dtask",
 	Schema:  "97442e9105e03e72",
+	Fields: []string{
+		"folder string",
+	},
+	Doc: "Write writes the report that is ordered in a folder, and delays the mail\n" +
+		"that takes it to its reader. While thumbnails are still being rendered, it\n" +
+		"asks to be run again later; that costs no attempt.",
 })
 
 // DelayWriterWrite enqueues Writer.Write(folder) on queue "reports".

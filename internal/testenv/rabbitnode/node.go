@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	mathrand "math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -178,9 +179,11 @@ func (n *Node) configure(o Options) error {
 		"RABBITMQ_MNESIA_BASE=" + filepath.Join(n.dir, "data"),
 		"RABBITMQ_LOG_BASE=" + filepath.Join(n.dir, "log"),
 		"RABBITMQ_LOGS=" + filepath.Join(n.dir, "log", "rabbit.log"),
+		// A scheduler of Erlang that has nothing to do sleeps, and does not keep a
+		// core busy for a while, as by default: there are several nodes.
 		// If the node of a target crashes while RabbitMQ dead-letters a message
 		// to it, RabbitMQ tries again after this timeout, by default three minutes.
-		"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=-kernel inet_dist_use_interface {127,0,0,1} -rabbit dead_letter_worker_publisher_confirm_timeout 5000 " + o.Args,
+		"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=+sbwt none +sbwtdcpu none +sbwtdio none -kernel inet_dist_use_interface {127,0,0,1} -rabbit dead_letter_worker_publisher_confirm_timeout 5000 " + o.Args,
 		// The start script replaces itself by the node, whose process id the
 		// guardian then knows.
 		"RUNNING_UNDER_SYSTEMD=1",
@@ -198,15 +201,22 @@ func FreePort() (int, error) {
 	return ports[0], nil
 }
 
+// freePorts returns ports that no connection gets by itself: a node binds its own
+// only after seconds, and until then tests make many connections.
 func freePorts(n int) ([]int, error) {
 	var ports []int
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
+	var err error
+	for attempt := 0; len(ports) < n; attempt++ {
+		if attempt == 100*n {
 			return nil, err
 		}
+		port := 10_000 + mathrand.IntN(20_000)
+		var l net.Listener
+		if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err != nil {
+			continue
+		}
 		defer l.Close() // only at the end: no port twice
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+		ports = append(ports, port)
 	}
 	return ports, nil
 }

@@ -13,7 +13,7 @@ import (
 
 // patience is how long a node may take to start: seconds, but on a machine with
 // much else to do minutes.
-const patience = 3 * time.Minute
+const patience = 5 * time.Minute
 
 // A Node is a node of the test's own, to be stopped and crashed.
 type Node struct {

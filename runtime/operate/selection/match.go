@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dtaskhq/dtask/internal/fault"
 	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
@@ -93,8 +94,11 @@ func (t term) text(m broker.Stored) (string, bool) {
 		return "", false
 	}
 	f := m.Message.Failures[n-1]
-	if t.field == "kind" {
+	switch t.field {
+	case "kind":
 		return f.Kind, true
+	case "fault":
+		return fault.ID(m.Message.Task, f.Kind, f.Error), true
 	}
 	return f.Error, true
 }

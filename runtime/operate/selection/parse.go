@@ -23,6 +23,7 @@ var fields = map[string]string{
 	"state":   ":",
 	"error":   ":~",
 	"kind":    ":",
+	"fault":   ":",
 	"attempt": ":><",
 	"age":     "><",
 	"for":     "><",
@@ -124,7 +125,7 @@ func (t *term) check() (err error) {
 	}
 	switch t.field {
 	case "age", "for":
-		t.age, err = parseAge(t.value)
+		t.age, err = ParseAge(t.value)
 	case "attempt":
 		if _, err = strconv.ParseUint(t.value, 10, 31); err != nil {
 			err = fmt.Errorf("attempt %s is not a number", quoted(t.value))
@@ -173,8 +174,8 @@ func checkState(name string) error {
 // maxAge is beyond what anybody means.
 const maxAge = 100 * 365 * 24 * time.Hour
 
-// parseAge reads a duration, which may be in days.
-func parseAge(text string) (time.Duration, error) {
+// ParseAge reads a duration as people write it: 90s, 15m, 36h or 7d.
+func ParseAge(text string) (time.Duration, error) {
 	d, err := time.ParseDuration(text)
 	if days, ok := strings.CutSuffix(text, "d"); ok {
 		var n uint64

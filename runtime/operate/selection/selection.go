@@ -15,6 +15,8 @@
 //	state       :           ready, delayed, running or dead
 //	error       : ~         the newest failure, without its stack
 //	kind        :           the kind of that: error, panic, timeout, expired, crash …
+//	fault       :           the name of what dead letters have in common: see a list of
+//	                        their groups
 //	attempt     : > <       the number of the attempt
 //	age         > <         how long ago the message was enqueued
 //	for         > <         how long it has been ready or dead, or until it is due
@@ -27,7 +29,9 @@
 package selection
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -69,6 +73,26 @@ func (s Selection) And(other Selection) Selection {
 	return Selection{append(s.terms[:len(s.terms):len(s.terms)], other.terms...)}
 }
 
+// Without returns the selection without its terms on a field.
+func (s Selection) Without(field string) Selection {
+	return Selection{slices.DeleteFunc(slices.Clone(s.terms), func(t term) bool { return t.field == field })}
+}
+
+// Of returns the value of the one term that says what a field is equal to, or "" if there
+// is none, or more is said of it.
+func (s Selection) Of(field string) string {
+	value := ""
+	for _, t := range s.terms {
+		if t.field == field {
+			if value != "" || t.not || t.op != ':' {
+				return ""
+			}
+			value = t.value
+		}
+	}
+	return value
+}
+
 // All reports whether all messages are selected.
 func (s Selection) All() bool { return len(s.terms) == 0 }
 
@@ -79,6 +103,19 @@ func (s Selection) String() string {
 		texts = append(texts, t.String())
 	}
 	return strings.Join(texts, " ")
+}
+
+// WithoutArguments returns the text of the selection, or "all", with an ellipsis for
+// what arguments are to be.
+func (s Selection) WithoutArguments() string {
+	var texts []string
+	for _, t := range s.terms {
+		if strings.HasPrefix(t.field, "args.") {
+			t.value = "…"
+		}
+		texts = append(texts, t.String())
+	}
+	return cmp.Or(strings.Join(texts, " "), "all")
 }
 
 // Broker returns the selection as brokers take it, with ages as of a time. What a

@@ -74,7 +74,7 @@ func TestErrors(t *testing.T) {
 	for text, want := range map[string]string{
 		"taks:mail":                     `at character 1: unknown field "taks"; did you mean task?`,
 		"state:dead quee:x":             `at character 12: unknown field "quee"; did you mean queue?`,
-		"zzzzzzzzz:1":                   `known are age, attempt, error, for, id, kind, queue, schema, state, task and args.NAME`,
+		"zzzzzzzzz:1":                   `known are age, attempt, error, fault, for, id, kind, queue, schema, state, task and args.NAME`,
 		"state:daed":                    `unknown state "daed"; did you mean dead?`,
 		"state:xyzxyzxyz":               `use ready, delayed, running, dead`,
 		"mail":                          `"mail" has no operator`,
@@ -130,4 +130,26 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("%q selects: %v as the broker looks it up, %v term by term, %v when written out", text, got, all, b2.Matches(sample()))
 		}
 	})
+}
+
+// A selection can be told without what it says of a field, and what that is.
+func TestWithout(t *testing.T) {
+	for text, want := range map[string][2]string{
+		"":                              {"", ""},
+		"task:a state:dead queue:b":     {"task:a queue:b", "dead"},
+		"-state:dead queue:b":           {"queue:b", ""},
+		"state:dead state:ready,dead":   {"", ""},
+		"args.state:dead error~\"x y\"": {"args.state:dead error~\"x y\"", ""},
+	} {
+		s, err := Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := [2]string{s.Without("state").String(), s.Of("state")}; got != want {
+			t.Errorf("%s: %q, want %q", text, got, want)
+		}
+		if s.String() != text {
+			t.Errorf("%s was changed to %s", text, s)
+		}
+	}
 }

@@ -40,6 +40,7 @@ func EncodeFailures(fs []broker.Failure) string { return encodeFailures(fs, maxF
 // encodeFailures returns the newest failures that fit into limit bytes, as JSON;
 // without their stacks if the newest does not fit with its own.
 func encodeFailures(fs []broker.Failure, limit int) string {
+	fs = withShorterLogs(fs, limit)
 	if text := newestFailures(fs, limit); text != "" {
 		return text
 	}
@@ -48,6 +49,30 @@ func encodeFailures(fs []broker.Failure, limit int) string {
 		fs[i].Stack = ""
 	}
 	return cmp.Or(newestFailures(fs, limit), noFailures)
+}
+
+// leastLog is how many bytes of a log are worth keeping.
+const leastLog = 1 << 10
+
+// withShorterLogs returns the failures with what they have logged shortened, the oldest
+// first, as far as the limit asks for it. How long it is in JSON depends on what is in it.
+func withShorterLogs(fs []broker.Failure, limit int) []broker.Failure {
+	for cloned := false; ; cloned = true {
+		oldest := slices.IndexFunc(fs, func(f broker.Failure) bool { return f.Log != "" })
+		if oldest < 0 {
+			return fs
+		}
+		if b, err := json.Marshal(fs); err != nil || len(b) <= limit {
+			return fs
+		}
+		if !cloned {
+			fs = slices.Clone(fs)
+		}
+		f := &fs[oldest]
+		if f.Log = broker.ShortenLog(f.Log, len(f.Log)*3/4); len(f.Log) < leastLog {
+			f.Log = ""
+		}
+	}
 }
 
 // newestFailures returns the newest failures that fit, or an empty string if none

@@ -35,7 +35,7 @@ func (e entry) add(rec *record) entry {
 	case accepted:
 		next := entry{kind: accepted, offset: rec.offset, nonce: maphash.String(nonceSeed, rec.nonce), byID: rec.nonce == rec.id}
 		return e.followedBy(next)
-	case done, dead:
+	case done, dead, cancelled:
 		e.kind, e.offset, e.record = rec.kind, rec.offset, rec
 	}
 	return e

@@ -3,6 +3,8 @@ package results
 import (
 	"context"
 	"time"
+
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/stream"
 )
 
 // fills reads what lies before the beginning of the index, for all who ask at the
@@ -114,7 +116,7 @@ func (fs *fills) read(since time.Time) error {
 		wanted[k] = entry{}
 	}
 	f.mu.Unlock()
-	records, err := read(f.ctx, f.conn, f.r.stream, place{time: since}, prefetch)
+	records, err := read(f.ctx, f.conn, f.r.stream, stream.Place{Time: since}, prefetch)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/stream"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
 
@@ -95,12 +96,12 @@ func (f *follower) run() error {
 }
 
 // begin returns the place where to begin.
-func (f *follower) begin() place {
+func (f *follower) begin() stream.Place {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.index != nil && f.index.next > 0 {
 		f.resumed = true
-		return place{offset: f.index.next - 1}
+		return stream.Place{Offset: f.index.next - 1}
 	}
 	since := time.Now()
 	for _, ws := range f.watches {
@@ -111,7 +112,7 @@ func (f *follower) begin() place {
 		}
 	}
 	f.index = &index{since: since}
-	return place{time: since}
+	return stream.Place{Time: since}
 }
 
 // resumeTime is how long the last record of an index may take to come again.

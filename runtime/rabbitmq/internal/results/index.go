@@ -75,7 +75,7 @@ func (ix *index) add(k key, rec *record) {
 func (s *segment) add(k key, rec *record) (size int) {
 	s.records++
 	s.latest = max(s.latest, rec.published)
-	if rec.kind != accepted && rec.kind != done && rec.kind != dead {
+	if rec.kind != accepted && rec.kind != done && rec.kind != dead && rec.kind != cancelled {
 		return 0
 	}
 	e := s.entries[k].add(rec)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/dtaskhq/dtask/runtime/broker"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/codec"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/stream"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
 
@@ -75,7 +76,7 @@ func (f *follower) wait(ctx context.Context, w *watch) (broker.Result, error) {
 		var err error
 		e, caughtUp := f.known(w)
 		switch {
-		case e.kind == done && (w.once || upToDate), e.kind == dead && upToDate:
+		case (e.kind == done || e.kind == cancelled) && (w.once || upToDate), e.kind == dead && upToDate:
 			return f.outcome(ctx, w, e)
 		case e.kind == accepted:
 			err = f.awaitNews(ctx, w)
@@ -126,7 +127,7 @@ func (f *follower) outcome(ctx context.Context, w *watch, e entry) (broker.Resul
 	case <-ctx.Done():
 		return broker.Result{}, ctx.Err()
 	}
-	records, err := read(ctx, f.conn, f.r.stream, place{offset: e.offset}, 1)
+	records, err := read(ctx, f.conn, f.r.stream, stream.Place{Offset: e.offset}, 1)
 	if err != nil {
 		return broker.Result{}, err
 	}

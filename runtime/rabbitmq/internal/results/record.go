@@ -13,6 +13,7 @@ package results
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -42,19 +43,17 @@ func Arguments() amqp.Table {
 	}
 }
 
-const (
-	headerKind   = "dtask-record"    // of a record
-	headerOffset = "x-stream-offset" // RabbitMQ's, of streams
-)
+const headerKind = "dtask-record"
 
 // A kind says what a record is about.
 type kind string
 
 const (
-	accepted kind = "accepted"
-	done     kind = "done"  // the body is the value
-	dead     kind = "dead"  // the body is an array with the last failure
-	fence    kind = "fence" // see catchUp
+	accepted  kind = "accepted"
+	done      kind = "done"      // the body is the value
+	dead      kind = "dead"      // the body is an array with the last failure
+	cancelled kind = "cancelled" // there is no body
+	fence     kind = "fence"     // see catchUp
 )
 
 // Accepted returns the record that a message is on its way. nonce tells apart the
@@ -74,8 +73,17 @@ func Done(m *broker.Message, value []byte) codec.Envelope {
 // Dead returns the record that a message is among the dead letters, by the last
 // of its failures.
 func Dead(m *broker.Message, failures []broker.Failure) codec.Envelope {
-	last := codec.EncodeFailures(failures[max(0, len(failures)-1):])
+	newest := slices.Clone(failures[max(0, len(failures)-1):])
+	for i := range newest {
+		newest[i].Log = "" // who waits for the result is told the error
+	}
+	last := codec.EncodeFailures(newest)
 	return encode(dead, m.ID, m.Task, time.Now().Add(m.Keep), []byte(last))
+}
+
+// Cancelled returns the record that a message was cancelled.
+func Cancelled(m *broker.Message) codec.Envelope {
+	return encode(cancelled, m.ID, m.Task, time.Now().Add(m.Keep), nil)
 }
 
 // encode returns a record as it is published.

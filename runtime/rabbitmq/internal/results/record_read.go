@@ -7,6 +7,7 @@ import (
 
 	"github.com/dtaskhq/dtask/runtime/broker"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/codec"
+	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/stream"
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
 
@@ -35,7 +36,7 @@ func decode(d *wire.Delivery) *record {
 			r.Text(name, v, &k)
 		case codec.HeaderExpires:
 			r.Time(name, v, &rec.expires)
-		case headerOffset:
+		case stream.HeaderOffset:
 			rec.offset, _ = r.Int(name, v)
 		}
 	}
@@ -55,8 +56,12 @@ func (r *record) result() broker.Result {
 		result.Failure = &broker.Failure{Kind: broker.FailureUndecodable, Error: fmt.Sprintf("the record of the outcome has %d bytes", r.discarded)}
 		return result
 	}
-	if r.kind == done {
+	switch r.kind {
+	case done:
 		result.Value = r.body
+		return result
+	case cancelled:
+		result.Cancelled = true
 		return result
 	}
 	var fs []broker.Failure

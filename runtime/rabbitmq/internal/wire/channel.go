@@ -2,8 +2,10 @@ package wire
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // A Channel is an AMQP channel on which messages travel: they are published and
@@ -19,6 +21,8 @@ type Channel struct {
 
 	writing sync.Mutex
 	last    bool // the frame that ends the channel was written: no other may be
+
+	crossed bool // we were closing the channel when RabbitMQ closed it; for receive
 
 	confirms  confirms
 	consuming sync.Mutex // held by Consume
@@ -104,20 +108,42 @@ func (ch *Channel) Close() error {
 	defer ch.calling.Unlock()
 	_, err := ch.exchange(ch.writeLast, channelClose, channelCloseOK, arguments)
 	ch.end(ErrClosed)
+	if err == errCrossed {
+		return nil // RabbitMQ knows
+	}
 	return err
 }
 
 // end ends the channel for the given reason. What is not confirmed is lost.
 func (ch *Channel) end(err error) {
 	ch.once.Do(func() {
-		ch.err = err
-		close(ch.done)
-		ch.writing.Lock()
-		ch.last = true
-		ch.writing.Unlock()
+		ch.finish(err)
 		ch.conn.transport.numbers.remove(ch) // another one may have the number now
-		ch.confirms.end()
 	})
+}
+
+// errCrossed is why a channel is over that both sides closed at the same time.
+var errCrossed = fmt.Errorf("%w by both sides", ErrClosed)
+
+// endCrossed ends the channel when RabbitMQ closes it while we do. Its answer to
+// us is not waited for, as RabbitMQ may lose it: the process of the channel ends
+// when it hears ours, and its writer with it, whatever that has yet to write. The
+// number is free when the answer comes, or when it would have come long ago.
+func (ch *Channel) endCrossed() {
+	ch.crossed = true
+	ch.once.Do(func() {
+		ch.finish(errCrossed)
+		time.AfterFunc(answerTimeout, func() { ch.conn.transport.numbers.remove(ch) })
+	})
+}
+
+func (ch *Channel) finish(err error) {
+	ch.err = err
+	close(ch.done)
+	ch.writing.Lock()
+	ch.last = true
+	ch.writing.Unlock()
+	ch.confirms.end()
 }
 
 // call sends a method and waits for its answer, or for the end of the channel.

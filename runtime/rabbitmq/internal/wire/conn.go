@@ -114,3 +114,10 @@ func (c *Conn) acceptsCancelOK() bool {
 	accepts, _ := capabilities["accept_consumer_cancel_ok"].(bool)
 	return accepts
 }
+
+// Cluster returns the name of the cluster, which all nodes have in common, or "" if the
+// server names none.
+func (c *Conn) Cluster() string {
+	name, _ := c.library.Properties["cluster_name"].(string)
+	return name
+}

@@ -56,8 +56,14 @@ func (ch *Channel) method(m method, arguments []byte) error {
 		code, text := r.uint(2), r.short()
 		if ch.answerClose() {
 			ch.end(&amqp.Error{Code: int(code), Reason: text, Server: true})
+		} else {
+			ch.endCrossed()
 		}
 	default:
+		if ch.crossed && m == channelCloseOK {
+			ch.conn.transport.numbers.remove(ch)
+			break
+		}
 		if m == 0 || !ch.awaited.CompareAndSwap(uint32(m), 0) {
 			return fmt.Errorf("RabbitMQ sends method %#x, which answers nothing", uint32(m))
 		}

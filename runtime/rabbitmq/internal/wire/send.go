@@ -41,8 +41,8 @@ func (ch *Channel) writeSoon(frames []byte) (finish func()) {
 }
 
 // answerClose answers that RabbitMQ closes the channel. It reports whether that
-// is the end of the channel. It is not if we are closing it, too: RabbitMQ
-// answers that as well, and the number is not free before.
+// is all there is to say on the channel. It is not if we are closing it, too:
+// RabbitMQ answers that as well, and the number is not free before.
 func (ch *Channel) answerClose() (over bool) {
 	ch.writing.Lock()
 	defer ch.writing.Unlock()
