@@ -63,7 +63,10 @@ func (o *Operator) act(ctx context.Context, a broker.Act, do func(*broker.Act) e
 		return do(&a)
 	}
 	who := actor(ctx)
-	a.ID, a.Began, a.User, a.Host = rand.Text(), time.Now(), who.user, who.host
+	a.ID, a.User, a.Host = rand.Text(), who.user, who.host
+	if a.Began.IsZero() {
+		a.Began = time.Now()
+	}
 	a.On = printable.Cut(a.On, broker.MaxActText)
 	keep(ctx, journal, a) // if it cannot now, maybe it can in the end
 	failed := do(&a)

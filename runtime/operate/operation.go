@@ -53,6 +53,10 @@ const (
 	// stopPatience is how long the batch may take that is being changed when somebody
 	// stops the operation.
 	stopPatience = 5 * time.Second
+
+	// noteAgain is after how long a held operation tells the journal again what the
+	// journal did not keep.
+	noteAgain = time.Second
 )
 
 // A want is what an operation was told.
@@ -142,7 +146,9 @@ var errStopped = errors.New("stopped")
 // run carries out the plan, and keeps in the journal that it did.
 func (op *operation) run() {
 	plan := op.carried.plan
-	err := plan.operator.act(op.ctx, plan.act(), func(a *broker.Act) error {
+	act := plan.act()
+	act.Began = op.began
+	err := plan.operator.act(op.ctx, act, func(a *broker.Act) error {
 		for {
 			err := op.next(a)
 			op.mu.Lock()
@@ -181,10 +187,7 @@ func (op *operation) next(a *broker.Act) error {
 	case stop:
 		return errStopped
 	case hold:
-		op.note(a)
-		for op.wants() == hold {
-			<-op.told
-		}
+		op.held(a)
 		op.mu.Lock()
 		op.state, op.since, op.before = OperationRunning, time.Now(), op.carried.looked()
 		op.mu.Unlock()
@@ -224,15 +227,32 @@ func (op *operation) batch() {
 	}
 }
 
-// note keeps in the journal how far the operation has come, as its process may die. Whether
-// that can be done now does not matter.
-func (op *operation) note(a *broker.Act) {
-	operator := op.carried.plan.operator
-	if journal, err := broker.As[broker.Journal](operator.broker); err == nil {
-		op.mu.Lock()
-		act := *a
-		act.Error = printable.Cut("held: "+op.reason, broker.MaxActText)
-		op.mu.Unlock()
-		keep(op.ctx, journal, act)
+// held waits until the operation is to go on or to stop. As its process may die meanwhile,
+// the journal is told how far the operation has come, again and again until it keeps that:
+// what held the operation may have taken the journal away too.
+func (op *operation) held(a *broker.Act) {
+	for op.wants() == hold {
+		var again <-chan time.Time
+		if op.note(a) != nil {
+			again = time.After(noteAgain)
+		}
+		select {
+		case <-op.told:
+		case <-again:
+		}
 	}
+}
+
+// note keeps in the journal that the operation is held, and how far it has come.
+func (op *operation) note(a *broker.Act) error {
+	operator := op.carried.plan.operator
+	journal, err := broker.As[broker.Journal](operator.broker)
+	if err != nil {
+		return nil // there is none
+	}
+	op.mu.Lock()
+	act := *a
+	act.Error = printable.Cut("held: "+op.reason, broker.MaxActText)
+	op.mu.Unlock()
+	return keep(op.ctx, journal, act)
 }

@@ -96,6 +96,7 @@ func TestOperations(t *testing.T) {
 type away struct {
 	*sqlite.Broker
 	left atomic.Int64
+	deaf atomic.Int64 // so many times the journal is away too, once the broker is
 	slow atomic.Bool
 	in   chan struct{} // is sent to when a slow batch has begun
 }
@@ -113,11 +114,19 @@ func (a *away) Retry(ctx context.Context, rs ...broker.Ref) (int, error) {
 	return a.Broker.Retry(ctx, rs...)
 }
 
+func (a *away) NoteAct(ctx context.Context, act broker.Act) error {
+	if strings.HasPrefix(act.Error, "held: ") && a.deaf.Add(-1) >= 0 {
+		return errors.New("gone")
+	}
+	return a.Broker.NoteAct(ctx, act)
+}
+
 // An operation is held when the broker fails, and by hand, says how far it has come, and
 // goes on when told; others go on meanwhile. It does not begin a batch that is not due.
 func TestOperationsHeld(t *testing.T) {
 	b := &away{Broker: open(t, "sqlite:"+filepath.Join(t.TempDir(), "tasks.db")).(*sqlite.Broker), in: make(chan struct{}, 1)}
 	b.left.Store(2)
+	b.deaf.Store(2)
 	die(t, b, "mail", 12)
 	die(t, b, "images", 4)
 	o, ctx, began := operate.New(b), operate.As(brokertest.Context(t), "ann", "desk"), time.Now()
