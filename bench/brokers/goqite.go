@@ -4,11 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"maragu.dev/goqite"
@@ -31,7 +26,7 @@ func openGoqite(ctx context.Context, s setup) (system, error) {
 		return nil, err
 	}
 	db.SetMaxOpenConns(1)
-	schema, err := goqiteSchema(ctx)
+	schema, err := shipped(ctx, "maragu.dev/goqite", "schema_sqlite.sql")
 	if err != nil {
 		return nil, err
 	}
@@ -55,16 +50,6 @@ func openGoqite(ctx context.Context, s setup) (system, error) {
 		return nil
 	})
 	return g, nil
-}
-
-// goqiteSchema returns the schema, which goqite ships as a file of its module.
-func goqiteSchema(ctx context.Context) (string, error) {
-	dir, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "maragu.dev/goqite").Output()
-	if err != nil {
-		return "", fmt.Errorf("where is the module of goqite: %w", err)
-	}
-	schema, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(dir)), "schema_sqlite.sql"))
-	return string(schema), err
 }
 
 func (g *goqiteSystem) enqueue(ctx context.Context, t task) error {

@@ -83,6 +83,7 @@ var groups = []group{
 		{name: "dtask", open: openDtask, role: ours, on: postgreSQLServer},
 		{name: "plain pgx, whole messages", open: openRawPgx, role: raw, on: postgreSQLServer},
 		{name: "River on PostgreSQL", open: openRiverPostgreSQL, role: peer, on: postgreSQLServer},
+		{name: "gue", open: openGue, role: peer, enough: 20_000, on: postgreSQLServer},
 		{name: "dtask with telemetry, every task traced", open: openObserved, role: peer, on: postgreSQLServer},
 		{name: "dtask with two bare spans of the SDK", open: openBareSpans, role: peer, on: postgreSQLServer},
 	}},
