@@ -27,9 +27,10 @@ type form struct {
 
 var (
 	// whole is for any messages, alike for those of one task that have nothing in
-	// the rare columns.
-	whole = newForm(nil, everyColumn)
-	alike = newForm(columnsWith(common), columnsWith(own))
+	// the rare columns, and single for one such message.
+	whole  = newForm(nil, everyColumn)
+	alike  = newForm(columnsWith(common), columnsWith(own))
+	single = newForm(columnsWith(common, own), nil)
 )
 
 // A statement with this condition waits for no lock longer than lockPatience.
@@ -47,9 +48,13 @@ func newForm(shared, each []int) *form {
 		aliases = append(aliases, columns[c].name)
 	}
 	list := append(shared[:len(shared):len(shared)], each...)
+	from := ""
+	if len(each) > 0 {
+		row = append(row, "u.*")
+		from = " FROM unnest(" + strings.Join(arrays, ", ") + ") AS u (" + strings.Join(aliases, ", ") + ")"
+	}
 	insert := "INSERT INTO dtask_messages (" + namesOf(list, "") + ") SELECT " + inserted(list) +
-		" FROM (SELECT " + strings.Join(append(row, "u.*"), ", ") +
-		" FROM unnest(" + strings.Join(arrays, ", ") + ") AS u (" + strings.Join(aliases, ", ") + ")) AS v"
+		" FROM (SELECT " + strings.Join(row, ", ") + from + ") AS v"
 	const unlessThere = " ON CONFLICT (id) DO NOTHING RETURNING id"
 	return &form{shared, each, insert + unlessThere, insert + waitsBriefly + unlessThere, insert + waitsBriefly}
 }
@@ -61,6 +66,9 @@ func formOf(ms []*broker.Message) *form {
 			m.Priority != ms[0].Priority || m.Attempt != ms[0].Attempt || m.Attempts != ms[0].Attempts {
 			return whole
 		}
+	}
+	if len(ms) == 1 {
+		return single
 	}
 	return alike
 }

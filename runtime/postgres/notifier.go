@@ -58,7 +58,7 @@ func (n *notifier) fly(ctx context.Context) {
 // send tells others of topics. It does not try again: they find out by themselves.
 func (n *notifier) send(ctx context.Context, topics []string) {
 	n.b.try(ctx, func(ctx context.Context, q querier) error {
-		_, err := q.Exec(ctx, "SELECT pg_notify($1, topic) FROM unnest($2::text[]) AS topic", n.b.channel(), topics)
+		_, err := q.Exec(ctx, "SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, topic) FROM unnest($2::text[]) AS topic", n.b.channel(), topics)
 		return err
 	})
 }
