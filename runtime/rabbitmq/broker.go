@@ -53,6 +53,9 @@ type Broker struct {
 
 	browsing chan struct{} // a mutex: one queue is browsed at a time
 
+	alone  func(context.Context) (release func()) // nil, or see Among
+	gating chan struct{}                          // a mutex: who has it says what passes the gate
+
 	registering sync.WaitGroup // entries of queues in the registry
 
 	mu        sync.Mutex
@@ -77,6 +80,7 @@ func Open(ctx context.Context, url string, bc broker.Config) (*Broker, error) {
 		log:       safelog.New(bc.Logger),
 		topology:  newTopology(c.namespace),
 		browsing:  make(chan struct{}, 1),
+		gating:    make(chan struct{}, 1),
 		consumers: make(map[*consumer]struct{}),
 	}
 	b.topology.register = b.register

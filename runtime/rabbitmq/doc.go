@@ -97,7 +97,7 @@
 // unrecorded.go knows which outcomes are not recorded yet.
 //
 // The exceptions: executed.go keeps what was executed from running again,
-// quarantine.go and gate.go deal with messages that kill their workers, and renew.go
+// quarantine.go, suspects.go and gate.go deal with messages that kill their workers, and renew.go
 // with tasks that outlast RabbitMQ's consumer_timeout.
 //
 // tick.go has the schedules, results.go the results, and admin.go, dead_letters.go,

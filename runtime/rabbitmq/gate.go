@@ -2,40 +2,21 @@ package rabbitmq
 
 import (
 	"context"
-	"os"
 	"time"
 
-	amqp "github.com/rabbitmq/amqp091-go"
-
-	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
+	"github.com/dtaskhq/dtask/runtime/broker"
 )
 
-// A suspect is a message in the quarantine of its queue: it may have killed its
-// worker, or its neighbours have. It runs while nothing else runs in the process,
-// of no queue, so that a death meanwhile is its own: only such deaths are counted
-// there. First the gate of the process is shut: all its consumers cancel, hand
-// back what waits, and finish what runs. Then one suspect is fetched. Other
-// processes go on, but of those on a host one at a time does this, for one queue:
-// they may all die at once, for want of memory, and then only one suspect is charged.
+// The gate of a process lets nothing of any queue pass while a suspect runs, in this
+// process (suspects.go) or in one that may die together with it.
 
-const (
-	// suspectInterval is how often the quarantines are looked at.
-	suspectInterval = time.Second
+var _ broker.Gatekeeper = (*Broker)(nil)
 
-	// quietTime is how long a process may take until nothing runs. Then it goes
-	// on, and tries again after firstRetry, and twice as long each time, up to
-	// lastRetry.
-	quietTime  = 30 * time.Second
-	firstRetry = time.Minute
-	lastRetry  = 16 * time.Minute
+// Among implements [broker.Gatekeeper].
+func (b *Broker) Among(alone func(ctx context.Context) (release func())) { b.alone = alone }
 
-	// suspectComes is how long a suspect takes to come. Another worker may have
-	// taken it.
-	suspectComes = time.Second
-
-	// gateStep is how often the progress behind a shut gate is looked at.
-	gateStep = 5 * time.Millisecond
-)
+// gateStep is how often the progress behind a shut gate is looked at.
+const gateStep = 5 * time.Millisecond
 
 // What passes the gate of a consumer.
 const (
@@ -44,69 +25,23 @@ const (
 	passSuspect // one, of this queue
 )
 
-// watchSuspects runs the suspects of the queues that the process consumes, until
-// ctx ends.
-func (b *Broker) watchSuspects(ctx context.Context) {
-	var ch *wire.Channel
-	var of *session
-	retry, notBefore := firstRetry, time.Time{}
-	for sleep(ctx, suspectInterval) {
-		s, err := b.consuming.session(ctx)
-		if err != nil {
-			continue
-		}
-		if ch == nil || s != of || ch.Err() != nil {
-			if ch, err = s.Channel(ctx); err != nil {
-				ch = nil
-				continue
-			}
-			of = s
-		}
-		for _, c := range b.consumersNow() {
-			n, err := ch.Ready(b.topology.queue(classQuarantine, c.queue))
-			if err != nil {
-				break // the queue was deleted; its consumer declares it again
-			}
-			if n == 0 || c.isPaused.Load() || time.Now().Before(notBefore) {
-				continue
-			}
-			unlock, ok := b.lockSuspects(ctx, s)
-			if !ok {
-				break // another process of the host is at it
-			}
-			began := time.Now()
-			ran := b.runSuspect(ctx, c)
-			unlock()
-			if ran {
-				retry = firstRetry
-			} else {
-				c.log.Warn("a message that may have killed its worker waits until nothing else runs here; trying again later", "again_in", retry)
-				notBefore, retry = time.Now().Add(retry), min(2*retry, lastRetry)
-			}
-			sleep(ctx, min(time.Since(began), quietTime)) // the others have their time, too
-		}
+// Quiet implements [broker.Gatekeeper].
+func (b *Broker) Quiet(ctx context.Context) (resume func(), err error) {
+	select {
+	case b.gating <- struct{}{}: // this process is not at it itself
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
-	if ch != nil {
-		ch.Close()
-	}
-}
-
-// runSuspect runs one suspect of the queue of c while nothing else runs. It
-// returns false if something does not end in time.
-func (b *Broker) runSuspect(ctx context.Context, c *consumer) bool {
-	defer b.setGate(passAll)
 	b.setGate(passNone)
-	if !b.awaitGate(ctx, quietTime, func() bool { return b.isQuiet(passNone) }) {
-		return ctx.Err() != nil
+	resume = func() {
+		b.setGate(passAll)
+		<-b.gating
 	}
-	c.suspects.Store(0)
-	c.gate.Store(passSuspect)
-	signal(c.recheck)
-	if !b.awaitGate(ctx, suspectComes, func() bool { return c.suspects.Load() > 0 }) {
-		return true
+	if !b.awaitGate(ctx, func() bool { return b.isQuiet(passNone) }) {
+		resume()
+		return nil, ctx.Err()
 	}
-	b.awaitGate(ctx, 0, func() bool { return c.quiet(passSuspect) || c.ctx.Err() != nil })
-	return true
+	return resume, nil
 }
 
 // setGate sets what passes the gates of all consumers.
@@ -120,12 +55,10 @@ func (b *Broker) setGate(pass int32) {
 	}
 }
 
-// awaitGate waits until done, at most for a time if it is not 0. It returns false
-// if that does not come about.
-func (b *Broker) awaitGate(ctx context.Context, atMost time.Duration, done func() bool) bool {
-	began := time.Now()
+// awaitGate waits until done, and returns false if ctx ends before that.
+func (b *Broker) awaitGate(ctx context.Context, done func() bool) bool {
 	for !done() {
-		if atMost > 0 && time.Since(began) > atMost || !sleep(ctx, gateStep) {
+		if !sleep(ctx, gateStep) {
 			return false
 		}
 	}
@@ -147,28 +80,6 @@ func (b *Broker) isQuiet(pass int32) bool {
 func (c *consumer) quiet(pass int32) bool {
 	sub := c.current.Load()
 	return c.pace.running.Load() == 0 && (c.ctx.Err() != nil || sub != nil && sub.passes.Load() == pass && sub.acks.empty())
-}
-
-// lockSuspects takes the lock of those who run suspects on this host, unless another
-// process has it. The lock is an exclusive queue: RabbitMQ removes it with the
-// connection.
-func (b *Broker) lockSuspects(ctx context.Context, s *session) (unlock func(), ok bool) {
-	host, _ := os.Hostname() // without a name, it is the lock of all such hosts
-	name := b.topology.suspectsOn(host)
-	ctx = context.WithoutCancel(ctx) // a lock that nobody knows of would stay
-	err := s.Declare(ctx, func(ch *amqp.Channel) error {
-		_, err := ch.QueueDeclare(name, false, true, true, false, nil)
-		return err
-	})
-	if err != nil {
-		return nil, false
-	}
-	return func() {
-		s.Declare(ctx, func(ch *amqp.Channel) error {
-			_, err := ch.QueueDelete(name, false, false, false)
-			return err
-		})
-	}, true
 }
 
 // consumersNow returns the consumers of the process.

@@ -8,7 +8,7 @@ import (
 	"github.com/dtaskhq/dtask/runtime/rabbitmq/internal/wire"
 )
 
-// quarantine moves a message to the quarantine of its queue, see gate.go:
+// quarantine moves a message to the quarantine of its queue, see suspects.go:
 // judge (receive.go) sends those there that may have killed
 // their worker.
 func (sub *subscription) quarantine(d *delivery) {

@@ -61,7 +61,7 @@ func (sub *subscription) receive(from *fetcher, raw *wire.Delivery, now time.Tim
 // death counts as an attempt, but RabbitMQ counts it for all messages that the
 // worker had fetched, and most of these were not even running. So a message whose
 // attempts have run out by deaths gets another chance in quarantine, from where it
-// runs while nothing else does in its process (gate.go). Even a death there may be
+// runs while nothing else does in its process (suspects.go). Even a death there may be
 // another's fault, such as a lost connection, but the second one is not.
 func (sub *subscription) judge(d *delivery, now time.Time) (move func()) {
 	var err error

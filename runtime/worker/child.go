@@ -14,21 +14,31 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
 
 // childEnv marks the children of a supervisor, and holds the number of the
 // place. Their file descriptor 3 is a socket to the supervisor: they write
-// reports as lines of JSON, and read commands. Its end means that the
+// words as lines of JSON, and read commands. Its end means that the
 // supervisor is gone.
 const (
 	childEnv = "DTASK_CHILD"
 	childFD  = 3
 
-	commandStop = "stop" // in good order
-	commandNow  = "now"  // at once
+	commandStop   = "stop"   // in good order
+	commandNow    = "now"    // at once
+	commandQuiet  = "quiet"  // run nothing, and say so (group.go)
+	commandResume = "resume" // go on
+	commandAlone  = "alone"  // the others are quiet
 )
+
+// A word is what a child says to its supervisor: its report, or something of group.go.
+type word struct {
+	Report *report `json:"report,omitempty"`
+	Group  string  `json:"group,omitempty"`
+}
 
 // orphanExit bounds the stop of a child whose supervisor is gone.
 const orphanExit = 15 * time.Second
@@ -57,9 +67,9 @@ func executable() (string, error) {
 	return path, err
 }
 
-// startChild starts the binary as a child. Through send it calls reported for
-// each report of the child, and exited when the child has ended.
-func (p *program) startChild(path string, at *place, send func(func()), reported func(*child, report), exited func(*child, error)) (*child, error) {
+// startChild starts the binary as a child. Through send it calls heard for each word of
+// the child, and exited when the child has ended.
+func (p *program) startChild(path string, at *place, send func(func()), heard func(*child, word), exited func(*child, error)) (*child, error) {
 	pair, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
 	if err != nil {
 		return nil, fmt.Errorf("socket pair: %w", err)
@@ -88,11 +98,11 @@ func (p *program) startChild(path string, at *place, send func(func()), reported
 	}
 	go func() {
 		for d := json.NewDecoder(conn); ; {
-			var r report
-			if d.Decode(&r) != nil {
+			var w word
+			if d.Decode(&w) != nil {
 				break
 			}
-			send(func() { reported(c, r) })
+			send(func() { heard(c, w) })
 		}
 		err := c.cmd.Wait()
 		conn.Close()
@@ -132,16 +142,23 @@ func (p *program) child() error {
 	stop := newStopper()
 	release := stop.obeySignals(p.log)
 	defer release()
-	go p.obeySupervisor(conn, stop)
+	var saying sync.Mutex
 	e := json.NewEncoder(conn)
+	say := func(w word) {
+		saying.Lock()
+		defer saying.Unlock()
+		_ = e.Encode(w) // fails if the supervisor is gone, which obeySupervisor notices
+	}
+	p.group = newGroup(stop.ctx, func(text string) { say(word{Group: text}) })
+	go p.obeySupervisor(conn, stop)
 	return p.work(stop, beatInterval, func(r report) {
 		r.Extensions = p.extended.report()
-		_ = e.Encode(r) // fails if the supervisor is gone, which obeySupervisor notices
+		say(word{Report: &r})
 	})
 }
 
-// obeySupervisor passes the commands of the supervisor on to stop. When the
-// supervisor is gone, the process stops at once.
+// obeySupervisor passes the commands of the supervisor on to stop and to the group. When
+// the supervisor is gone, the process stops at once.
 func (p *program) obeySupervisor(conn net.Conn, stop *stopper) {
 	commands := bufio.NewScanner(conn)
 	for commands.Scan() {
@@ -150,6 +167,12 @@ func (p *program) obeySupervisor(conn net.Conn, stop *stopper) {
 			stop.begin()
 		case commandNow:
 			stop.hurry()
+		case commandQuiet:
+			p.group.quiet()
+		case commandResume:
+			p.group.resume()
+		case commandAlone:
+			p.group.grant()
 		}
 	}
 	if errors.Is(commands.Err(), net.ErrClosed) {

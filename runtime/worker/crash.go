@@ -15,6 +15,7 @@ func (s *supervisor) exited(c *child, err error) {
 	s.past = s.past.plus(c.report)
 	s.past.Extensions = s.program.extended.remember(s.past.Extensions, c.report.Extensions)
 	s.past.Orphaned = nil // that is no count, and nobody would take it back
+	s.left(c)
 	p := c.place
 	log := s.log.With("child", p.number, "pid", c.pid())
 	replaced := s.leaving[c]

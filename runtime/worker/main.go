@@ -88,6 +88,7 @@ type program struct {
 	log       *slog.Logger
 	schedules []schedule
 	extended  extended
+	group     *group // nil without a supervisor
 }
 
 // run runs the program and returns its exit code.

@@ -22,7 +22,7 @@ func (s *supervisor) reload() {
 // replaceOne starts the next replacement: one at a time, so that memory for
 // one more child is enough.
 func (s *supervisor) replaceOne() {
-	if s.stopping() {
+	if !s.mayStart() {
 		return
 	}
 	pending := false

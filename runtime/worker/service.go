@@ -93,6 +93,7 @@ func (p *program) newService(ctx context.Context, middleware ...dtask.Middleware
 	if err != nil {
 		return nil, err
 	}
+	p.group.join(client.Broker())
 	s := &service{id: rand.Text(), client: client, queues: p.queueNames(), counts: newCounts(p.boundTasks()), log: p.log}
 	if err := s.prepare(p, middleware); err != nil {
 		s.close()

@@ -70,6 +70,7 @@ type supervisor struct {
 	done   chan struct{} // closed when nobody receives events any more
 
 	places  []*place
+	gate    gate
 	leaving map[*child]bool // replaced, and finishing their tasks
 	past    report          // the counts of the children that are gone
 	killAt  time.Time       // when children that do not stop are killed
@@ -106,6 +107,7 @@ func (s *supervisor) run() error {
 			return s.failure
 		}
 		s.replaceOne()
+		s.turnGate()
 		select {
 		case event := <-s.events:
 			event()
@@ -174,10 +176,13 @@ func (s *supervisor) stopAll() {
 	s.killAt = time.Now().Add(s.program.config.grace + stopMargin)
 }
 
+// mayStart reports whether children may be started now. While one is to be alone, none is.
+func (s *supervisor) mayStart() bool { return !s.stopping() && !s.gate.isShut() }
+
 // startDue starts the children that are missing.
 func (s *supervisor) startDue() {
 	for _, p := range s.places {
-		if p.child == nil && p.next == nil && !s.stopping() && !time.Now().Before(p.startAt) {
+		if p.child == nil && p.next == nil && s.mayStart() && !time.Now().Before(p.startAt) {
 			p.child = s.start(p)
 		}
 	}
@@ -191,7 +196,7 @@ func (s *supervisor) wake() <-chan time.Time {
 			first = p.startAt
 		}
 	}
-	if first.IsZero() || s.stopping() {
+	if first.IsZero() || !s.mayStart() {
 		return nil
 	}
 	return time.After(time.Until(first))
@@ -200,7 +205,7 @@ func (s *supervisor) wake() <-chan time.Time {
 // start starts a child. If that is impossible the place waits to try again.
 func (s *supervisor) start(p *place) *child {
 	s.serial++
-	c, err := s.program.startChild(s.path, p, s.send, s.reported, s.exited)
+	c, err := s.program.startChild(s.path, p, s.send, s.heard, s.exited)
 	if err != nil {
 		s.log.Error("process cannot be started", "child", p.number, "err", err)
 		s.crashed(p, err)
