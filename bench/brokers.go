@@ -65,6 +65,7 @@ func runBrokers(ctx context.Context, args []string) error {
 // runGrowth prints how dtask does with few and with many tasks waiting.
 func runGrowth(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("growth", flag.ExitOnError)
+	broker := flags.String("broker", "", "rabbitmq, postgresql or sqlite (default all)")
 	long := flags.Bool("long", false, "millions of tasks")
 	flags.Parse(args)
 
@@ -73,7 +74,7 @@ func runGrowth(ctx context.Context, args []string) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	return brokers.Growth(ctx, dir, *long, os.Stdout)
+	return brokers.Growth(ctx, dir, *broker, *long, os.Stdout)
 }
 
 // runHeld prints what an open transaction costs.

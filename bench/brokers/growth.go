@@ -27,41 +27,42 @@ const (
 // executes a second, and how much memory it takes. What it executes is added
 // again, so that the backlog stays what it is. On RabbitMQ the plain client takes
 // turns with it on the same queue: where the server itself is slower, both are.
-func Growth(ctx context.Context, dir string, long bool, out io.Writer) error {
-	sizes := []int{10_000, 200_000}
-	if long {
-		sizes = []int{10_000, 1_000_000}
+//
+// only names the broker to measure: rabbitmq, postgresql or sqlite; all if it is empty.
+func Growth(ctx context.Context, dir, only string, long bool, out io.Writer) error {
+	sizes := func(most ...int) []int {
+		if long {
+			return append([]int{10_000, 1_000_000}, most...)
+		}
+		return []int{10_000, 200_000}
 	}
-	if rabbitnode.Installed() {
-		starting, cancel := context.WithTimeout(ctx, 2*time.Minute)
-		defer cancel()
-		node, err := rabbitnode.Start(starting, rabbitnode.Options{})
+	wanted := func(name string) bool { return only == "" || only == name }
+	if wanted("rabbitmq") && rabbitnode.Installed() {
+		node, err := rabbitnode.Start(ctx, rabbitnode.Options{})
 		if err != nil {
 			return err
 		}
-		err = growth(ctx, "RabbitMQ", node.URL(), drainRaw, sizes, out)
+		err = growth(ctx, "RabbitMQ", node.URL(), drainRaw, sizes(), out)
 		node.Stop()
 		if err != nil {
 			return err
 		}
 	}
-	if _, err := postgresnode.Programs(); err == nil {
-		starting, cancel := context.WithTimeout(ctx, 2*time.Minute)
-		defer cancel()
-		node, err := postgresnode.Start(starting, postgresnode.Options{Durable: true})
+	if _, err := postgresnode.Programs(); wanted("postgresql") && err == nil {
+		node, err := postgresnode.Start(ctx, postgresnode.Options{Durable: true})
 		if err != nil {
 			return err
 		}
-		err = growth(ctx, "PostgreSQL", node.URL(), nil, sizes, out)
+		err = growth(ctx, "PostgreSQL", node.URL(), nil, sizes(10_000_000), out)
 		node.Stop()
 		if err != nil {
 			return err
 		}
 	}
-	if long {
-		sizes = append(sizes, 5_000_000)
+	if wanted("sqlite") {
+		return growth(ctx, "SQLite", "sqlite:"+filepath.Join(dir, "growth.db"), nil, sizes(5_000_000), out)
 	}
-	return growth(ctx, "SQLite", "sqlite:"+filepath.Join(dir, "growth.db"), nil, sizes, out)
+	return nil
 }
 
 // growth prints the table of one broker. bare, if there is one, executes tasks of
