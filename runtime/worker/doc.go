@@ -31,6 +31,7 @@
 //	extension.go                     what other packages add: traces, metrics
 //	due.go                           which queues have messages that are due
 //	supervisor.go, child.go          -processes: the parent's side, and the child's
+//	alone.go, group.go               a task alone among all processes, likewise
 //	crash.go, replace.go             restarts and crash loops; reload, -max-tasks, -max-memory
 //	memory_linux.go, memory_other.go how much memory a process uses; replace.go has the limit
 //	vitals.go, report.go, counts.go  whether the process is live and ready; its counts
