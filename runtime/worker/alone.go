@@ -3,6 +3,7 @@
 package worker
 
 import (
+	"fmt"
 	"slices"
 	"time"
 )
@@ -20,13 +21,14 @@ const (
 // A gate has all children but one run nothing, while that one runs a message that may
 // have killed its worker (group.go).
 type gate struct {
-	asker   *child   // the one
-	line    []*child // want to be next
-	loud    map[*child]bool
-	granted bool      // the asker has been told that it is alone
-	until   time.Time // when that is to be, and then, when the others go on
-	shut    time.Time // since when
-	next    time.Time // not before that: the others are to have their time, too
+	asker   *child          // the one
+	line    []*child        // want to be next
+	round   int             // who is quiet says for which asker
+	loud    map[*child]bool // may run something
+	granted bool            // the asker has been told that it is alone
+	until   time.Time       // when that is to be, and then, when the others go on
+	shut    time.Time       // since when
+	next    time.Time       // not before that: the others are to have their time, too
 }
 
 func (g *gate) isShut() bool { return g.asker != nil }
@@ -39,7 +41,7 @@ func (s *supervisor) heard(c *child, w word) {
 	case w.Group == groupAsk:
 		s.gate.line = append(s.gate.line, c)
 		delete(s.gate.loud, c) // it runs nothing while it waits
-	case w.Group == groupQuiet:
+	case w.Group == groupQuiet && w.Round == s.gate.round:
 		delete(s.gate.loud, c)
 	case w.Group == groupDone:
 		s.left(c)
@@ -83,11 +85,12 @@ func (s *supervisor) shutGate(now time.Time) {
 	g := &s.gate
 	g.asker, g.line = g.line[0], g.line[1:]
 	g.granted, g.shut, g.until = false, now, now.Add(quietTime)
+	g.round++
 	g.loud = make(map[*child]bool)
 	s.each(func(c *child) {
 		if c != g.asker && !slices.Contains(g.line, c) {
 			g.loud[c] = true
-			c.tell(commandQuiet)
+			c.tell(fmt.Sprintf("%s %d", commandQuiet, g.round))
 		}
 	})
 }
@@ -95,7 +98,7 @@ func (s *supervisor) shutGate(now time.Time) {
 // openGate lets all go on, for as long as they did not.
 func (s *supervisor) openGate() {
 	asker, now := s.gate.asker, time.Now()
-	s.gate = gate{line: s.gate.line, next: now.Add(now.Sub(s.gate.shut))}
+	s.gate = gate{line: s.gate.line, round: s.gate.round, next: now.Add(now.Sub(s.gate.shut))}
 	s.each(func(c *child) {
 		if c != asker {
 			c.tell(commandResume)

@@ -4,8 +4,10 @@ package worker
 
 import (
 	"bufio"
+	"fmt"
 	"log/slog"
 	"net"
+	"strings"
 	"testing"
 	"time"
 )
@@ -42,7 +44,7 @@ func newGated(t *testing.T, n int) *gated {
 
 // says lets a child say something, and the supervisor do what follows.
 func (g *gated) says(i int, text string) {
-	g.heard(g.children[i], word{Group: text})
+	g.heard(g.children[i], word{Group: text, Round: g.gate.round})
 	g.turnGate()
 }
 
@@ -52,6 +54,9 @@ func (g *gated) wants(command string, children ...int) {
 	for _, i := range children {
 		select {
 		case got := <-g.commands[g.children[i]]:
+			if strings.HasPrefix(command, commandQuiet) {
+				command = fmt.Sprintf("%s %d", commandQuiet, g.gate.round)
+			}
 			if got != command {
 				g.t.Fatalf("child %d is told %q, want %q", i, got, command)
 			}
@@ -140,6 +145,21 @@ func TestGate(t *testing.T) {
 		if !g.mayStart() {
 			t.Error("the gate waits for a child that has died")
 		}
+	})
+	t.Run("an answer to the last one", func(t *testing.T) {
+		g := newGated(t, 3)
+		g.says(0, groupAsk)
+		g.wants(commandQuiet, 1, 2)
+		g.dies(0)
+		g.wants(commandResume, 1, 2)
+		g.says(1, groupAsk)
+		g.rested()
+		g.wants(commandQuiet, 2)
+		g.heard(g.children[2], word{Group: groupQuiet, Round: 1})
+		g.turnGate()
+		g.silent()
+		g.says(2, groupQuiet)
+		g.wants(commandAlone, 1)
 	})
 	t.Run("another dies", func(t *testing.T) {
 		g := newGated(t, 3)

@@ -29,7 +29,7 @@ const (
 
 	commandStop   = "stop"   // in good order
 	commandNow    = "now"    // at once
-	commandQuiet  = "quiet"  // run nothing, and say so (group.go)
+	commandQuiet  = "quiet"  // run nothing, and say so with the same number (group.go)
 	commandResume = "resume" // go on
 	commandAlone  = "alone"  // the others are quiet
 )
@@ -38,6 +38,7 @@ const (
 type word struct {
 	Report *report `json:"report,omitempty"`
 	Group  string  `json:"group,omitempty"`
+	Round  int     `json:"round,omitempty"` // of a quiet
 }
 
 // orphanExit bounds the stop of a child whose supervisor is gone.
@@ -149,7 +150,7 @@ func (p *program) child() error {
 		defer saying.Unlock()
 		_ = e.Encode(w) // fails if the supervisor is gone, which obeySupervisor notices
 	}
-	p.group = newGroup(stop.ctx, func(text string) { say(word{Group: text}) })
+	p.group = newGroup(stop.ctx, func(text string, round int) { say(word{Group: text, Round: round}) })
 	go p.obeySupervisor(conn, stop)
 	return p.work(stop, beatInterval, func(r report) {
 		r.Extensions = p.extended.report()
@@ -162,13 +163,14 @@ func (p *program) child() error {
 func (p *program) obeySupervisor(conn net.Conn, stop *stopper) {
 	commands := bufio.NewScanner(conn)
 	for commands.Scan() {
-		switch strings.TrimSpace(commands.Text()) {
+		switch command, number, _ := strings.Cut(commands.Text(), " "); command {
 		case commandStop:
 			stop.begin()
 		case commandNow:
 			stop.hurry()
 		case commandQuiet:
-			p.group.quiet()
+			round, _ := strconv.Atoi(number)
+			p.group.quiet(round)
 		case commandResume:
 			p.group.resume()
 		case commandAlone:

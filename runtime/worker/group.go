@@ -12,9 +12,9 @@ import (
 // anything ([broker.Gatekeeper]): the process asks the supervisor, which has the others
 // be quiet (alone.go).
 type group struct {
-	ctx     context.Context // ends when the process is to stop
-	say     func(string)    // to the supervisor
-	joined  chan struct{}   // closed when there is a keeper
+	ctx     context.Context              // ends when the process is to stop
+	say     func(text string, round int) // to the supervisor
+	joined  chan struct{}                // closed when there is a keeper
 	keeper  broker.Gatekeeper
 	granted chan struct{} // 1: the others are quiet
 
@@ -29,7 +29,7 @@ const (
 	groupQuiet = "quiet"  // it runs nothing
 )
 
-func newGroup(ctx context.Context, say func(string)) *group {
+func newGroup(ctx context.Context, say func(text string, round int)) *group {
 	return &group{ctx: ctx, say: say, joined: make(chan struct{}), granted: make(chan struct{}, 1), goOn: func() {}}
 }
 
@@ -53,12 +53,12 @@ func (g *group) alone(ctx context.Context) (release func()) {
 	case <-g.granted: // too late, for the last message
 	default:
 	}
-	g.say(groupAsk)
+	g.say(groupAsk, 0)
 	select {
 	case <-g.granted:
 	case <-ctx.Done():
 	}
-	return func() { g.say(groupDone) }
+	return func() { g.say(groupDone, 0) }
 }
 
 // grant is the supervisor's answer to alone.
@@ -70,8 +70,8 @@ func (g *group) grant() {
 }
 
 // quiet has the process run nothing until resume, and tells the supervisor when that is
-// so. It returns at once.
-func (g *group) quiet() {
+// so, with the number of its round. It returns at once.
+func (g *group) quiet(round int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.goOn()
@@ -88,7 +88,7 @@ func (g *group) quiet() {
 			return
 		}
 		defer resume()
-		g.say(groupQuiet)
+		g.say(groupQuiet, round)
 		<-ctx.Done()
 	}()
 }
