@@ -23,15 +23,17 @@ const (
 	// changePatience is how long it waits for what somebody has just changed.
 	changePatience = time.Second
 
-	// errorCounts is as what a question without an answer counts at most.
-	errorCounts = 400 * time.Millisecond
-
 	// dear is how many times as long as a question took the broker is then left alone
 	// with it.
 	dear = 10
 
-	// maxRest bounds that: the question may have waited for the broker to come back.
-	maxRest = 20 * time.Second
+	// maxRest bounds that, and maxDearRest where the broker looks at many messages: the
+	// question may have waited for the broker to come back.
+	maxRest     = 20 * time.Second
+	maxDearRest = 3 * time.Minute
+
+	// errorRest is how long it is left alone at most after an error.
+	errorRest = 4 * time.Second
 )
 
 // A look is something that all pages ask of the broker. It is asked once for all of
@@ -39,15 +41,16 @@ const (
 type look[T any] struct {
 	every    time.Duration
 	patience time.Duration // for an answer
+	maxRest  time.Duration
 	ask      func(context.Context) (T, error)
 	board    *Dashboard
 
 	mu      sync.Mutex
 	asking  chan struct{} // closed when the answer is there; nil if nobody asks
 	tried   time.Time
-	asked   time.Time // when the question began that is asked now
-	took    time.Duration
-	changed time.Time // when it was changed here, and not asked since
+	asked   time.Time     // when the question began that is asked now
+	rest    time.Duration // after that
+	changed time.Time     // when it was changed here, and not asked since
 	seen    sight[T]
 }
 
@@ -60,13 +63,13 @@ type sight[T any] struct {
 }
 
 func newLook[T any](d *Dashboard, every time.Duration, ask func(context.Context) (T, error)) *look[T] {
-	return &look[T]{every: every, patience: askPatience, ask: ask, board: d}
+	return &look[T]{every: every, patience: askPatience, maxRest: maxRest, ask: ask, board: d}
 }
 
 // newDearLook is newLook for a question that may take long.
 func newDearLook[T any](d *Dashboard, every time.Duration, ask func(context.Context) (T, error)) *look[T] {
 	l := newLook(d, every, ask)
-	l.patience = dearPatience
+	l.patience, l.maxRest = dearPatience, maxDearRest
 	return l
 }
 
@@ -74,7 +77,7 @@ func newDearLook[T any](d *Dashboard, every time.Duration, ask func(context.Cont
 // time, or a little longer if somebody has just changed it, and wants to see that.
 func (l *look[T]) get(until time.Time) sight[T] {
 	l.mu.Lock()
-	if l.changed.IsZero() && time.Since(l.tried) < max(l.every, min(dear*l.took, maxRest)) {
+	if l.changed.IsZero() && time.Since(l.tried) < max(l.every, l.rest) {
 		defer l.mu.Unlock()
 		return l.seen
 	}
@@ -118,9 +121,14 @@ func (l *look[T]) renew() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
-	l.tried, l.took = now, now.Sub(began)
-	if err != nil {
-		l.took = min(l.took, errorCounts) // it is to be asked again soon
+	l.tried = now
+	switch took := now.Sub(began); {
+	case err == nil:
+		l.rest = min(dear*took, l.maxRest)
+	case ctx.Err() != nil: // it takes longer than that, and is not to be asked all the time
+		l.rest = l.patience
+	default:
+		l.rest = min(dear*took, errorRest)
 	}
 	if l.changed.Before(l.asked) { // what comes of it was seen
 		l.changed = time.Time{}
