@@ -19,6 +19,13 @@ import (
 type cataloguePage struct {
 	Verdict, Rest string
 	Rows          []knownTask
+	Sort          sorting
+}
+
+var taskColumns = map[string]func(a, b *knownTask) int{
+	"task":    func(a, b *knownTask) int { return cmp.Compare(a.Name, b.Name) },
+	"queue":   func(a, b *knownTask) int { return cmp.Compare(a.Queue, b.Queue) },
+	"workers": func(a, b *knownTask) int { return cmp.Compare(a.Workers, b.Workers) },
 }
 
 // A knownTask is a task, with one version of its arguments, as pages have it.
@@ -37,7 +44,7 @@ func (v *visit) catalogue() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	var p cataloguePage
+	p := cataloguePage{Sort: v.sorting("task")}
 	alone := 0
 	for _, t := range tasks {
 		row := knownTaskOf(t)
@@ -55,6 +62,7 @@ func (v *visit) catalogue() (any, error) {
 	default:
 		p.Rest = "For each there is a worker."
 	}
+	sortRows(p.Sort, p.Rows, taskColumns)
 	return p, nil
 }
 

@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,6 +28,7 @@ type deadPage struct {
 	Foot          string
 	Terms         []string
 	Operations    []operationRow
+	Sort          sorting
 }
 
 // A groupRow is dead letters that died of the same.
@@ -54,7 +56,7 @@ func onlyDead(s selection.Selection) selection.Selection {
 }
 
 func (v *visit) dead() (any, error) {
-	p := deadPage{Find: v.find(), Operations: v.operationRows(), Terms: v.terms()}
+	p := deadPage{Find: v.find(), Operations: v.operationRows(), Terms: v.terms(), Sort: v.sorting("-dead")}
 	if p.Find.Error != "" {
 		p.Verdict = "This is no selection."
 		return p, nil
@@ -103,6 +105,14 @@ func (p *deadPage) groups(v *visit, found operate.Groups) {
 		}
 		p.Groups = append(p.Groups, row)
 	}
+	sortRows(p.Sort, p.Groups, groupColumns)
+}
+
+// groupColumns: the newest first is from the most to the least.
+var groupColumns = map[string]func(a, b *groupRow) int{
+	"dead":   func(a, b *groupRow) int { return cmp.Compare(a.Messages, b.Messages) },
+	"first":  func(a, b *groupRow) int { return a.Oldest.Compare(b.Oldest) },
+	"newest": func(a, b *groupRow) int { return a.Newest.Compare(b.Newest) },
 }
 
 // when writes a moment as its age, or as the day if that is long ago.

@@ -33,6 +33,17 @@ type queuesPage struct {
 	Rows          []queueRow
 	At            time.Time
 	Bounded       bool // some count is not known
+	Sort          sorting
+}
+
+var queueColumns = map[string]func(a, b *queueRow) int{
+	"queue":   func(a, b *queueRow) int { return cmp.Compare(a.Queue, b.Queue) },
+	"waiting": func(a, b *queueRow) int { return cmp.Compare(a.Ready, b.Ready) },
+	"oldest":  func(a, b *queueRow) int { return cmp.Compare(a.long, b.long) },
+	"running": func(a, b *queueRow) int { return cmp.Compare(a.Running, b.Running) },
+	"done":    func(a, b *queueRow) int { return cmp.Compare(a.Minute, b.Minute) },
+	"delayed": func(a, b *queueRow) int { return cmp.Compare(a.Delayed, b.Delayed) },
+	"dead":    func(a, b *queueRow) int { return cmp.Compare(a.Dead, b.Dead) },
 }
 
 // behindAfter is how long a message waits at least before its queue is said to be behind.
@@ -43,7 +54,7 @@ func (v *visit) queues() (any, error) {
 	if !seen.known() && (seen.err == nil || seen.unsupported()) {
 		return nil, seen.unseen()
 	}
-	p := queuesPage{Rows: v.queueRows(seen.value), At: seen.at}
+	p := queuesPage{Rows: v.queueRows(seen.value), At: seen.at, Sort: v.sorting("")}
 	waiting, known := 0, true
 	var behind, idle []string
 	for _, q := range p.Rows {
@@ -75,6 +86,7 @@ func (v *visit) queues() (any, error) {
 	if len(idle) > 0 {
 		p.Rest = fmt.Sprintf("No worker consumes %s. %s", listed(idle), strings.TrimPrefix(p.Rest, "None of them is behind."))
 	}
+	sortRows(p.Sort, p.Rows, queueColumns)
 	return p, nil
 }
 

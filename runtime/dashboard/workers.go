@@ -20,6 +20,16 @@ type workersPage struct {
 	Longest       []runningRow
 	Running       int
 	At            time.Time
+	Sort          sorting
+}
+
+var workerColumns = map[string]func(a, b *workerRow) int{
+	"worker":  func(a, b *workerRow) int { return cmp.Or(cmp.Compare(a.Host, b.Host), cmp.Compare(a.PID, b.PID)) },
+	"build":   func(a, b *workerRow) int { return cmp.Compare(a.Build+a.Revision, b.Build+b.Revision) },
+	"running": func(a, b *workerRow) int { return cmp.Compare(a.Running, b.Running) },
+	"done":    func(a, b *workerRow) int { return cmp.Compare(a.Done, b.Done) },
+	"failed":  func(a, b *workerRow) int { return cmp.Compare(a.Failed, b.Failed) },
+	"up":      func(a, b *workerRow) int { return b.Started.Compare(a.Started) },
 }
 
 // A workerRow is a process as the page has it.
@@ -63,7 +73,7 @@ func (v *visit) workers() (any, error) {
 	if !seen.known() {
 		return nil, seen.unseen()
 	}
-	p := workersPage{At: seen.at, Older: older(seen.value)}
+	p := workersPage{At: seen.at, Older: older(seen.value), Sort: v.sorting("")}
 	slots, busy, quiet, stuck := 0, 0, 0, 0
 	for _, w := range seen.value {
 		row := v.workerRow(w)
@@ -81,6 +91,7 @@ func (v *visit) workers() (any, error) {
 	}
 	p.Running = busy
 	slices.SortStableFunc(p.Rows, func(a, b workerRow) int { return cmp.Compare(b.worst, a.worst) })
+	sortRows(p.Sort, p.Rows, workerColumns)
 	slices.SortStableFunc(p.Longest, func(a, b runningRow) int { return cmp.Compare(b.long, a.long) })
 	p.Longest = p.Longest[:min(len(p.Longest), maxLongest)]
 	if len(p.Rows) == 0 {
