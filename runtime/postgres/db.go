@@ -1,7 +1,6 @@
 package postgres
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -47,17 +46,16 @@ func (b *Broker) try(ctx context.Context, f func(ctx context.Context, q querier)
 }
 
 // within calls f with a context that does not end. When ctx does, f's statement fails, and
-// the connection is closed. pgx would do the same, but with a goroutine for each statement,
-// which costs a twentieth of an enqueue.
+// the connection is closed. pgx would do the same, but with a goroutine for each statement.
+// What has succeeded just before that stays so.
 func within(ctx context.Context, c *pgx.Conn, f func(ctx context.Context) error) error {
 	socket := c.PgConn().Conn()
 	stop := context.AfterFunc(ctx, func() { socket.SetDeadline(time.Unix(1, 0)) })
 	err := f(context.WithoutCancel(ctx))
-	if stop() {
-		return err
+	if !stop() {
+		c.Close(ctx)
 	}
-	c.Close(ctx)
-	return cmp.Or(err, ctx.Err())
+	return err
 }
 
 // persist calls f until it succeeds, or fails for a reason that does not pass, or ctx

@@ -16,6 +16,11 @@ const (
 	// aloneTime is how long the others stay quiet while it runs. Together they are less
 	// than stalledAfter, after which a process that takes nothing is replaced.
 	aloneTime = 20 * time.Second
+
+	// restTime is how long all go on at least before the next one has its turn, if they
+	// were quiet for as long. The next one runs nothing while it waits for that, so it
+	// must be short of stalledAfter as well.
+	restTime = 10 * time.Second
 )
 
 // A gate has all children but one run nothing, while that one runs a message that may
@@ -95,10 +100,10 @@ func (s *supervisor) shutGate(now time.Time) {
 	})
 }
 
-// openGate lets all go on, for as long as they did not.
+// openGate lets all go on.
 func (s *supervisor) openGate() {
 	asker, now := s.gate.asker, time.Now()
-	s.gate = gate{line: s.gate.line, round: s.gate.round, next: now.Add(now.Sub(s.gate.shut))}
+	s.gate = gate{line: s.gate.line, round: s.gate.round, next: now.Add(min(now.Sub(s.gate.shut), restTime))}
 	s.each(func(c *child) {
 		if c != asker {
 			c.tell(commandResume)

@@ -84,7 +84,7 @@ func (g *gated) late() {
 	g.turnGate()
 }
 
-// rested is when all have gone on for as long as they did not.
+// rested is when all have gone on for as long as they should.
 func (g *gated) rested() {
 	g.gate.next = time.Now()
 	g.turnGate()
@@ -190,6 +190,21 @@ func TestGate(t *testing.T) {
 		g.wants(commandResume, 1)
 		g.says(0, groupDone)
 		g.silent()
+	})
+	t.Run("all have their time in between", func(t *testing.T) {
+		g := newGated(t, 2)
+		g.says(0, groupAsk)
+		g.wants(commandQuiet, 1)
+		g.gate.shut = time.Now().Add(-time.Hour)
+		g.says(0, groupDone)
+		g.wants(commandResume, 1)
+		g.says(1, groupAsk)
+		g.silent()
+		if rest := time.Until(g.gate.next); rest <= 0 || rest+quietTime >= stalledAfter || quietTime+aloneTime >= stalledAfter {
+			t.Errorf("the next one waits for %v and is taken for stalled", rest)
+		}
+		g.rested()
+		g.wants(commandQuiet, 0)
 	})
 	t.Run("alone anyway", func(t *testing.T) {
 		g := newGated(t, 1)
